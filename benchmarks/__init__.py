@@ -1,0 +1,1 @@
+"""How fast our own parts are, beside what a user would pick instead."""

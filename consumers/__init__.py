@@ -1,0 +1,1 @@
+"""The Lambda handlers: thin, and with pipeline/ all that the deployed zip carries of ours."""

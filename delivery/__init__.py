@@ -1,0 +1,1 @@
+"""How AWS delivers, as state machines that know neither clock nor network."""

@@ -1,0 +1,144 @@
+"""What every kind of delivery has in common: the words, and the protocol its machines keep.
+
+A machine takes the time with every call (`now`, seconds, never going back) and does no IO. Records are known by
+whole numbers; their payloads stay with the driver. A driver polls after every offer, every settle, and at
+`wake_at()`, starts what it is given, and settles each invocation once:
+
+    refused = machine.offer(now, Offer(ids=range(0, 100), sizes=2_000))
+    for invocation in machine.poll(now):
+        ...run it, then:  machine.settle(later, invocation, Ok())
+    wait until machine.wake_at()
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Refusal(StrEnum):
+    """Why a record was not taken in, by the name of AWS's own error."""
+
+    THROUGHPUT_EXCEEDED = "ProvisionedThroughputExceededException"
+    THROTTLED = "Throttled"
+    TOO_LARGE = "TooLarge"
+
+
+class End(StrEnum):
+    """Why a record will not be delivered again, other than that it was done."""
+
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    RECORD_AGE = "MaximumRecordAgeExceeded"
+    EVENT_AGE = "EventAgeExceeded"
+    RECEIVE_COUNT = "MaxReceiveCountExceeded"
+    RETENTION = "RetentionExpired"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Records put in together.
+
+    `ids` ascend, over all offers to a machine. `sizes` are bytes as the service counts them, one number if all are
+    alike. `hash_keys` (Kinesis) lie in 0 to 2**128 - 1. `times` are arrivals still to come, ascending, for a driver
+    whose clock is virtual: then arrivals are no events of its own.
+    """
+
+    ids: Sequence[int]
+    sizes: int | Sequence[int]
+    hash_keys: Sequence[int] | None = None
+    times: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One execution environment, taken for one invocation. `cold` if it has to be started first."""
+
+    environment: int
+    cold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of the function, to be started now. `deadline` is its timeout; `lane` is the shard, queue or topic."""
+
+    number: int
+    ids: Sequence[int]
+    slot: Slot
+    start: float
+    deadline: float
+    lane: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """The function returned, and every record is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialFailure:
+    """The function returned and named the records that failed (batchItemFailures)."""
+
+    failed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The function raised, exited or named a record it was not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The function was stopped at its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The invocation was refused after all, by a limit the machine does not hold (HTTP 429 or 5xx)."""
+
+
+Outcome = Ok | PartialFailure | Error | Timeout | Throttled
+
+
+@dataclass(slots=True)
+class Facts:
+    """What happened since it was last asked. `dead` went to the failure destination, `expired` is gone without."""
+
+    done: list[int] = field(default_factory=list)
+    dead: list[tuple[int, End]] = field(default_factory=list)
+    expired: list[tuple[int, End]] = field(default_factory=list)
+    received: int = 0
+    throttled: int = 0
+    cold_starts: int = 0
+
+
+class Capacity(Protocol):
+    """A function's concurrency, as a machine draws on it."""
+
+    def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
+        """Take as many environments as can be had, `wanted` at most; a short list is a throttle."""
+
+    def release(self, now: float, slot: Slot, *, lost: bool = False) -> None:
+        """Give one back; `lost` if its process died with the invocation."""
+
+
+class Delivery(Protocol):
+    """One way from a buffer to a function."""
+
+    def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
+        """Take records in. Answers with those refused; all others are accepted, and will end in `drain()`."""
+
+    def poll(self, now: float) -> list[Invocation]:
+        """The invocations to start now; each holds a slot until it is settled."""
+
+    def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
+        """Say how an invocation ended. The slot is released."""
+
+    def wake_at(self) -> float:
+        """When `poll` could next yield something by time alone; infinity if never. May be early, is never late."""
+
+    def pending(self) -> int:
+        """Records accepted and not yet ended, those in flight among them."""
+
+    def drain(self) -> Facts:
+        """The facts since the last call."""

@@ -1,0 +1,1 @@
+"""The load test: open-model arrivals, run by Locust."""

@@ -1,0 +1,1 @@
+"""The embedded AWS: serves infra.yaml on this machine, and drives delivery/ with the real clock."""

@@ -1,0 +1,32 @@
+"""An AWS API call as it stands on the wire, apart from whatever server or gateway carried it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request. `path` is undecoded, without its query; header names are lower-case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class WireResponse:
+    """One HTTP response."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class WireService(Protocol):
+    """Anything that answers an AWS API: a buffer of ours, or a server of someone else's behind a proxy."""
+
+    async def handle(self, request: WireRequest) -> WireResponse:
+        """Answer. Service errors are responses; what is raised is a defect."""

@@ -1,0 +1,1 @@
+"""From a run's raw rows to its scorecard, figures and page."""

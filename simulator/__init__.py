@@ -1,0 +1,1 @@
+"""Drives delivery/ with a virtual clock."""
