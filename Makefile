@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test check clean
+.PHONY: help bench test check chromium clean
 
 help:  ## this text
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -15,7 +15,7 @@ help:  ## this text
 bench: $(VENV)/installed  ## one spike through SNS, SQS and Kinesis on this machine, and its report (WORKLOAD=smoke: a minute)
 	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD)
 
-test: $(VENV)/installed check  ## lint, types and every test
+test: $(VENV)/installed check chromium  ## lint, types and every test
 	$(BIN)/pytest
 
 check: $(VENV)/installed
@@ -23,6 +23,12 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infra.yaml
+
+# The browser tests need Chromium. It is a Debian package, so only root can add it; otherwise those tests skip and say so.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null; } \
+	  || echo 'Chromium is not installed: browser tests will be skipped (as root: apt-get install chromium)'
 
 clean:  ## remove what was installed and every run
 	rm -rf $(VENV) build reports/runs reports/latest
