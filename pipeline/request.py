@@ -14,23 +14,45 @@ The client's body is nested whole, so that the gateway's template never takes a 
 """
 
 import base64
-import binascii
 import json
-import math
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 Buffer = Literal["sns", "sqs", "kinesis"]
 BUFFERS: tuple[Buffer, ...] = get_args(Buffer)
 
 
-class InvalidRequestError(ValueError):
-    """A record that is no request. `request_id` is what could still be read of it, to answer under."""
+# Times lie between 1970 and the year 5138, and whole numbers are exact in JSON readers and in DynamoDB: what a client
+# sends must not make a number that the results table refuses.
+_LATEST_MS = 1e14
+_LARGEST_WHOLE = 2**53 - 1
+# DynamoDB takes 2,048 bytes of partition key, for which request_id and run.id are used.
+_LONGEST_ID = 1_024
 
-    def __init__(self, reason: str, request_id: str | None = None) -> None:
+
+class InvalidRequestError(ValueError):
+    """A record that is no request, with what could still be read of it, to answer under and to count by."""
+
+    def __init__(
+        self,
+        reason: str,
+        request_id: str | None = None,
+        *,
+        buffer: Buffer | None = None,
+        accepted_at: float | None = None,
+        measurement: "Measurement | None" = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.request_id = request_id
+        self.buffer = buffer
+        self.accepted_at = accepted_at
+        self.measurement = measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +102,29 @@ class Request:
             raise InvalidRequestError(f"the record is not JSON: {error}") from None
         if not isinstance(record, dict):
             raise InvalidRequestError("the record is not a JSON object")
-        request_id = record.get("request_id")
-        if not isinstance(request_id, str) or not request_id:
-            raise InvalidRequestError("the record has no request_id")
+        try:
+            request_id = _identifier(record, "request_id")
+        except _FieldError as error:
+            raise InvalidRequestError(str(error)) from None
         try:
             return cls._from_record(request_id, record)
         except _FieldError as error:
-            raise InvalidRequestError(str(error), request_id) from None
+            raise InvalidRequestError(
+                str(error),
+                request_id,
+                buffer=_readable(_buffer, record),
+                accepted_at=_readable(_accepted_at, record),
+                measurement=_readable(_measurement, record),
+            ) from None
 
     @classmethod
     def _from_record(cls, request_id: str, record: dict[str, Any]) -> "Request":
-        buffer = record.get("buffer")
-        if buffer not in BUFFERS:
-            raise _FieldError(f"buffer is {buffer!r}, not one of {', '.join(BUFFERS)}")
-        body = _object(record, "request")
         return cls(
             request_id=request_id,
-            accepted_at=_number(record, "accepted_at"),
-            buffer=cast("Buffer", buffer),
-            image=_image(_object(body, "image"), record),
-            measurement=_measurement(_object(body, "run")) if body.get("run") is not None else None,
+            accepted_at=_accepted_at(record),
+            buffer=_buffer(record),
+            image=_image(record),
+            measurement=_measurement(record),
         )
 
     def to_json(self) -> str:
@@ -138,6 +163,13 @@ class _FieldError(ValueError):
     pass
 
 
+def _readable(read: "Callable[[dict[str, Any]], T]", record: dict[str, Any]) -> "T | None":
+    try:
+        return read(record)
+    except _FieldError:
+        return None
+
+
 def _object(of: dict[str, Any], name: str) -> dict[str, Any]:
     value = of.get(name)
     if not isinstance(value, dict):
@@ -149,29 +181,59 @@ def _text(of: dict[str, Any], name: str) -> str:
     value = of.get(name)
     if not isinstance(value, str) or not value:
         raise _FieldError(f"{name} is missing or not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _FieldError(f"{name} is not a text that UTF-8 can write") from None
     return value
 
 
-def _number(of: dict[str, Any], name: str) -> float:
+def _identifier(of: dict[str, Any], name: str) -> str:
+    value = _text(of, name)
+    if len(value.encode()) > _LONGEST_ID:
+        raise _FieldError(f"{name} is longer than {_LONGEST_ID} bytes")
+    return value
+
+
+def _time(of: dict[str, Any], name: str) -> float:
     value = of.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _FieldError(f"{name} is missing or not a number")
+    # Comparing is safe where converting is not: a whole number in JSON may be too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST_MS:
+        raise _FieldError(f"{name} is missing or not a time in ms since the epoch")
     return value
 
 
-def _image(image: dict[str, Any], record: dict[str, Any]) -> InlineImage | StoredImage:
+def _buffer(record: dict[str, Any]) -> Buffer:
+    buffer = record.get("buffer")
+    if buffer not in BUFFERS:
+        raise _FieldError(f"buffer is not one of {', '.join(BUFFERS)}")
+    return cast("Buffer", buffer)
+
+
+def _accepted_at(record: dict[str, Any]) -> float:
+    return _time(record, "accepted_at")
+
+
+def _image(record: dict[str, Any]) -> InlineImage | StoredImage:
+    image = _object(_object(record, "request"), "image")
     if ("bytes" in image) == ("key" in image):
         raise _FieldError("image needs either bytes or key")
     if "key" in image:
         return StoredImage(bucket=_text(record, "bucket"), key=_text(image, "key"))
+    text = _text(image, "bytes")
     try:
-        return InlineImage(base64.b64decode(_text(image, "bytes"), validate=True))
-    except binascii.Error as error:
+        return InlineImage(base64.b64decode(text, validate=True))
+    # Not only binascii.Error: letters outside ASCII are a plain ValueError.
+    except ValueError as error:
         raise _FieldError(f"image bytes are not base64: {error}") from None
 
 
-def _measurement(run: dict[str, Any]) -> Measurement:
+def _measurement(record: dict[str, Any]) -> Measurement | None:
+    body = _object(record, "request")
+    if body.get("run") is None:
+        return None
+    run = _object(body, "run")
     sequence = run.get("sequence")
-    if isinstance(sequence, bool) or not isinstance(sequence, int) or sequence < 0:
-        raise _FieldError("run.sequence is missing or not a whole number")
-    return Measurement(run_id=_text(run, "id"), sequence=sequence, intended_at=_number(run, "intended_at"))
+    if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence <= _LARGEST_WHOLE:
+        raise _FieldError("run.sequence is missing or not a whole number from 0")
+    return Measurement(run_id=_identifier(run, "id"), sequence=sequence, intended_at=_time(run, "intended_at"))

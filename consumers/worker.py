@@ -1,0 +1,255 @@
+"""The worker: what every consumer does with a batch, whichever buffer it came from.
+
+Each record is decoded, recognised and written by one task, as many at once as the function's settings say. They are
+taken in their order, so that what the time did not suffice for lies at the batch's end: on a stream, where everything
+from the lowest failed record on is delivered again, little is then done twice.
+
+Not powertools' BatchProcessor: it takes one record after the other, knows no deadline, and raises when all fail.
+"""
+
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.recognition import Effort, OutOfTime, Recognised, Refused
+from pipeline.request import InvalidRequestError, Request
+from pipeline.result import Passage, Result, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from consumers.environment import Environment
+    from pipeline.request import InlineImage, StoredImage
+
+# Kept back for the last writes and the answer to Lambda: a task that is cut off here is delivered again, one that
+# Lambda's own timeout cuts off takes its whole batch with it.
+_MARGIN_S = 1.0
+# About 1 MB of ids; more than a batch of aggregates holds.
+_REMEMBERED = 10_000
+_LONGEST_REASON = 500
+_NO_EFFORT = Effort()
+
+
+class Recognition(Protocol):
+    """What the worker needs of pipeline.recognition.Recogniser."""
+
+    def recognise(self, image: "InlineImage | StoredImage", deadline: float) -> Recognised | Refused | OutOfTime:
+        """Recognise one image."""
+
+
+class Results(Protocol):
+    """What the worker needs of pipeline.results_table.ResultsTable."""
+
+    def write(self, result: Result) -> None:
+        """Store a result, or count it."""
+
+    def count(self, request_id: str) -> None:
+        """Count one more processing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A record as its buffer delivered it. `token` names it to the buffer; those of one aggregate share theirs."""
+
+    token: str
+    body: str | bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record to be delivered again, or given up, and why. `request_id` is None where none could be read."""
+
+    token: str
+    request_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was answered with a FAILED result."""
+
+    request_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """How a batch went. `retried` counts the calls to Rekognition beyond each image's first."""
+
+    records: int = 0
+    recognised: int = 0
+    repeated: int = 0
+    throttled: int = 0
+    retried: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def failed_tokens(self) -> list[str]:
+        """What to name to the buffer, each once, in the batch's order."""
+        return list(dict.fromkeys(failure.token for failure in self.failures))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    size: int
+    received_at: float
+    init_ms: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    failure: Failure | None = None
+    refusal: Refusal | None = None
+    repeated: bool = False
+    effort: Effort = _NO_EFFORT
+
+
+class Worker:
+    """Works through batches, one at a time; its threads and connections stay from one to the next.
+
+    `clock` is monotonic, `now` the time of day, both in seconds.
+    """
+
+    def __init__(
+        self,
+        recognition: Recognition,
+        results: Results,
+        environment: "Environment",
+        *,
+        concurrency: int,
+        clock: "Callable[[], float]" = time.monotonic,
+        now: "Callable[[], float]" = time.time,
+    ) -> None:
+        self._recognition = recognition
+        self._results = results
+        self._environment = environment
+        self._clock = clock
+        self._now = now
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="recognise")
+        self._stored: OrderedDict[str, None] = OrderedDict()
+
+    def work(self, delivered: "Sequence[Delivered]", *, received_at: float, remaining_ms: float) -> Report:
+        """Do what can be done in the time; what could not is among the failures. Never raises for a record's sake.
+
+        `received_at` is when the handler was entered, ms since the epoch; `remaining_ms` what Lambda leaves from now.
+        """
+        batch = _Batch(
+            size=len(delivered),
+            received_at=received_at,
+            init_ms=self._environment.take_init_ms(),
+            deadline=self._clock() + remaining_ms / 1_000 - _MARGIN_S,
+        )
+        tasks = [self._threads.submit(self._process, record, batch) for record in delivered]
+        wait(tasks, timeout=max(0.0, batch.deadline - self._clock()))
+        report = Report(records=len(delivered))
+        for record, task in zip(delivered, tasks, strict=True):
+            _add(report, _outcome(record, task))
+        return report
+
+    def _process(self, delivered: Delivered, batch: _Batch) -> _Outcome:
+        try:
+            request = Request.from_json(delivered.body)
+        except InvalidRequestError as error:
+            return self._answer_invalid(delivered, batch, error)
+        try:
+            return self._answer(request, delivered, batch)
+        except (BotoCoreError, ClientError) as error:
+            return _Outcome(failure=_failure(delivered, error, request.request_id))
+
+    def _answer(self, request: Request, delivered: Delivered, batch: _Batch) -> _Outcome:
+        if request.request_id in self._stored:
+            self._results.count(request.request_id)
+            return _Outcome(repeated=True)
+        recognition = self._recognition.recognise(request.image, batch.deadline)
+        if isinstance(recognition, OutOfTime):
+            failure = Failure(delivered.token, request.request_id, f"out of time: {recognition.reason}")
+            return _Outcome(failure=failure, effort=recognition.effort)
+        seen = recognition if isinstance(recognition, Recognised) else None
+        refused = recognition if isinstance(recognition, Refused) else None
+        self._store(
+            Result(
+                request_id=request.request_id,
+                buffer=request.buffer,
+                status=Status.SUCCEEDED if seen else Status.FAILED,
+                labels=seen.labels if seen else (),
+                reason=refused.reason if refused else None,
+                model_version=seen.model_version if seen else None,
+                passage=self._passage(batch, request.accepted_at, recognition.effort.attempts),
+                measurement=request.measurement,
+            )
+        )
+        refusal = Refusal(request.request_id, refused.reason) if refused else None
+        return _Outcome(refusal=refusal, effort=recognition.effort)
+
+    def _answer_invalid(self, delivered: Delivered, batch: _Batch, error: InvalidRequestError) -> _Outcome:
+        if error.request_id is None:
+            return _Outcome(failure=Failure(delivered.token, None, error.reason))
+        reason = f"InvalidRequest: {error.reason}"
+        self._store(
+            Result(
+                request_id=error.request_id,
+                buffer=error.buffer,
+                status=Status.FAILED,
+                labels=(),
+                reason=reason,
+                model_version=None,
+                passage=self._passage(batch, error.accepted_at, attempts=0),
+                measurement=error.measurement,
+            )
+        )
+        return _Outcome(refusal=Refusal(error.request_id, reason))
+
+    def _passage(self, batch: _Batch, accepted_at: float | None, attempts: int) -> Passage:
+        return Passage(
+            accepted_at=batch.received_at if accepted_at is None else accepted_at,
+            received_at=batch.received_at,
+            recognised_at=round(self._now() * 1_000, 3),
+            batch_size=batch.size,
+            attempts=attempts,
+            init_ms=batch.init_ms,
+            environment=self._environment.name,
+        )
+
+    def _store(self, result: Result) -> None:
+        self._results.write(result)
+        # An aggregate is delivered again whole if one record of it failed. Without this memory one that holds more
+        # than a function's time suffices for would never end, and Rekognition would be paid for it each time.
+        self._stored[result.request_id] = None
+        while len(self._stored) > _REMEMBERED:
+            self._stored.popitem(last=False)
+
+
+def _outcome(delivered: Delivered, task: "Future[_Outcome]") -> _Outcome:
+    if task.cancel():
+        return _Outcome(failure=Failure(delivered.token, None, "out of time: not begun"))
+    if not task.done():
+        # It cannot be stopped. If it still ends, its result stands and the next delivery is only counted.
+        return _Outcome(failure=Failure(delivered.token, None, "out of time: still at work"))
+    error = task.exception()
+    if error is not None:
+        return _Outcome(failure=_failure(delivered, error, None))
+    return task.result()
+
+
+def _failure(delivered: Delivered, error: BaseException, request_id: str | None) -> Failure:
+    return Failure(delivered.token, request_id, f"{type(error).__name__}: {error}"[:_LONGEST_REASON])
+
+
+def _add(report: Report, outcome: _Outcome) -> None:
+    report.throttled += outcome.effort.throttled
+    report.retried += max(0, outcome.effort.attempts - 1)
+    if outcome.failure is not None:
+        report.failures.append(outcome.failure)
+    elif outcome.refusal is not None:
+        report.refusals.append(outcome.refusal)
+    elif outcome.repeated:
+        report.repeated += 1
+    else:
+        report.recognised += 1

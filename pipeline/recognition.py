@@ -1,0 +1,207 @@
+"""Recognition: one image to Rekognition DetectLabels, patient with throttles, quick with refusals.
+
+Rekognition's quota is far below what Lambda's concurrency can ask of it, so a throttle is the normal case of a spike.
+It is retried here, with exponential back-off and full jitter, for as long as the function has time. An image that
+Rekognition will never take is an answer, not an error.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
+
+from pipeline.request import InlineImage
+from pipeline.result import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.session import Session
+    from mypy_boto3_rekognition import RekognitionClient
+    from mypy_boto3_rekognition.type_defs import DetectLabelsResponseTypeDef, ImageTypeDef
+
+    from pipeline.request import StoredImage
+
+# API:ImageBlob: bytes before base64.
+MAX_IMAGE_BYTES = 5_242_880
+
+# DetectLabels' errors about the image itself (API:DetectLabels); ValidationException is what a value outside its
+# shape gets before it.
+_REFUSALS = frozenset(
+    {
+        "ImageTooLargeException",
+        "InvalidImageFormatException",
+        "InvalidParameterException",
+        "InvalidS3ObjectException",
+        "ValidationException",
+    }
+)
+# Over quota, and the penalty for a sudden rise below it: docs.aws.amazon.com/rekognition/latest/dg/limits.html
+_THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException"})
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+# A call is started only with this much time left: DetectLabels' prior p99 is 1.5 to 2 s.
+_CALL_S = 2.0
+_READ_TIMEOUT_S = 10
+_CONNECT_TIMEOUT_S = 2
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """The calls that one image took, and how many of them were throttled."""
+
+    attempts: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What Rekognition saw. `labels` are by falling confidence; there may be none."""
+
+    labels: tuple[Label, ...]
+    model_version: str
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An image that will never be recognised. `reason` starts with the name of Rekognition's error."""
+
+    reason: str
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfTime:
+    """The time ran out before an answer; the image may be tried again. `reason` is the last call's failure."""
+
+    reason: str
+    effort: Effort
+
+
+def rekognition_client(session: "Session", connections: int) -> "RekognitionClient":
+    """A client without retries of its own: botocore's would count on past the function's deadline, unseen."""
+    config = Config(
+        retries={"total_max_attempts": 1},
+        max_pool_connections=connections,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+    )
+    return cast("RekognitionClient", session.create_client("rekognition", config=config))
+
+
+class Recogniser:
+    """Recognises images through a client, from as many threads as the client has connections.
+
+    `clock` and `sleep` are in seconds; `uniform` yields from [0, 1).
+    """
+
+    def __init__(
+        self,
+        client: "RekognitionClient",
+        *,
+        min_confidence: float,
+        max_labels: int,
+        clock: "Callable[[], float]" = time.monotonic,
+        sleep: "Callable[[float], None]" = time.sleep,
+        uniform: "Callable[[], float]" = random.random,
+    ) -> None:
+        self._client = client
+        self._min_confidence = min_confidence
+        self._max_labels = max_labels
+        self._clock = clock
+        self._sleep = sleep
+        self._uniform = uniform
+
+    def recognise(self, image: "InlineImage | StoredImage", deadline: float) -> Recognised | Refused | OutOfTime:
+        """Recognise one image; the last call is started 2 s before `deadline`, a time of the clock.
+
+        Raises:
+            botocore.exceptions.ClientError: an error that says nothing of the image and that no retry mends, such as
+                AccessDeniedException.
+        """
+        reason = _refusal_before_calling(image)
+        if reason is not None:
+            return Refused(reason, Effort())
+        parameter = _image_parameter(image)
+        reason = "no time was left to call Rekognition"
+        attempts = throttled = 0
+        while self._clock() + _CALL_S <= deadline:
+            attempts += 1
+            try:
+                answer = self._client.detect_labels(
+                    Image=parameter, MaxLabels=self._max_labels, MinConfidence=self._min_confidence
+                )
+            except ParamValidationError as error:
+                return Refused(_reason("InvalidParameterException", str(error)), Effort(attempts, throttled))
+            except ClientError as error:
+                code, message = _code_and_message(error)
+                reason = _reason(code, message)
+                if code in _REFUSALS:
+                    return Refused(reason, Effort(attempts, throttled))
+                if not _is_retryable(code, error):
+                    raise
+                throttled += code in _THROTTLES
+            except (HTTPClientError, ResponseParserError) as error:
+                reason = _reason(type(error).__name__, str(error))
+            else:
+                return _recognised(answer, Effort(attempts, throttled))
+            pause = self._uniform() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempts - 1, 16))
+            if self._clock() + pause + _CALL_S > deadline:
+                break
+            self._sleep(pause)
+        return OutOfTime(reason, Effort(attempts, throttled))
+
+
+def _refusal_before_calling(image: "InlineImage | StoredImage") -> str | None:
+    if not isinstance(image, InlineImage):
+        return None
+    if not image.data:
+        return "InvalidParameterException: the image has no bytes"
+    if len(image.data) > MAX_IMAGE_BYTES:
+        return (
+            f"ImageTooLargeException: the image has {len(image.data):,} bytes, inline ones may have "
+            f"{MAX_IMAGE_BYTES:,}: upload it and send its key"
+        )
+    return None
+
+
+def _image_parameter(image: "InlineImage | StoredImage") -> "ImageTypeDef":
+    if isinstance(image, InlineImage):
+        return {"Bytes": image.data}
+    return {"S3Object": {"Bucket": image.bucket, "Name": image.key}}
+
+
+def _recognised(answer: "DetectLabelsResponseTypeDef", effort: Effort) -> Recognised:
+    labels = tuple(
+        Label(
+            name=label["Name"],
+            confidence=label["Confidence"],
+            parents=tuple(parent["Name"] for parent in label.get("Parents", ())),
+        )
+        for label in answer["Labels"]
+    )
+    return Recognised(labels, answer.get("LabelModelVersion", ""), effort)
+
+
+def _code_and_message(error: ClientError) -> tuple[str, str]:
+    said = error.response.get("Error", {})
+    return said.get("Code", "Unknown"), said.get("Message", "")
+
+
+def _is_retryable(code: str, error: ClientError) -> bool:
+    metadata: Any = error.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0)
+    return code in _THROTTLES or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+
+
+def _reason(name: str, message: str) -> str:
+    return f"{name}: {message}"[:_LONGEST_REASON]

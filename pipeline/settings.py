@@ -1,0 +1,61 @@
+"""The settings of a consumer function, as infra.yaml gives them in its environment."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class SettingsError(ValueError):
+    """A variable that is missing or wrong; the text names it and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a consumer function needs to know.
+
+    `min_confidence` is in percent. `in_batch_concurrency` is how many images of one batch are at Rekognition at once.
+    """
+
+    results_table: str
+    result_ttl_days: int
+    min_confidence: float
+    max_labels: int
+    in_batch_concurrency: int
+
+    @classmethod
+    def from_environment(cls, environment: "Mapping[str, str]") -> "Settings":
+        """Read the variables RESULTS_TABLE, RESULT_TTL_DAYS, MIN_CONFIDENCE, MAX_LABELS, IN_BATCH_CONCURRENCY.
+
+        Raises:
+            SettingsError: one is missing, or is not of its range.
+        """
+        return cls(
+            results_table=_read(environment, "RESULTS_TABLE", str, None, "the name of the results table"),
+            result_ttl_days=_read(environment, "RESULT_TTL_DAYS", int, (1, 3_650), "a whole number of days"),
+            min_confidence=_read(environment, "MIN_CONFIDENCE", float, (0, 100), "a number in percent"),
+            # The range of DetectLabels' MaxLabels that yields anything (API:MaxLabels, default 1,000).
+            max_labels=_read(environment, "MAX_LABELS", int, (1, 1_000), "a whole number"),
+            in_batch_concurrency=_read(environment, "IN_BATCH_CONCURRENCY", int, (1, 256), "a whole number"),
+        )
+
+
+def _read(
+    environment: "Mapping[str, str]",
+    name: str,
+    kind: "Callable[[str], Any]",
+    bounds: tuple[float, float] | None,
+    what: str,
+) -> Any:
+    form = what if bounds is None else f"{what} from {bounds[0]:,} to {bounds[1]:,}"
+    text = environment.get(name, "").strip()
+    if not text:
+        raise SettingsError(f"the variable {name} is not set: set it to {form}, as infra.yaml does")
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or (bounds is not None and not bounds[0] <= value <= bounds[1]):
+        raise SettingsError(f"the variable {name} is {text[:80]!r}: set it to {form}")
+    return value
