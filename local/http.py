@@ -1,0 +1,147 @@
+"""Serves a wire service over HTTP, on 127.0.0.1 and nowhere else."""
+
+import asyncio
+import logging
+import socket as sockets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from local.wire import WireRequest, WireResponse, WireService
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import RequestHandler
+
+_LOG = logging.getLogger(__name__)
+
+HOST: Final = "127.0.0.1"
+# The largest body that any of these APIs takes is SQS's, SNS's and Kinesis's 10 MiB (14 MiB in base64), and API
+# Gateway's 10 MB, which the gateway refuses by itself.
+BODY_LIMIT: Final = 32 * 1024 * 1024
+# A spike opens many connections at once; the kernel refuses what its queue does not hold.
+_BACKLOG: Final = 4096
+_SHUTDOWN_S: Final = 2.0
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A service being served. `url` is `http://127.0.0.1:PORT`, without a slash."""
+
+    url: str
+    port: int
+    _web: web.Server
+    _listener: asyncio.Server
+
+    async def close(self) -> None:
+        """Take no more connections, give the requests under way a moment to end, close."""
+        self._listener.close()
+        self._web.pre_shutdown()
+        await self._web.shutdown(_SHUTDOWN_S)
+        await self._listener.wait_closed()
+
+
+def listen(port: int = 0) -> sockets.socket:
+    """A bound socket to pass to `serve` later, for when its port must be known first. 0 takes a free port."""
+    socket = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM)
+    socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    socket.bind((HOST, port))
+    return socket
+
+
+async def serve(
+    service: WireService, *, port: int = 0, socket: sockets.socket | None = None, body_limit: int = BODY_LIMIT
+) -> Server:
+    """Serve `service` on 127.0.0.1, at `port`, at a free port, or on a `socket` that `listen` bound.
+
+    A body over `body_limit` bytes is answered 413 without asking the service. What the service raises is logged
+    and answered 500.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    server = web.Server(
+        _Handler(service, body_limit).handle,
+        request_factory=_request,
+        access_log=None,
+        auto_decompress=False,
+        max_field_size=16 * 1024,
+        max_line_size=16 * 1024,
+    )
+    bound = socket if socket is not None else listen(port)
+    listener = await asyncio.get_running_loop().create_server(server, sock=bound, backlog=_BACKLOG)
+    taken = bound.getsockname()[1]
+    return Server(url=f"http://{HOST}:{taken}", port=taken, _web=server, _listener=listener)
+
+
+def _request(
+    message: "RawRequestMessage",
+    payload: "StreamReader",
+    protocol: "RequestHandler",
+    writer: "AbstractStreamWriter",
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+
+class _Handler:
+    def __init__(self, service: WireService, body_limit: int) -> None:
+        self._service = service
+        self._body_limit = body_limit
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            name = name.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        # An early refusal closes the connection, since the rest of the body would follow.
+        if int(headers.get("content-length", "0")) > self._body_limit:
+            return _too_large()
+        if headers.get("expect", "").lower() == "100-continue":
+            await request.writer.write(_CONTINUE)
+        body = await self._body(request)
+        if body is None:
+            return _too_large()
+        path, _, query = _origin_form(request.raw_path).partition("?")
+        try:
+            answer = await self._service.handle(WireRequest(request.method, path, query, headers, body))
+        except Exception:  # noqa: BLE001 (whatever it is, the next request must be served)
+            _LOG.exception("%s %s failed", request.method, path)
+            answer = WireResponse(500, {"content-type": "application/json"}, b'{"__type":"InternalFailure"}')
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def _body(self, request: web.BaseRequest) -> bytes | None:
+        if not request.body_exists:
+            return b""
+        content = request.content
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await content.readany():
+            size += len(chunk)
+            if size > self._body_limit:
+                return None
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _origin_form(target: str) -> str:
+    if target.startswith("/"):
+        return target
+    # The absolute form, as a client sends it to a proxy: scheme://authority/path
+    _, _, after = target.partition("://")
+    _, slash, path = after.partition("/")
+    return slash + path if slash else "/"
+
+
+def _too_large() -> web.Response:
+    response = web.Response(
+        status=413,
+        headers={"content-type": "application/json"},
+        body=b'{"message":"Request Too Long"}',
+    )
+    response.force_close()
+    return response

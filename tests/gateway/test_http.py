@@ -1,0 +1,194 @@
+import asyncio
+import http.client
+import socket
+from typing import Any
+
+import pytest
+
+from local.http import Server, listen, serve
+from local.wire import WireRequest, WireResponse
+
+
+class Echo:
+    """Answers with what it saw, and remembers it."""
+
+    def __init__(self) -> None:
+        self.seen: list[WireRequest] = []
+
+    async def handle(self, request: WireRequest) -> WireResponse:
+        self.seen.append(request)
+        return WireResponse(200, {"content-type": "text/plain", "x-echo": "yes"}, request.body)
+
+
+class Broken:
+    async def handle(self, request: WireRequest) -> WireResponse:
+        raise ValueError("a defect")
+
+
+def ask(server: Server, method: str, target: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
+    """One request by the standard library's client, which changes neither path nor headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request(method, target, **options)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/a%2Fb/c%20d?x=%26&y", "/a%2Fb/c%20d", "x=%26&y"),  # escapes belong to whoever routes
+        ("/a/../b//c", "/a/../b//c", ""),  # nothing is normalised
+        ("/?", "/", ""),  # an empty query
+        ("/a?b?c=1", "/a", "b?c=1"),  # only the first question mark divides
+        ("http://elsewhere:1/a/b?c", "/a/b", "c"),  # the absolute form of a proxy's client
+        ("http://elsewhere", "/", ""),  # with no path at all
+    ],
+)
+async def test_the_target_arrives_as_it_was_sent(target: str, path: str, query: str) -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        await asyncio.to_thread(ask, server, "GET", target)
+    finally:
+        await server.close()
+    assert (echo.seen[0].path, echo.seen[0].query) == (path, query)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "POST", "DELETE", "PATCH"])
+async def test_every_method_reaches_the_service_with_its_body(method: str) -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        status, headers, body = await asyncio.to_thread(ask, server, method, "/", body=bytes(range(256)))
+    finally:
+        await server.close()
+    assert (status, headers["x-echo"], headers["content-length"]) == (200, "yes", "256")
+    assert echo.seen[0].body == bytes(range(256))
+    assert body == (b"" if method == "HEAD" else bytes(range(256)))
+
+
+async def test_header_names_are_lower_case_and_repeated_ones_are_joined() -> None:
+    echo = Echo()
+    server = await serve(echo)
+    raw = b"GET / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: A.B\r\nAccept: a\r\naccept: b\r\n\r\n"
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(raw)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    finally:
+        await server.close()
+    assert echo.seen[0].headers == {"host": "x", "x-amz-target": "A.B", "accept": "a, b"}
+
+
+async def test_a_connection_serves_one_request_after_another() -> None:
+    echo = Echo()
+    server = await serve(echo)
+
+    def three() -> list[int]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        statuses = []
+        for number in range(3):
+            connection.request("POST", "/", body=str(number))
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append((answer.status, connection.sock.getsockname() if connection.sock else None))
+        connection.close()
+        assert len({address for _, address in statuses}) == 1
+        return [status for status, _ in statuses]
+
+    try:
+        assert await asyncio.to_thread(three) == [200, 200, 200]
+    finally:
+        await server.close()
+
+
+async def test_a_client_that_waits_for_continue_gets_it() -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"PUT /k HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"abc")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+    finally:
+        await server.close()
+    assert echo.seen[0].body == b"abc"
+
+
+async def test_a_compressed_body_is_left_alone() -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        await asyncio.to_thread(ask, server, "PUT", "/", body=b"not gzip", headers={"Content-Encoding": "gzip"})
+    finally:
+        await server.close()
+    assert echo.seen[0].body == b"not gzip"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"x" * 100, 200),  # at the limit
+        (b"x" * 101, 413),  # one over
+        (iter([b"x" * 60, b"x" * 60]), 413),  # chunked: no length is announced
+        (iter([b"x" * 60, b"x" * 40]), 200),  # chunked, at the limit
+        (b"x" * 1_000_000, 413),  # more than a socket's buffer: the client still hears the answer
+    ],
+)
+async def test_a_body_over_the_limit_is_refused_without_asking_the_service(body: Any, status: int) -> None:
+    echo = Echo()
+    server = await serve(echo, body_limit=100)
+    try:
+        answer, _, _ = await asyncio.to_thread(ask, server, "POST", "/", body=body)
+    finally:
+        await server.close()
+    assert answer == status
+    assert len(echo.seen) == (status == 200)
+
+
+async def test_a_service_that_raises_is_answered_500_and_serves_on(caplog: pytest.LogCaptureFixture) -> None:
+    server = await serve(Broken())
+    try:
+        first, _, _ = await asyncio.to_thread(ask, server, "GET", "/x")
+        second, _, _ = await asyncio.to_thread(ask, server, "GET", "/x")
+    finally:
+        await server.close()
+    assert (first, second) == (500, 500)
+    assert "a defect" in caplog.text
+
+
+async def test_a_port_can_be_known_before_the_service_is_there() -> None:
+    bound = listen()
+    port = bound.getsockname()[1]
+    server = await serve(Echo(), socket=bound)
+    try:
+        assert server.url == f"http://127.0.0.1:{port}"
+        status, _, _ = await asyncio.to_thread(ask, server, "GET", "/")
+    finally:
+        await server.close()
+    assert status == 200
+
+
+async def test_closing_frees_the_port_and_idle_connections() -> None:
+    server = await serve(Echo())
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await server.close()
+    assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", server.port), timeout=5):
+        pass
+
+
+async def test_a_port_in_use_is_told() -> None:
+    server = await serve(Echo())
+    try:
+        with pytest.raises(OSError, match="in use"):
+            await serve(Echo(), port=server.port)
+    finally:
+        await server.close()
