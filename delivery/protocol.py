@@ -59,7 +59,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of the function, to be started now. `deadline` is its timeout; `lane` is the shard, queue or topic."""
+    """One call of the function, to be started now.
+
+    `deadline` is when its timeout runs out. `lane` names what it blocks while it runs: for Kinesis
+    shard * parallelization factor + sub-lane, elsewhere 0. `attempt` counts from 1 how often these records were sent
+    (SQS: the highest receive count among them).
+    """
 
     number: int
     ids: Sequence[int]
@@ -84,12 +89,14 @@ class PartialFailure:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The function raised, exited or named a record it was not given."""
+    """The function raised, exited or named a record it was not given. `lost` if its process died of it."""
+
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The function was stopped at its deadline."""
+    """The function was stopped at its deadline; its environment is lost with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,12 @@ Outcome = Ok | PartialFailure | Error | Timeout | Throttled
 
 @dataclass(slots=True)
 class Facts:
-    """What happened since it was last asked. `dead` went to the failure destination, `expired` is gone without."""
+    """What happened since it was last asked.
+
+    Each record accepted ends once, in one of the first three: `dead` went to the failure destination, `expired` is
+    gone without. `received` counts records handed out by the buffer, each time anew; `throttled` counts invocations
+    refused for want of concurrency, not records; `cold_starts` counts invocations that had to start an environment.
+    """
 
     done: list[int] = field(default_factory=list)
     dead: list[tuple[int, End]] = field(default_factory=list)
@@ -139,6 +151,15 @@ class Delivery(Protocol):
 
     def pending(self) -> int:
         """Records accepted and not yet ended, those in flight among them."""
+
+    def in_flight(self) -> int:
+        """Records in the hands of the function right now."""
+
+    def running(self) -> int:
+        """Invocations started and not yet settled: the concurrency this delivery uses."""
+
+    def oldest_age_s(self, now: float) -> float:
+        """Seconds since the oldest record still pending arrived; 0 if none is."""
 
     def drain(self) -> Facts:
         """The facts since the last call."""

@@ -1,0 +1,137 @@
+"""A function's concurrency: execution environments, how fast they may grow, and what an account shares out."""
+
+import math
+from collections import deque
+
+from delivery.protocol import Slot
+from delivery.quotas import Quotas
+from delivery.token_bucket import TokenBucket
+
+
+class ConcurrencyError(ValueError):
+    """A reservation the account cannot give; the text says what it could."""
+
+
+class Account:
+    """The concurrency that all functions of an account and Region share.
+
+    Reserved concurrency is taken out of the pool for good; functions without it draw on what is left.
+    """
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+        self._reserved = 0
+        self._pool_used = 0
+
+    @property
+    def pool(self) -> int:
+        """Concurrency that is not reserved for any function."""
+        return self._quotas.account_concurrency - self._reserved
+
+    def reserve(self, concurrency: int) -> None:
+        """Set concurrency aside for one function.
+
+        Raises:
+            ConcurrencyError: less than the quota `account_unreserved_min` would stay unreserved, as PutFunctionConcurrency
+                refuses it too.
+        """
+        left = self.pool - self._quotas.account_unreserved_min
+        if not 0 <= concurrency <= max(left, 0):
+            raise ConcurrencyError(
+                f"a reserved concurrency of {concurrency} is not to be had: of the account's "
+                f"{self._quotas.account_concurrency}, {self._reserved} are reserved and "
+                f"{self._quotas.account_unreserved_min} must stay unreserved; reserve {max(left, 0)} at most, "
+                "or raise the quota account_concurrency"
+            )
+        self._reserved += concurrency
+
+    def take_upto(self, wanted: int) -> int:
+        """Take concurrency out of the pool; says how much there was, `wanted` at most."""
+        taken = max(0, min(wanted, self.pool - self._pool_used))
+        self._pool_used += taken
+        return taken
+
+    def give_back(self) -> None:
+        """Return one to the pool."""
+        self._pool_used -= 1
+
+
+class Environments:
+    """One function's execution environments; keeps `delivery.protocol.Capacity`.
+
+    An environment runs one invocation at a time. The one used last is reused first, so that those a spike left over
+    grow old and are stopped. How long a cold start takes is the driver's to know.
+
+    Args:
+        account: the account it draws on.
+        quotas: growth (`environments_per_10_s`, refilled continuously) and `environment_idle_s`.
+        reserved: reserved concurrency, ceiling and floor; None to draw on the account's pool.
+
+    Raises:
+        ConcurrencyError: the account cannot reserve that much.
+    """
+
+    def __init__(self, account: Account, quotas: Quotas, reserved: int | None = None) -> None:
+        if reserved is not None:
+            account.reserve(reserved)
+        self._account = account
+        self._reserved = reserved
+        self._idle_s = quotas.environment_idle_s
+        self._growth = TokenBucket(quotas.environments_per_10_s / 10, quotas.environments_per_10_s)
+        self._idle: deque[tuple[int, float]] = deque()
+        self._running = 0
+        self._started = 0
+
+    @property
+    def running(self) -> int:
+        """Environments with an invocation in them: the concurrency in use."""
+        return self._running
+
+    @property
+    def idle(self) -> int:
+        """Environments that are warm and wait for work."""
+        return len(self._idle)
+
+    def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
+        """Take as many environments as can be had, warm ones first; a short list is a throttle."""
+        granted = self._grant(wanted)
+        warm = min(granted, len(self._idle))
+        slots = [Slot(self._idle.pop()[0], cold=False) for _ in range(warm)]
+        cold = self._growth.take_upto(now, granted - warm)
+        slots.extend(Slot(self._started + number, cold=True) for number in range(cold))
+        self._started += cold
+        self._running += len(slots)
+        for _ in range(granted - len(slots)):
+            self._give_back()
+        return slots
+
+    def release(self, now: float, slot: Slot, *, lost: bool = False) -> None:
+        """Give one back. It stays warm, unless `lost`: then the next invocation needs a new one."""
+        self._running -= 1
+        self._give_back()
+        if not lost:
+            self._idle.append((slot.environment, now))
+
+    def expire(self, now: float) -> list[int]:
+        """Environments that sat idle too long, for the driver to stop; they are gone from here."""
+        stopped = []
+        while self._idle and self._idle[0][1] + self._idle_s <= now:
+            stopped.append(self._idle.popleft()[0])
+        return stopped
+
+    def forget(self, environment: int) -> None:
+        """Strike out an idle environment whose process has died by itself."""
+        self._idle = deque(entry for entry in self._idle if entry[0] != environment)
+
+    def expire_at(self) -> float:
+        """When `expire` will next have one to stop; infinity if none is idle."""
+        return self._idle[0][1] + self._idle_s if self._idle else math.inf
+
+    def _grant(self, wanted: int) -> int:
+        if self._reserved is None:
+            return self._account.take_upto(wanted)
+        return max(0, min(wanted, self._reserved - self._running))
+
+    def _give_back(self) -> None:
+        if self._reserved is None:
+            self._account.give_back()

@@ -1,0 +1,177 @@
+"""Every number AWS's delivery depends on: one table, each entry with its source and how sure it is.
+
+    quotas = Quotas.with_overrides({"account_concurrency": 10})
+    quotas.account_concurrency                     10
+    Quotas.entry("account_concurrency").source     "Lambda quotas, gettingstarted-limits"
+
+The names are the options of whoever drives a machine: a test run may shorten the waits, a scenario may try a
+raised quota. Where AWS publishes nothing the entry says so (confidence L) and is there to be varied.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Literal, Self
+
+AS_OF = "2026-11-23"
+
+# H: AWS's documentation or API model. M: one secondary source, or derived from H. L: our assumption, unpublished.
+Confidence = Literal["H", "M", "L"]
+
+
+class UnknownQuotaError(KeyError):
+    """A name that is not in the table; the text gives the nearest ones."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One number with what is known about it. `raisable` if AWS raises the default on request."""
+
+    value: float
+    unit: str
+    source: str
+    confidence: Confidence
+    raisable: bool = False
+    as_of: str = AS_OF
+
+
+def _whole(value: int, unit: str, source: str, confidence: Confidence, *, raisable: bool = False) -> int:
+    entry = Quota(value, unit, source, confidence, raisable)
+    default: int = field(default=value, metadata={"quota": entry})
+    return default
+
+
+def _real(value: float, unit: str, source: str, confidence: Confidence, *, raisable: bool = False) -> float:
+    entry = Quota(value, unit, source, confidence, raisable)
+    default: float = field(default=value, metadata={"quota": entry})
+    return default
+
+
+_MIB = 1 << 20
+_LAMBDA = "Lambda quotas, gettingstarted-limits"
+_SCALING = "Lambda developer guide, scaling-behavior"
+_ASYNC = "Lambda developer guide, invocation-async-error-handling"
+_KINESIS = "Kinesis Data Streams quotas, service-sizes-and-limits"
+_GET_RECORDS = "Kinesis API, GetRecords"
+_STREAM_MAPPING = "Lambda developer guide, with-kinesis"
+_QUEUE_SCALING = "Lambda developer guide, services-sqs-scaling"
+_QUEUE_MAPPING = "Lambda developer guide, with-sqs"
+_SQS = "SQS API, SetQueueAttributes"
+_UNPUBLISHED = "unpublished; assumed"
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """The numbers in force. Rates are per second, times in seconds, sizes in bytes, unless the name says otherwise."""
+
+    # Lambda concurrency
+    account_concurrency: int = _whole(1_000, "environments", _LAMBDA, "H", raisable=True)
+    account_unreserved_min: int = _whole(100, "environments", "Lambda API, PutFunctionConcurrency", "H")
+    environments_per_10_s: int = _whole(1_000, "environments per 10 s and function", _SCALING, "H")
+    environment_idle_s: float = _real(300.0, "s", _UNPUBLISHED, "L")
+    event_bytes: int = _whole(6 * _MIB, "bytes", _LAMBDA, "H")
+
+    # Lambda asynchronous invocation
+    async_event_bytes: int = _whole(_MIB, "bytes", _LAMBDA, "H")
+    async_first_retry_s: float = _real(60.0, "s", _ASYNC, "H")
+    async_second_retry_s: float = _real(120.0, "s", _ASYNC, "H")
+    async_throttle_first_s: float = _real(1.0, "s", _ASYNC, "H")
+    async_throttle_max_s: float = _real(300.0, "s", _ASYNC, "H")
+    async_throttle_jitter: float = _real(0.5, "share of the wait that is random", _UNPUBLISHED, "L")
+    async_event_age_max_s: float = _real(21_600.0, "s", _ASYNC, "H")
+
+    # API Gateway
+    api_requests_per_s: float = _real(10_000.0, "requests/s", "API Gateway quotas, limits", "H", raisable=True)
+    api_burst_requests: int = _whole(5_000, "requests", "API Gateway quotas, limits", "H")
+
+    # Kinesis Data Streams
+    kinesis_shard_records_per_s: float = _real(1_000.0, "records/s", _KINESIS, "H")
+    kinesis_shard_bytes_per_s: float = _real(float(_MIB), "bytes/s", _KINESIS, "H")
+    kinesis_shard_burst_s: float = _real(1.0, "s of the shard's rate, saved up", _UNPUBLISHED, "L")
+    kinesis_record_bytes: int = _whole(_MIB, "bytes", "Kinesis API, MaxRecordSizeInKiB", "H", raisable=True)
+    kinesis_put_records_count: int = _whole(500, "records", "Kinesis API, PutRecords", "H")
+    kinesis_put_records_bytes: int = _whole(10 * _MIB, "bytes", "Kinesis API, PutRecords", "H")
+    kinesis_shard_reads_per_s: float = _real(5.0, "calls/s", _GET_RECORDS, "H")
+    kinesis_shard_read_bytes_per_s: float = _real(2.0 * _MIB, "bytes/s", _GET_RECORDS, "H")
+    kinesis_read_records: int = _whole(10_000, "records", _GET_RECORDS, "H")
+    kinesis_read_bytes: int = _whole(10 * _MIB, "bytes", _GET_RECORDS, "H")
+    kinesis_retention_s: float = _real(86_400.0, "s", _KINESIS, "H", raisable=True)
+
+    # Kinesis event source mapping
+    kinesis_poll_interval_s: float = _real(1.0, "s", _STREAM_MAPPING, "H")
+    kinesis_retry_first_s: float = _real(1.0, "s", _UNPUBLISHED, "L")
+    kinesis_retry_max_s: float = _real(60.0, "s", _UNPUBLISHED, "L")
+    kinesis_throttle_first_s: float = _real(0.5, "s", _UNPUBLISHED, "L")
+    kinesis_throttle_max_s: float = _real(10.0, "s", _UNPUBLISHED, "L")
+    kinesis_event_overhead_bytes: int = _whole(512, "bytes a record, beside its base64", "derived", "M")
+
+    # SQS
+    sqs_message_bytes: int = _whole(_MIB, "bytes", "SQS API, SendMessage", "H")
+    sqs_receive_messages: int = _whole(10, "messages a call", "SQS API, ReceiveMessage", "H")
+    sqs_in_flight_max: int = _whole(120_000, "messages", "SQS API, ChangeMessageVisibility", "H", raisable=True)
+    sqs_retention_s: float = _real(345_600.0, "s", _SQS, "H", raisable=True)
+
+    # SQS event source mapping
+    sqs_pollers_start: int = _whole(5, "pollers", _QUEUE_SCALING, "H")
+    sqs_pollers_per_minute: float = _real(300.0, "pollers/min", _QUEUE_SCALING, "H")
+    sqs_pollers_max: int = _whole(1_250, "pollers", _QUEUE_SCALING, "H", raisable=True)
+    sqs_pollers_min: int = _whole(2, "pollers", _QUEUE_SCALING, "H")
+    sqs_pollers_lost_per_failure: float = _real(1.0, "pollers", _UNPUBLISHED, "L")
+    sqs_pollers_idle_reset_s: float = _real(60.0, "s", _UNPUBLISHED, "L")
+    sqs_low_traffic_wait_s: float = _real(20.0, "s", _QUEUE_MAPPING, "H")
+    sqs_throttle_first_s: float = _real(1.0, "s", _UNPUBLISHED, "L")
+    sqs_throttle_max_s: float = _real(30.0, "s", _UNPUBLISHED, "L")
+    sqs_event_overhead_bytes: int = _whole(768, "bytes a message", "derived", "M")
+
+    # SNS
+    sns_messages_per_s: float = _real(30_000.0, "messages/s", "SNS quotas, us-east-1", "H", raisable=True)
+    sns_message_bytes: int = _whole(256 << 10, "bytes", "SNS API, CreateTopic MaximumMessageSize", "H", raisable=True)
+
+    # Rekognition
+    rekognition_detect_labels_per_s: float = _real(50.0, "calls/s, us-east-1", "Rekognition quotas", "H", raisable=True)
+
+    @classmethod
+    def with_overrides(cls, overrides: Mapping[str, float]) -> Self:
+        """The table with some numbers changed, by name.
+
+        Raises:
+            UnknownQuotaError: no number has that name.
+            ValueError: it is negative, not finite, or broken where a whole number is needed.
+        """
+        kinds = {entry.name: entry.type for entry in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in overrides.items():
+            if name not in kinds:
+                raise UnknownQuotaError(_unknown(name, list(kinds)))
+            if not math.isfinite(value) or value < 0:
+                raise ValueError(f"quota {name} is {value}; it must be a number of 0 or more")
+            if kinds[name] is int and value != int(value):
+                raise ValueError(f"quota {name} is {value}; it must be a whole number")
+            values[name] = int(value) if kinds[name] is int else float(value)
+        return cls(**values)
+
+    @classmethod
+    def entry(cls, name: str) -> Quota:
+        """What is known about one number.
+
+        Raises:
+            UnknownQuotaError: no number has that name.
+        """
+        table = cls.table()
+        if name not in table:
+            raise UnknownQuotaError(_unknown(name, list(table)))
+        return table[name]
+
+    @classmethod
+    def table(cls) -> dict[str, Quota]:
+        """Every entry by name, with AWS's default value."""
+        return {entry.name: entry.metadata["quota"] for entry in fields(cls)}
+
+
+def _unknown(name: str, names: list[str]) -> str:
+    near = get_close_matches(name, names, n=3) or sorted(names)
+    return f"there is no quota {name!r}; did you mean {', '.join(near)}?"
