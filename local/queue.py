@@ -1,0 +1,292 @@
+"""The queue: what the messages of an SQS queue hold. The machine decides who may see them, and when they are given up.
+
+Times are seconds since the epoch, by a clock that never goes back; the machine is given the same ones.
+"""
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from delivery.protocol import Facts, Offer, Refusal
+from delivery.sqs_queue import Lease, SqsQueue
+from local.message_attribute import MessageAttribute, md5_of, size_of
+
+_RECEIPT = re.compile(r"(\d{1,18}):(\d{1,18}):(.+)")
+# What a machine that has something to give, but may not (in-flight limit), is asked again after.
+_ASK_AGAIN = 0.1
+
+
+class InvalidReceiptError(ValueError):
+    """A receipt handle this queue did not give out."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """The attributes of a queue (API:CreateQueue), as the machine was given them. Seconds and bytes."""
+
+    visibility_timeout: int = 30
+    retention: int = 345_600
+    delay: int = 0
+    receive_wait: int = 0
+    maximum_message_size: int = 1_048_576
+    max_receive_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message to be sent. `delay` in seconds; None for the queue's own."""
+
+    body: str
+    attributes: Mapping[str, MessageAttribute] = field(default_factory=dict)
+    trace_header: str | None = None
+    group_id: str | None = None
+    delay: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes as SQS counts them: the body and its attributes."""
+        return len(self.body.encode()) + size_of(self.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in the queue. `sent_at` is in seconds since the epoch; `moved_from` the ARN of the queue it died in."""
+
+    id: int
+    message_id: str
+    sending: Sending
+    sent_at: float
+    md5_of_body: str
+    md5_of_attributes: str | None
+    moved_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as one receive gave it out. `count` is how often it was received, this time counted."""
+
+    message: Message
+    receipt_handle: str
+    count: int
+    first_received_at: float
+
+
+class Queue:
+    """A standard queue.
+
+    A queue without a mapping drains its own machine. One with a mapping is drained through it, and given the facts by
+    `apply`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        arn: str,
+        machine: SqsQueue,
+        clock: Callable[[], float],
+        message_id: Callable[[], str],
+        *,
+        settings: QueueSettings,
+        dead_letter_queue: "Queue | None" = None,
+    ) -> None:
+        self.name = name
+        self.url = url
+        self.arn = arn
+        self.machine = machine
+        self.settings = settings
+        self.dead_letter_queue = dead_letter_queue
+        self.created_at = clock()
+        self._clock = clock
+        self._message_id = message_id
+        self._next_id = 0
+        self._messages: dict[int, Message] = {}
+        self._first_received: dict[int, float] = {}
+        self._subscriber: Callable[[Offer], None] | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def subscribe(self, callback: Callable[[Offer], None]) -> None:
+        """Have `callback` told of every message taken in from now on.
+
+        Who subscribes drains the machine (through its mapping) and hands the facts to `apply`.
+        """
+        self._subscriber = callback
+
+    def send(self, sendings: Sequence[Sending]) -> list[Message | Refusal]:
+        """Send messages: an answer for each, in their order."""
+        now = self._clock()
+        messages = [
+            Message(
+                id=self._next_id + index,
+                message_id=self._message_id(),
+                sending=sending,
+                sent_at=now,
+                md5_of_body=hashlib.md5(sending.body.encode(), usedforsecurity=False).hexdigest(),
+                md5_of_attributes=md5_of(sending.attributes) if sending.attributes else None,
+            )
+            for index, sending in enumerate(sendings)
+        ]
+        self._next_id += len(messages)
+        refused: dict[int, Refusal] = {}
+        for message in messages:
+            refused.update(self._take_in(now, message))
+        self._wake()
+        return [refused.get(message.id, message) for message in messages]
+
+    def message(self, id_: int) -> Message:
+        """The message of an id.
+
+        Raises:
+            KeyError: there is none, or it ended.
+        """
+        return self._messages[id_]
+
+    async def receive(
+        self, most: int, *, visibility_timeout: float | None = None, wait: float | None = None
+    ) -> list[Received]:
+        """Receive up to `most` messages, waiting up to `wait` seconds for the first; None for the queue's own times."""
+        deadline = self._clock() + (self.settings.receive_wait if wait is None else wait)
+        while True:
+            received = self._receive(most, visibility_timeout)
+            now = self._clock()
+            if received or now >= deadline:
+                return received
+            await self._arrival(min(deadline, max(now + _ASK_AGAIN, self.machine.visible_at())) - now)
+
+    def received(self, id_: int, receipt_handle: str, count: int) -> Received:
+        """A message as a mapping received it, to build its event from.
+
+        Raises:
+            KeyError: there is none, or it ended.
+        """
+        return Received(self._messages[id_], receipt_handle, count, self._first_received.setdefault(id_, self._clock()))
+
+    def receipt_handle(self, id_: int, lease: int) -> str:
+        """What names one receive of one message to those that received it."""
+        return base64.urlsafe_b64encode(f"{id_}:{lease}:{self.arn}".encode()).decode("ascii")
+
+    def delete(self, receipt_handle: str) -> None:
+        """Delete a message; one that is gone already is no error.
+
+        Raises:
+            InvalidReceiptError: the handle is none of this queue's.
+        """
+        id_, lease = self._parse(receipt_handle)
+        self.machine.delete(self._clock(), lease, [id_])
+        self._drain()
+
+    def change_visibility(self, receipt_handle: str, timeout: float) -> bool:
+        """Hide a message for `timeout` seconds from now; False if it is not in flight by this receipt.
+
+        Raises:
+            InvalidReceiptError: the handle is none of this queue's.
+        """
+        _, lease = self._parse(receipt_handle)
+        changed = self.machine.change_visibility(self._clock(), lease, timeout)
+        self._wake()
+        return changed
+
+    def purge(self) -> None:
+        """Drop every message."""
+        self.machine.purge(self._clock())
+        self._drain()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Messages visible, in flight and delayed."""
+        now = self._clock()
+        return self.machine.visible(now), self.machine.in_flight(now), self.machine.delayed(now)
+
+    def apply(self, facts: Facts) -> None:
+        """Let go of messages that ended; those given up move to the dead-letter queue, ids and attributes kept."""
+        for id_ in facts.done:
+            self._forget(id_)
+        for id_, _ in facts.expired:
+            self._forget(id_)
+        for id_, _ in facts.dead:
+            message = self._forget(id_)
+            if message is not None and self.dead_letter_queue is not None:
+                self.dead_letter_queue.take_over(message, self.arn)
+        self._wake()
+
+    def take_over(self, message: Message, source_arn: str) -> None:
+        """Take a message that another queue gave up. It keeps its message id and when it was sent."""
+        moved = Message(
+            id=self._next_id,
+            message_id=message.message_id,
+            sending=message.sending,
+            sent_at=message.sent_at,
+            md5_of_body=message.md5_of_body,
+            md5_of_attributes=message.md5_of_attributes,
+            moved_from=source_arn,
+        )
+        self._next_id += 1
+        self._take_in(self._clock(), moved, delay=0.0)
+        self._wake()
+
+    def _take_in(self, now: float, message: Message, delay: float | None = None) -> Mapping[int, Refusal]:
+        if delay is None:
+            delay = self.settings.delay if message.sending.delay is None else message.sending.delay
+        offer = Offer([message.id], message.sending.size)
+        refused = self.machine.offer(now, offer, delay)
+        if not refused:
+            self._messages[message.id] = message
+            if self._subscriber is not None:
+                self._subscriber(offer)
+        return refused
+
+    def _receive(self, most: int, visibility_timeout: float | None) -> list[Received]:
+        now = self._clock()
+        leases: list[Lease] = []
+        while len(leases) < most:
+            lease = self.machine.receive(now, 1, visibility_timeout)
+            if lease is None:
+                break
+            leases.append(lease)
+        received = [
+            self.received(id_, self.receipt_handle(id_, lease.number), lease.receive_count(id_))
+            for lease in leases
+            for id_ in lease.ids
+        ]
+        self._drain()
+        return received
+
+    def _drain(self) -> None:
+        if self._subscriber is None:
+            self.apply(self.machine.drain())
+
+    def _forget(self, id_: int) -> Message | None:
+        self._first_received.pop(id_, None)
+        return self._messages.pop(id_, None)
+
+    def _parse(self, receipt_handle: str) -> tuple[int, int]:
+        try:
+            match = _RECEIPT.fullmatch(base64.b64decode(receipt_handle, altchars=b"-_", validate=True).decode("ascii"))
+        except ValueError:
+            match = None
+        if match is None or match[3] != self.arn:
+            raise InvalidReceiptError(receipt_handle)
+        return int(match[1]), int(match[2])
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _arrival(self, within: float) -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        timer = loop.call_later(within, _set, future)
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._waiting.discard(future)
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,260 @@
+"""The stream: what a Kinesis data stream holds, and how it is read. The machine decides what it takes in.
+
+Times are seconds since the epoch, by a clock that never goes back; the machine is given the same ones.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from delivery.kinesis_stream import KinesisStream, hash_key_of
+from delivery.protocol import Offer, Refusal
+from delivery.quotas import Quotas
+
+
+class InvalidSequenceNumberError(ValueError):
+    """A sequence number this stream did not give out, or gave to a record of another shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to be put. The hash key is the partition key's MD5 unless it is given."""
+
+    data: bytes
+    partition_key: str
+    explicit_hash_key: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An entry that was taken in, and where."""
+
+    id: int
+    shard: int
+    sequence_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """A record in the stream. `arrived_at` is in seconds since the epoch."""
+
+    id: int
+    data: bytes
+    partition_key: str
+    explicit_hash_key: int | None
+    sequence_number: str
+    shard: int
+    arrived_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one read of a shard gave. Read on at `position`; `behind` is the seconds to the shard's tip, 0 if there."""
+
+    records: Sequence[StreamRecord]
+    position: int
+    behind: float
+
+
+def shard_id(shard: int) -> str:
+    """A shard's name on the wire."""
+    return f"shardId-{shard:012d}"
+
+
+class Stream:
+    """A data stream of a fixed number of shards. A position in a shard is the id of the next record wanted there."""
+
+    def __init__(
+        self,
+        name: str,
+        arn: str,
+        machine: KinesisStream,
+        clock: Callable[[], float],
+        quotas: Quotas,
+    ) -> None:
+        self.name = name
+        self.arn = arn
+        self.machine = machine
+        self.quotas = quotas
+        self.created_at = clock()
+        self._clock = clock
+        self._next_id = 0
+        self._logs = [_ShardLog(quotas) for _ in range(machine.shards)]
+        self._records: dict[int, StreamRecord] = {}
+        self._subscribers: list[Callable[[Offer], None]] = []
+        # 56 digits, as AWS's have: 49, the stream's birth in ms, the record's number from 1, the shard.
+        self._number_prefix = f"49{int(self.created_at * 1000):013d}"
+
+    def subscribe(self, callback: Callable[[Offer], None]) -> None:
+        """Have `callback` told of what is taken in from now on: time to poll the mappings attached to the machine."""
+        self._subscribers.append(callback)
+
+    def put(self, entries: Sequence[Entry]) -> list[Put | Refusal]:
+        """Offer records to the stream: an answer for each, in their order."""
+        now = self._clock()
+        first = self._next_id
+        self._next_id += len(entries)
+        sizes = [len(entry.data) + len(entry.partition_key.encode()) for entry in entries]
+        hash_keys = [
+            hash_key_of(entry.partition_key) if entry.explicit_hash_key is None else entry.explicit_hash_key
+            for entry in entries
+        ]
+        refused = self.machine.offer(now, Offer(range(first, self._next_id), sizes, hash_keys))
+        answers: list[Put | Refusal] = []
+        for id_, entry, key in zip(range(first, self._next_id), entries, hash_keys, strict=True):
+            refusal = refused.get(id_)
+            answers.append(self._append(now, id_, entry, key) if refusal is None else refusal)
+        self._trim(now)
+        if len(refused) < len(entries):
+            self._tell(first, sizes, hash_keys, answers)
+        return answers
+
+    def record(self, id_: int) -> StreamRecord:
+        """The record of an id.
+
+        Raises:
+            KeyError: there is none, or its retention is over.
+        """
+        return self._records[id_]
+
+    def sequence_number(self, id_: int, shard: int) -> str:
+        """The sequence number of a record; of id -1, where the shard's numbers start."""
+        return f"{self._number_prefix}{id_ + 1:029d}{shard:012d}"
+
+    def position_of(self, shard: int, sequence_number: str) -> int:
+        """The position of the record with this sequence number.
+
+        Raises:
+            InvalidSequenceNumberError: this shard gave out no such number.
+        """
+        digits = sequence_number.removeprefix(self._number_prefix)
+        if len(sequence_number) != 56 or len(digits) != 41 or not (digits.isascii() and digits.isdigit()):
+            raise InvalidSequenceNumberError(sequence_number)
+        if int(digits[29:]) != shard or int(digits[:29]) > self._next_id:
+            raise InvalidSequenceNumberError(sequence_number)
+        return max(0, int(digits[:29]) - 1)
+
+    def oldest(self) -> int:
+        """The position before every record (TRIM_HORIZON)."""
+        return 0
+
+    def latest(self) -> int:
+        """The position after every record so far (LATEST)."""
+        return self._next_id
+
+    def position_at(self, shard: int, time: float) -> int:
+        """The position of the first record that came at `time` or later (AT_TIMESTAMP)."""
+        return self._logs[shard].position_at(time, self._next_id)
+
+    def read(self, shard: int, position: int, limit: int | None = None) -> Page | None:
+        """Read records from a position on: 10,000 and 10 MiB at most. None if the shard's read limits refuse the call.
+
+        The limits are 5 calls and 2 MiB a second, for all readers of the shard together.
+        """
+        now = self._clock()
+        self._trim(now)
+        log = self._logs[shard]
+        if not log.reads.admit(now):
+            return None
+        records, size = log.read(position, limit)
+        log.reads.charge(size)
+        if not records:
+            return Page((), max(position, self._next_id), 0.0)
+        last = records[-1]
+        at_tip = last is log.last()
+        return Page(records, last.id + 1, 0.0 if at_tip else max(0.0, now - last.arrived_at))
+
+    def _append(self, now: float, id_: int, entry: Entry, key: int) -> Put:
+        shard = self.machine.shard_of(key)
+        number = self.sequence_number(id_, shard)
+        record = StreamRecord(id_, entry.data, entry.partition_key, entry.explicit_hash_key, number, shard, now)
+        self._records[id_] = record
+        self._logs[shard].append(record)
+        return Put(id_, shard, number)
+
+    def _tell(
+        self, first: int, sizes: Sequence[int], hash_keys: Sequence[int], answers: Sequence[Put | Refusal]
+    ) -> None:
+        accepted = [index for index, answer in enumerate(answers) if isinstance(answer, Put)]
+        offer = Offer(
+            [first + index for index in accepted],
+            [sizes[index] for index in accepted],
+            [hash_keys[index] for index in accepted],
+        )
+        for callback in self._subscribers:
+            callback(offer)
+
+    def _trim(self, now: float) -> None:
+        for log in self._logs:
+            for record in log.trim(now - self.quotas.kinesis_retention_s):
+                del self._records[record.id]
+
+
+class _ShardLog:
+    """The records of one shard, oldest first."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+        self._records: list[StreamRecord] = []
+        self._trimmed = 0
+        self.reads = _ReadLimit(quotas)
+
+    def append(self, record: StreamRecord) -> None:
+        self._records.append(record)
+
+    def last(self) -> StreamRecord:
+        return self._records[-1]
+
+    def position_at(self, time: float, tip: int) -> int:
+        index = bisect_left(self._records, time, lo=self._trimmed, key=lambda record: record.arrived_at)
+        return self._records[index].id if index < len(self._records) else tip
+
+    def read(self, position: int, limit: int | None) -> tuple[Sequence[StreamRecord], int]:
+        start = bisect_left(self._records, position, lo=self._trimmed, key=lambda record: record.id)
+        end = start
+        size = 0
+        count = self._quotas.kinesis_read_records
+        for record in self._records[start : start + (count if limit is None else min(limit, count))]:
+            size_with = size + len(record.data) + len(record.partition_key)
+            if size_with > self._quotas.kinesis_read_bytes and end > start:
+                break
+            size = size_with
+            end += 1
+        return self._records[start:end], size
+
+    def trim(self, before: float) -> Sequence[StreamRecord]:
+        end = self._trimmed
+        while end < len(self._records) and self._records[end].arrived_at <= before:
+            end += 1
+        gone = self._records[self._trimmed : end]
+        self._trimmed = end
+        # Cutting the head off moves all that stays, so it is done when that is the smaller half.
+        if self._trimmed > len(self._records) // 2:
+            del self._records[: self._trimmed]
+            self._trimmed = 0
+        return gone
+
+
+class _ReadLimit:
+    """A shard's two read limits, shared by all its readers."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._calls_a_second = quotas.kinesis_shard_reads_per_s
+        self._bytes_a_second = quotas.kinesis_shard_read_bytes_per_s
+        self._calls = self._calls_a_second
+        self._bytes = self._bytes_a_second
+        self._updated_at = 0.0
+
+    def admit(self, now: float) -> bool:
+        passed = now - self._updated_at
+        self._updated_at = now
+        self._calls = min(self._calls_a_second, self._calls + passed * self._calls_a_second)
+        self._bytes = min(self._bytes_a_second, self._bytes + passed * self._bytes_a_second)
+        if self._calls < 1 or self._bytes <= 0:
+            return False
+        self._calls -= 1
+        return True
+
+    def charge(self, size: int) -> None:
+        # After a large answer calls fail until its bytes have passed at the shard's rate: 10 MiB, 5 s (API:GetRecords).
+        self._bytes = (self._bytes if size <= self._bytes_a_second else 0.0) - size
