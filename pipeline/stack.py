@@ -3,8 +3,14 @@
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+_UNUSABLE = frozenset({"DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
 
 
 class StackError(Exception):
@@ -41,6 +47,37 @@ class Stack:
         if missing:
             raise StackError(f"the stack has no output {', '.join(missing)}: was it made from this infra.yaml?")
         return cls(**{field: outputs[name] for field, name in names.items()})
+
+
+def describe(client: "CloudFormationClient", name: str) -> Stack:
+    """The stack of that name, in the client's account and Region.
+
+    Raises:
+        StackError: it is not there, not finished, not one of ours, or AWS cannot be asked.
+    """
+    region = client.meta.region_name
+    try:
+        stack = client.describe_stacks(StackName=name)["Stacks"][0]
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise StackError(f"no AWS credentials: {error}; set AWS_PROFILE or the AWS_ variables") from None
+    except ClientError as error:
+        message = error.response["Error"].get("Message", "")
+        # What CloudFormation says of a stack that is not there is a ValidationError like any other.
+        if "does not exist" in message:
+            raise StackError(
+                f"there is no stack {name} in {region}: deploy it, or name another one, or another Region by "
+                "AWS_DEFAULT_REGION"
+            ) from None
+        raise StackError(
+            f"CloudFormation did not describe the stack {name} in {region}: {message or error}; "
+            "check the credentials and the right to cloudformation:DescribeStacks"
+        ) from None
+    except BotoCoreError as error:
+        raise StackError(f"CloudFormation in {region} cannot be reached: {error}") from None
+    status = stack["StackStatus"]
+    if not status.endswith("_COMPLETE") or status in _UNUSABLE:
+        raise StackError(f"the stack {name} in {region} is {status}: wait until it is complete, or deploy it anew")
+    return Stack.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())})
 
 
 def _output_name(field: str) -> str:
