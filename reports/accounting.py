@@ -1,0 +1,80 @@
+"""The account of a buffer: what was offered, and where each request ended. It always adds up."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.joined import Outcome
+
+if TYPE_CHECKING:
+    from reports.joined import Joined
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Counts of requests, by what became of them. `duplicates` counts deliveries beyond the first.
+
+    accepted == completed + failed + dead_lettered + unfinished + lost
+    offered == accepted + sum(rejected) + no_answer
+    """
+
+    offered: int
+    accepted: int
+    rejected: dict[str, int]
+    no_answer: int
+    completed: int
+    failed: int
+    dead_lettered: int
+    unfinished: int
+    lost: int
+    duplicates: int
+    dropped: int
+    accepted_unanswered: int
+    rejected_processed: int
+    unrequested: int
+
+    @property
+    def ended(self) -> int:
+        """Accepted requests with a result, whichever it was."""
+        return self.completed + self.failed
+
+    @property
+    def endless(self) -> int:
+        """Accepted requests that have no result, and so no time to it."""
+        return self.dead_lettered + self.unfinished + self.lost
+
+    @property
+    def refused(self) -> int:
+        """Requests that were answered with something else than 2xx."""
+        return sum(self.rejected.values())
+
+
+def account(joined: "Joined", buffer: str) -> Account:
+    """The account of one buffer."""
+    table = joined.frame(
+        """
+        SELECT outcome, http_status, count(*) AS requests, sum(greatest(coalesce(deliveries, 1) - 1, 0)) AS further
+        FROM joined WHERE buffer = $buffer GROUP BY ALL ORDER BY http_status
+        """,
+        buffer=buffer,
+    )
+    counts = {outcome: int(table.requests[table.outcome == outcome].sum()) for outcome in Outcome}
+    refused = table[table.outcome.isin([Outcome.REJECTED, Outcome.REJECTED_PROCESSED])]
+    rejected = {str(status): int(number) for status, number in refused.groupby("http_status").requests.sum().items()}
+    accepted = sum(counts[outcome] for outcome in list(Outcome)[:5])
+    no_answer = counts[Outcome.UNANSWERED] + counts[Outcome.ACCEPTED_UNANSWERED]
+    return Account(
+        offered=accepted + sum(rejected.values()) + no_answer,
+        accepted=accepted,
+        rejected=rejected,
+        no_answer=no_answer,
+        completed=counts[Outcome.COMPLETED],
+        failed=counts[Outcome.FAILED],
+        dead_lettered=counts[Outcome.DEAD_LETTERED],
+        unfinished=counts[Outcome.UNFINISHED],
+        lost=counts[Outcome.LOST],
+        duplicates=int(table.further[table.outcome != Outcome.UNREQUESTED].sum()),
+        dropped=counts[Outcome.DROPPED],
+        accepted_unanswered=counts[Outcome.ACCEPTED_UNANSWERED],
+        rejected_processed=counts[Outcome.REJECTED_PROCESSED],
+        unrequested=counts[Outcome.UNREQUESTED],
+    )

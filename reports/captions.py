@@ -1,0 +1,82 @@
+"""What to see in a figure, for who sees one for the first time.
+
+MECHANISMS say what AWS documents, of any run; the captions say what is true of this one, and only that.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from reports.palette import faces
+from reports.units import count, duration, listed
+
+if TYPE_CHECKING:
+    from reports.findings import Findings
+
+# AWS Lambda developer guide: "Handling errors and retries with asynchronous invocation", "Using Lambda with Amazon SQS"
+# (polling and scaling, maximum concurrency), "Using Lambda with Kinesis" (batching, parallelization factor).
+MECHANISMS: Final = {
+    "sns": (
+        "SNS pushes each message to Lambda at once, one an invocation. Lambda keeps it in a queue of its own; if no "
+        "execution environment is free, the attempt is throttled and repeated after a pause that grows from one second "
+        "to five minutes, for up to six hours. So messages come back out of order, and some wait long after others "
+        "are done."
+    ),
+    "sqs": (
+        "Lambda polls the queue and takes messages in batches. It begins with five concurrent batches and adds up to "
+        "300 more a minute, never above the mapping's MaximumConcurrency; what is not polled yet waits in the queue, "
+        "in about the order it came."
+    ),
+    "kinesis": (
+        "A shard takes 1,000 records or 1 MiB a second; beyond that the caller is told to slow down. Lambda reads each "
+        "shard with as many batches at once as the parallelization factor says, so concurrency is shards times that "
+        "factor from the first second, and the backlog waits in the stream, in order."
+    ),
+}
+
+
+def timeline_caption(findings: "Findings") -> str:
+    """What the timeline shows of this run."""
+    look = faces(list(findings.buffers))
+    sentences = [
+        "Grey is what was offered each second, the line what was completed; where the line stays below the grey, work "
+        "piles up, and the area beneath shows how much."
+    ]
+    throttled = {
+        name: buffer.observed.throttles for name, buffer in findings.buffers.items() if buffer.observed.throttles
+    }
+    for name, throttles in throttled.items():
+        sentences.append(f"{look[name].name} met {count(throttles, 'throttle')}, each bar a second of them.")
+    rejected = {name: buffer.account.refused for name, buffer in findings.buffers.items() if buffer.account.refused}
+    for name, refused in rejected.items():
+        sentences.append(
+            f"{look[name].name} turned {count(refused, 'request')} away at the door; they are offered, never completed."
+        )
+    peaks = {
+        name: buffer.observed.peak_backlog for name, buffer in findings.buffers.items() if buffer.observed.peak_backlog
+    }
+    if len(peaks) > 1:
+        most = max(peaks, key=lambda name: peaks[name])
+        sentences.append(f"The largest backlog was that of {look[most].name}, {count(peaks[most], 'request')}.")
+    return " ".join(sentences)
+
+
+def latency_caption(findings: "Findings") -> str:
+    """What the percentile plot shows of this run."""
+    look = faces(list(findings.buffers))
+    sentences = [
+        "Lower is faster. The further right, the fewer requests are left, so that the slowest few get as much room as "
+        "the many. Dots are the percentiles of the table, the bars behind them their 95 % intervals; where the line is "
+        "dotted, fewer than ten requests are left."
+    ]
+    worst = {name: buffer.latency.max for name, buffer in findings.buffers.items() if buffer.latency.max is not None}
+    if len(worst) > 1:
+        first, *_, last = sorted(worst, key=lambda name: worst[name])
+        sentences.append(
+            f"The slowest result of {look[first].name} took {duration(worst[first])}, that of {look[last].name} "
+            f"{duration(worst[last])}."
+        )
+    ended = [look[name].name for name, buffer in findings.buffers.items() if buffer.latency.endless]
+    if ended:
+        sentences.append(
+            f"The line of {listed(ended)} stops where the requests without a result begin: they rank as slower than all."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,97 @@
+"""A run's own description, run.json, as the report reads it: what is missing is said to be missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.run import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One buffer's turn in the run."""
+
+    buffer: str
+    started_at: str | float | None
+    ended_at: str | float | None
+    drained: bool
+    cut_off: bool
+    scheduled: int | None
+    dropped: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """run.json, see pipeline.run. `turns` are in the order in which the buffers had theirs."""
+
+    id: str
+    target: str | None
+    started_at: str | float | None
+    ended_at: str | float | None
+    seed: int | None
+    workload: Mapping[str, Any]
+    turns: tuple[Turn, ...]
+    generator: Mapping[str, Any]
+    options: Mapping[str, Any]
+    stack: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    valid: bool
+    invalid_because: tuple[str, ...]
+    uncollected: bool
+
+    @property
+    def drained(self) -> dict[str, bool]:
+        """For each buffer whether it ran empty and what became of its requests was collected."""
+        return {turn.buffer: turn.drained and not turn.cut_off and not self.uncollected for turn in self.turns}
+
+    @property
+    def workload_name(self) -> str | None:
+        """The workload's name."""
+        name = self.workload.get("name")
+        return None if name is None else str(name)
+
+    def turn(self, buffer: str) -> Turn | None:
+        """The turn of a buffer, None if it is not told of."""
+        return next((turn for turn in self.turns if turn.buffer == buffer), None)
+
+
+def read(folder: "RunFolder") -> Description:
+    """Read run.json of a folder.
+
+    Raises:
+        RunError: there is none, or it is not JSON.
+    """
+    described = folder.described()
+    return Description(
+        id=str(described.get("id") or folder.path.name),
+        target=described.get("target"),
+        started_at=described.get("started_at"),
+        ended_at=described.get("ended_at"),
+        seed=described.get("seed"),
+        workload=_mapping(described.get("workload")),
+        turns=tuple(_turn(turn) for turn in described.get("buffers") or () if _mapping(turn).get("buffer")),
+        generator=_mapping(described.get("generator")),
+        options=_mapping(described.get("options")),
+        stack=_mapping(described.get("stack")),
+        versions=_mapping(described.get("versions")),
+        valid=described.get("valid") is True,
+        invalid_because=tuple(str(text) for text in described.get("invalid_because") or ()),
+        uncollected=bool(described.get("uncollected")),
+    )
+
+
+def _turn(turn: Mapping[str, Any]) -> Turn:
+    return Turn(
+        buffer=str(turn["buffer"]),
+        started_at=turn.get("started_at"),
+        ended_at=turn.get("ended_at"),
+        drained=turn.get("drained") is True,
+        cut_off=bool(turn.get("cut_off")),
+        scheduled=turn.get("scheduled"),
+        dropped=turn.get("dropped"),
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

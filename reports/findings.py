@@ -1,0 +1,165 @@
+"""Everything a report says of a run, computed once; the scorecard, the figures and the page only show it."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.run import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class BufferFindings:
+    """What one buffer did with its load. Times in ms unless named otherwise.
+
+    `latency` is the time to result, from the intended send until the result was stored, of accepted requests.
+    `response` is the gateway's latency, from the intended send until its 2xx answer. `drain_s` is the time from the
+    last intended send to the last ending, None if the buffer did not drain.
+    """
+
+    name: str
+    account: accounting.Account
+    latency: quantiles.Quantiles
+    latency_curve: list[tuple[float, float]]
+    response: quantiles.Quantiles
+    stages: dict[str, stages.Stage]
+    observed: observed.Observed
+    drain_s: float | None
+    unstamped: int
+    timeline: "pd.DataFrame"
+    load: fairness.Load
+    turn: description.Turn | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run showed. `partial` says why the report does not show a whole run; empty if it does."""
+
+    run: description.Description
+    buffers: dict[str, BufferFindings]
+    sameness: fairness.Sameness
+    partial: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: joined.Joined
+
+    @property
+    def valid(self) -> bool:
+        """Whether the run is valid by its own check, and whole."""
+        return self.run.valid and not self.partial
+
+    @property
+    def invalid_because(self) -> tuple[str, ...]:
+        """Why it is not valid."""
+        return (*self.run.invalid_because, *self.partial)
+
+
+_RESULT = "outcome IN ('completed', 'failed')"
+
+
+def find(folder: "RunFolder") -> Findings:
+    """Compute what a run's folder shows.
+
+    Raises:
+        RunError: the folder holds no run, a damaged one or an empty one.
+    """
+    run = description.read(folder)
+    rows = joined.join(folder, run.drained)
+    buffers = {buffer: _buffer(run, rows, buffer) for buffer in rows.buffers}
+    return Findings(
+        run=run,
+        buffers=buffers,
+        sameness=fairness.sameness(rows),
+        partial=tuple(_partial(run, rows)),
+        notes=tuple(_notes(rows, buffers)),
+        rows=rows,
+    )
+
+
+def _buffer(run: description.Description, rows: joined.Joined, buffer: str) -> BufferFindings:
+    account = accounting.account(rows, buffer)
+    latencies = rows.values("latency_ms", buffer, _RESULT)
+    seen = observed.observed(rows, buffer)
+    return BufferFindings(
+        name=buffer,
+        account=account,
+        latency=quantiles.measure(latencies, account.endless),
+        latency_curve=quantiles.curve(latencies, account.endless),
+        response=quantiles.measure(
+            rows.values("response_ms", buffer, "http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'")
+        ),
+        stages=stages.stages(rows, buffer),
+        observed=seen,
+        drain_s=_drain_s(rows, buffer, seen) if run.drained.get(buffer) and not account.lost else None,
+        unstamped=account.ended - len(latencies),
+        timeline=timeline.timeline(rows, buffer),
+        load=fairness.load(rows, buffer),
+        turn=run.turn(buffer),
+    )
+
+
+def _drain_s(rows: joined.Joined, buffer: str, seen: observed.Observed) -> float | None:
+    ends = rows.frame(
+        """
+        SELECT max(intended_at) FILTER (outcome NOT IN ('dropped', 'unrequested')) AS last_send,
+            max(stored_at) AS last_stored, count(*) FILTER (outcome = 'dead_lettered') AS dead
+        FROM joined WHERE buffer = $buffer
+        """,
+        buffer=buffer,
+    ).iloc[0]
+    # A dead letter has no time of its own; the second in which the last was counted is the best there is.
+    if ends.dead and seen.last_dead_letter_at is None:
+        return None
+    last = max(ends.last_stored, seen.last_dead_letter_at) if ends.dead else ends.last_stored
+    seconds = float(last - ends.last_send) / 1000
+    return None if math.isnan(seconds) else max(seconds, 0.0)
+
+
+def _partial(run: description.Description, rows: joined.Joined) -> "list[str]":
+    reasons = [f"{text}; the rows after it are lost" for text in rows.cut_short]
+    if run.ended_at is None:
+        reasons.append("the run was cut off: run.json does not say when it ended")
+    if run.uncollected:
+        reasons.append("what became of the requests was not collected: those without a result count as unfinished")
+    reasons.extend(
+        f"{buffer}: the run does not tell of its turn" for buffer in rows.buffers if run.turn(buffer) is None
+    )
+    wanted = [str(name) for name in run.workload.get("buffers") or ()]
+    reasons.extend(f"{name}: its turn never came" for name in wanted if name not in rows.buffers)
+    return reasons
+
+
+def _notes(rows: joined.Joined, buffers: dict[str, BufferFindings]) -> "list[str]":
+    notes = []
+    for name, buffer in buffers.items():
+        account = buffer.account
+        if account.accepted_unanswered:
+            notes.append(
+                f"{name}: {account.accepted_unanswered:,} requests got no HTTP answer and were processed all the same; "
+                "they are not among the accepted"
+            )
+        if account.rejected_processed:
+            notes.append(
+                f"{name}: {account.rejected_processed:,} requests were answered with an error and were processed all "
+                "the same; they are among the rejected"
+            )
+        if account.unrequested:
+            notes.append(
+                f"{name}: {account.unrequested:,} results or dead letters have no row of their request: rows of "
+                "requests are missing"
+            )
+        if buffer.unstamped:
+            notes.append(
+                f"{name}: {buffer.unstamped:,} results have no stored_at (their process died between the two writes); "
+                "they count as ended and are in no latency"
+            )
+        if account.lost:
+            notes.append(f"{name}: {account.lost:,} accepted requests are lost: the buffer ran empty without them")
+    if rows.repeated_requests:
+        notes.append(f"{rows.repeated_requests:,} rows of requests repeat a sequence number; each was counted once")
+    if rows.unidentified:
+        notes.append(f"{rows.unidentified:,} results or dead letters belong to no request of this run; left out")
+    return notes

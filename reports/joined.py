@@ -1,0 +1,199 @@
+"""Requests, results and dead letters joined: one row a request, and the one outcome it had.
+
+DuckDB does the joins; small pandas frames and arrays carry the answers out.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from pipeline.run import RunError
+from reports import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from pipeline.run import RunFolder
+
+
+class Outcome(StrEnum):
+    """What became of a request; each has exactly one.
+
+    The first five are those of an accepted request (HTTP 2xx). A request with both a result and a dead letter has the
+    outcome of its result. Without either it is lost if its buffer drained, and unfinished if it was cut off.
+    """
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEAD_LETTERED = "dead_lettered"
+    UNFINISHED = "unfinished"
+    LOST = "lost"
+    REJECTED = "rejected"
+    """Answered with another status than 2xx."""
+    REJECTED_PROCESSED = "rejected_processed"
+    """Answered with another status than 2xx, and yet it has a result or a dead letter."""
+    UNANSWERED = "unanswered"
+    """No HTTP answer came, and nothing else did."""
+    ACCEPTED_UNANSWERED = "accepted_unanswered"
+    """No HTTP answer came, and yet it has a result or a dead letter."""
+    DROPPED = "dropped"
+    """Scheduled, and never sent."""
+    UNREQUESTED = "unrequested"
+    """A result or dead letter without a row of its request: rows of requests went missing."""
+
+
+# A sequence number is sent once, but a connection that broke may have carried it twice: results are brought together
+# by buffer and sequence, the one stored first wins, and every further delivery is a duplicate.
+# A record so broken that its sequence cannot be read is found by its request id.
+_JOIN: Final = """
+CREATE TABLE joined AS
+WITH sent AS (
+    SELECT * FROM requests
+    QUALIFY row_number() OVER (
+        PARTITION BY buffer, sequence
+        ORDER BY coalesce(status, 0) BETWEEN 200 AND 299 DESC, sent_at IS NULL, responded_at NULLS LAST, request_id
+    ) = 1
+), id AS (
+    SELECT request_id, any_value(buffer) AS buffer, any_value(sequence) AS sequence
+    FROM sent WHERE request_id IS NOT NULL GROUP BY request_id
+), found AS (
+    SELECT results.* REPLACE (
+        coalesce(results.buffer, id.buffer) AS buffer, coalesce(results.sequence, id.sequence) AS sequence
+    ) FROM results LEFT JOIN id ON results.request_id = id.request_id
+), result AS (
+    SELECT *, sum(coalesce(deliveries, 1)) OVER every_one AS all_deliveries, count(*) OVER every_one AS results
+    FROM found WHERE sequence IS NOT NULL
+    WINDOW every_one AS (PARTITION BY buffer, sequence)
+    QUALIFY row_number() OVER (PARTITION BY buffer, sequence ORDER BY stored_at NULLS LAST, request_id) = 1
+), dead AS (
+    SELECT buffer, sequence, any_value(request_id) AS request_id, min(reason) AS reason, count(*) AS letters
+    FROM (
+        SELECT dead_letters.* REPLACE (
+            coalesce(dead_letters.buffer, id.buffer) AS buffer, coalesce(dead_letters.sequence, id.sequence) AS sequence
+        ) FROM dead_letters LEFT JOIN id ON dead_letters.request_id = id.request_id
+    ) WHERE sequence IS NOT NULL GROUP BY buffer, sequence
+), wide AS (
+    SELECT
+        coalesce(sent.buffer, result.buffer, dead.buffer) AS buffer,
+        coalesce(sent.sequence, result.sequence, dead.sequence) AS sequence,
+        coalesce(sent.request_id, result.request_id, dead.request_id) AS request_id,
+        CASE
+            WHEN sent.sequence IS NULL THEN 'unrequested'
+            WHEN sent.status BETWEEN 200 AND 299 THEN CASE
+                WHEN result.status = 'SUCCEEDED' THEN 'completed'
+                WHEN result.sequence IS NOT NULL THEN 'failed'
+                WHEN dead.sequence IS NOT NULL THEN 'dead_lettered'
+                WHEN sent.buffer IN (SELECT buffer FROM drained) THEN 'lost'
+                ELSE 'unfinished' END
+            WHEN result.sequence IS NOT NULL OR dead.sequence IS NOT NULL THEN
+                if(coalesce(sent.status, 0) = 0, 'accepted_unanswered', 'rejected_processed')
+            WHEN coalesce(sent.status, 0) <> 0 THEN 'rejected'
+            WHEN sent.sent_at IS NULL THEN 'dropped'
+            ELSE 'unanswered'
+        END AS outcome,
+        coalesce(sent.intended_at, result.intended_at) AS intended_at,
+        sent.sent_at, sent.responded_at, coalesce(sent.status, 0) AS http_status, sent.error, sent.image, sent.bytes,
+        result.status AS result_status, result.reason, dead.reason AS dead_letter_reason,
+        result.accepted_at, result.received_at, result.recognised_at, result.stored_at, result.init_ms,
+        result.batch_size, result.attempts, result.all_deliveries::BIGINT AS deliveries, result.results,
+        dead.letters AS dead_letters, result.environment, result.labels
+    FROM sent
+    FULL JOIN result ON sent.buffer = result.buffer AND sent.sequence = result.sequence
+    FULL JOIN dead ON dead.buffer = coalesce(sent.buffer, result.buffer)
+        AND dead.sequence = coalesce(sent.sequence, result.sequence)
+)
+SELECT *,
+    sent_at - intended_at AS lateness_ms,
+    if(http_status <> 0, responded_at - intended_at, NULL) AS response_ms,
+    stored_at - intended_at AS latency_ms,
+    accepted_at - intended_at AS gateway_ms,
+    received_at - accepted_at - coalesce(init_ms, 0) AS buffer_ms,
+    init_ms AS cold_start_ms,
+    recognised_at - received_at AS work_ms,
+    stored_at - recognised_at AS write_ms
+FROM wide ORDER BY buffer, sequence
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A run's rows, joined. `cut_short` names the files that break off; `drained` the buffers that ran empty."""
+
+    connection: duckdb.DuckDBPyConnection
+    buffers: tuple[str, ...]
+    cut_short: tuple[str, ...]
+    repeated_requests: int
+    unidentified: int
+
+    def frame(self, sql: str, **parameters: object) -> "pd.DataFrame":
+        """A small answer as a frame. Tables: joined, observations."""
+        frame: pd.DataFrame = self.connection.execute(sql, parameters or None).df()
+        return frame
+
+    def values(self, column: str, buffer: str, where: str = "true") -> "npt.NDArray[np.float64]":
+        """One column of a buffer's joined rows, without its nulls."""
+        sql = (
+            f"SELECT {column}::DOUBLE AS value FROM joined "  # noqa: S608 (our own columns and conditions)
+            f"WHERE buffer = $buffer AND {column} IS NOT NULL AND ({where})"
+        )
+        values: npt.NDArray[np.float64] = self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"]
+        return values
+
+    def write(self, table: str, path: "Path") -> None:
+        """Write a table to a Parquet file, whole or not at all."""
+        beside = path.with_name(path.name + ".new")
+        self.connection.execute(
+            f"COPY {table} TO $path (FORMAT parquet, COMPRESSION zstd)",
+            {"path": str(beside)},
+        )
+        beside.replace(path)
+
+
+def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
+    """Read a run's rows and join them. `drained` says of each buffer of the run whether it ran empty.
+
+    Raises:
+        RunError: a file cannot be read, or no request was sent.
+    """
+    connection = duckdb.connect()
+    loaded = [
+        rows.load(connection, "requests", rows.REQUESTS, folder.all_requests()),
+        rows.load(connection, "results", rows.RESULTS, [folder.results]),
+        rows.load(connection, "dead_letters", rows.DEAD_LETTERS, [folder.dead_letters]),
+        rows.load(connection, "observations", rows.OBSERVATIONS, [folder.observations]),
+    ]
+    if not loaded[0].rows:
+        raise RunError(f"{folder.path} holds no request: nothing was sent, so there is nothing to report")
+    if _count(connection, "requests WHERE buffer IS NULL OR sequence IS NULL"):
+        raise RunError(f"{folder.path}: a row of requests names no buffer or no sequence")
+    connection.execute("CREATE TABLE drained (buffer VARCHAR)")
+    for buffer in (name for name, is_drained in drained.items() if is_drained):
+        connection.execute("INSERT INTO drained VALUES (?)", [buffer])
+    connection.execute(_JOIN)
+    sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
+    return Joined(
+        connection=connection,
+        buffers=(*(name for name in drained if name in sent), *(name for name in sent if name not in drained)),
+        cut_short=tuple(text for part in loaded for text in part.cut_short),
+        repeated_requests=_count(connection, "requests")
+        - _count(connection, "(SELECT DISTINCT buffer, sequence FROM requests)"),
+        unidentified=loaded[1].rows
+        + loaded[2].rows
+        - _count(connection, "results WHERE sequence IS NOT NULL OR request_id IN (SELECT request_id FROM requests)")
+        - _count(
+            connection, "dead_letters WHERE sequence IS NOT NULL OR request_id IN (SELECT request_id FROM requests)"
+        ),
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, what: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {what}").fetchone()  # noqa: S608 (our own tables)
+    assert row is not None
+    return int(row[0])

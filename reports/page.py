@@ -1,0 +1,229 @@
+"""report.html: one self-contained page, from the findings and a template."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from reports import figures
+from reports.captions import MECHANISMS, latency_caption, timeline_caption
+from reports.palette import INKS, faces
+from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
+from reports.simulated import simulated
+from reports.stages import STAGES
+from reports.units import NOTHING, count, duration, share
+from reports.verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.findings import BufferFindings, Findings
+
+_PERCENTILE_NAMES: Final = {"p50": "50 % (median)", "p90": "90 %", "p95": "95 %", "p99": "99 %", "p99_9": "99.9 %"}
+# A table is rows of a title, a cell for each buffer, and an optional explanation.
+Row = tuple[str, list[str], str]
+
+
+def page(findings: "Findings") -> str:
+    """The whole page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    buffers = list(findings.buffers.values())
+    run = findings.run
+    return environment.get_template("template.html.j2").render(
+        findings=findings,
+        run=run,
+        verdict=verdict(findings),
+        faces=faces(list(findings.buffers)),
+        inks=INKS,
+        started=moment(run.started_at),
+        figures={
+            name: {
+                "wide": Markup(figures.svg(name, findings, narrow=False)),  # noqa: S704 (our own drawing)
+                "narrow": Markup(figures.svg(name, findings, narrow=True)),  # noqa: S704
+            }
+            for name in figures.FIGURES
+        },
+        account_rows=_account_rows(buffers),
+        latency_rows=_quantile_rows(buffers, lambda buffer: buffer.latency),
+        response_rows=_quantile_rows(buffers, lambda buffer: buffer.response),
+        stage_rows=_stage_rows(buffers),
+        peak_rows=_peak_rows(buffers),
+        fairness_rows=_fairness_rows(buffers),
+        sameness=_sameness(findings),
+        mechanisms={name: MECHANISMS[name] for name in findings.buffers if name in MECHANISMS},
+        timeline_caption=timeline_caption(findings),
+        latency_caption=latency_caption(findings),
+        settings={
+            "Workload": flat(run.workload),
+            "Generator": flat(run.generator),
+            "Stack": flat(run.stack),
+            "Versions": flat(run.versions),
+        },
+        simulated=None if (parts := simulated(run)) is None else flat(parts),
+        options=flat(run.options),
+    )
+
+
+def moment(at: str | float | None) -> str:
+    """A point in time, given in ms since the epoch or as a text."""
+    if at is None:
+        return "not told"
+    if isinstance(at, str):
+        return at
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def flat(settings: "Mapping[str, Any]", prefix: str = "") -> dict[str, str]:
+    """Nested settings as one list of names and values.
+
+    >>> flat({"a": {"b": 1}, "c": [1, 2]})
+    {'a.b': '1', 'c': '[1, 2]'}
+    """
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = str(value)
+    return found
+
+
+def _account_rows(buffers: "list[BufferFindings]") -> list[Row]:
+    accounts = [buffer.account for buffer in buffers]
+    statuses = sorted({status for account in accounts for status in account.rejected})
+    rows: list[Row] = [("offered", [count(account.offered) for account in accounts], "sent by the generator")]
+    rows += [
+        (
+            f"rejected, {status}",
+            [count(account.rejected.get(status, 0)) for account in accounts],
+            "answered so; not taken in",
+        )
+        for status in statuses
+    ]
+    if any(account.no_answer for account in accounts):
+        rows.append(("no answer", [count(account.no_answer) for account in accounts], "the HTTP answer never came"))
+    rows += [
+        ("accepted", [count(account.accepted) for account in accounts], "answered 202"),
+        ("= completed", [count(account.completed) for account in accounts], "a result with labels is stored"),
+        ("+ failed", [count(account.failed) for account in accounts], "a result that says why not is stored"),
+        ("+ dead-lettered", [count(account.dead_lettered) for account in accounts], "given up, and kept aside"),
+        ("+ unfinished", [count(account.unfinished) for account in accounts], "no end yet at the cut-off"),
+        ("+ lost", [count(account.lost) for account in accounts], "in none of these though the buffer ran empty"),
+        ("duplicates", [count(account.duplicates) for account in accounts], "deliveries beyond a request's first"),
+    ]
+    return rows
+
+
+def _quantile_rows(
+    buffers: "list[BufferFindings]", of: "Callable[[BufferFindings], Quantiles]"
+) -> list[tuple[str, list[Any]]]:
+    measured = [of(buffer) for buffer in buffers]
+    rows: list[tuple[str, list[Any]]] = [
+        (title, [_cell(quantiles, name) for quantiles in measured]) for name, title in _PERCENTILE_NAMES.items()
+    ]
+    rows.append(("maximum", [{"value": duration(quantiles.max), "interval": ""} for quantiles in measured]))
+    rows.append(("measured", [{"value": count(quantiles.n), "interval": ""} for quantiles in measured]))
+    if any(quantiles.endless for quantiles in measured):
+        rows.append(
+            ("without a result", [{"value": count(quantiles.endless), "interval": ""} for quantiles in measured])
+        )
+    return rows
+
+
+def _cell(quantiles: Quantiles, name: str) -> dict[str, str]:
+    quantile = quantiles[name]
+    if quantile is not None:
+        return {"value": duration(quantile.value), "interval": _interval(quantile)}
+    needed = samples_needed(PERCENTILES[name])
+    if quantiles.n + quantiles.endless < needed:
+        return {"value": NOTHING, "interval": f"needs {needed:,} samples"}
+    return {"value": "never", "interval": f"{share(quantiles.endless, quantiles.n + quantiles.endless)} got no result"}
+
+
+def _interval(quantile: Quantile) -> str:
+    low = "0" if quantile.low is None else duration(quantile.low)
+    return f"{low} to {'never' if quantile.high is None else duration(quantile.high)}"
+
+
+def _stage_rows(buffers: "list[BufferFindings]") -> list[tuple[str, str, list[dict[str, str]]]]:
+    return [
+        (
+            name.replace("_", " "),
+            meaning,
+            [
+                {
+                    "p50": duration(times.value("p50")),
+                    "p90": duration(times.value("p90")),
+                    "p99": duration(times.value("p99")),
+                    "n": count(times.n),
+                }
+                for times in (buffer.stages[name].times for buffer in buffers)
+            ],
+        )
+        for name, meaning in STAGES.items()
+    ]
+
+
+def _peak_rows(buffers: "list[BufferFindings]") -> list[Row]:
+    seen = [buffer.observed for buffer in buffers]
+
+    def seconds(value: float | None) -> str:
+        return duration(None if value is None else value * 1000)
+
+    return [
+        (
+            "time to drain",
+            [seconds(buffer.drain_s) for buffer in buffers],
+            "from the last intended send to the last ending",
+        ),
+        ("peak backlog", [count(one.peak_backlog) for one in seen], "accepted and not yet ended, seen once a second"),
+        ("oldest waiting", [seconds(one.oldest_age_s) for one in seen], "the greatest age seen"),
+        ("throttles", [count(one.throttles) for one in seen], "deliveries refused for want of concurrency"),
+        ("peak concurrency", [count(one.peak_concurrency) for one in seen], "execution environments busy at once"),
+        ("cold starts", [count(one.cold_starts) for one in seen], "environments that had to be started"),
+    ]
+
+
+def _fairness_rows(buffers: "list[BufferFindings]") -> list[Row]:
+    loads = [buffer.load for buffer in buffers]
+
+    def mean(value: float | None) -> str:
+        return NOTHING if value is None else f"{value:.2f}"
+
+    return [
+        ("requests sent", [count(load.requests) for load in loads], ""),
+        ("scheduled", [count(buffer.turn.scheduled if buffer.turn else None) for buffer in buffers], ""),
+        ("over", [duration(load.span_s * 1000) for load in loads], "first to last intended send"),
+        ("busiest second", [count(load.busiest_second) for load in loads], "requests"),
+        ("image bytes", [count(load.bytes_sent) for load in loads], "as sent"),
+        ("sent late, median", [duration(load.lateness_p50) for load in loads], "sent minus intended"),
+        ("sent late, 99 %", [duration(load.lateness_p99) for load in loads], "a valid run stays at or below 10 ms"),
+        ("records an invocation", [mean(load.batch_mean) for load in loads], "mean; set by how each buffer delivers"),
+        ("recognition calls a request", [mean(load.attempts_mean) for load in loads], "mean; retries raise it"),
+        ("environments used", [count(load.environments) for load in loads], "by the results"),
+    ]
+
+
+def _sameness(findings: "Findings") -> str:
+    same = findings.sameness
+    if len(findings.buffers) < 2 or same.schedule_ms is None:
+        return "Only one buffer ran, so there is nothing to compare."
+    schedule = (
+        "Request by request, every buffer was sent the same at the same moment of its turn"
+        if same.schedule_ms < 1 and not same.only_some
+        else f"The schedules differ by up to {duration(same.schedule_ms)}, and "
+        f"{count(same.only_some, 'request')} did not go to every buffer"
+    )
+    images = (
+        "with the same image."
+        if not same.other_images
+        else f"but {count(same.other_images, 'request')} did not carry the same image everywhere."
+    )
+    return f"{schedule}, {images}"

@@ -1,0 +1,154 @@
+"""The rows of a run, from its `.rows` files into DuckDB, in pieces, so that no file has to fit in memory as Python."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, REQUEST_COLUMNS, RESULT_COLUMNS, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+_WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts")
+_NUMBERS: Final = (
+    "at", "intended_at", "sent_at", "responded_at", "accepted_at", "received_at", "recognised_at", "stored_at",
+    "init_ms", "offered", "accepted", "completed", "dead_lettered", "backlog", "in_flight", "concurrency", "throttles",
+    "cold_starts", "oldest_age_s",
+)  # fmt: skip
+_PIECE = 20_000
+
+
+def _schema(columns: "Sequence[str]", *whole: str) -> pa.Schema:
+    def kind(column: str) -> pa.DataType:
+        if column in _WHOLE or column in whole:
+            return pa.int64()
+        return pa.float64() if column in _NUMBERS else pa.string()
+
+    return pa.schema([(column, kind(column)) for column in columns])
+
+
+REQUESTS: Final = _schema(REQUEST_COLUMNS, "status")
+OBSERVATIONS: Final = _schema(OBSERVATION_COLUMNS)
+RESULTS: Final = _schema(RESULT_COLUMNS)
+DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read. `cut_short` says of each file that ends in the middle of a row where that is."""
+
+    rows: int
+    cut_short: tuple[str, ...]
+
+
+def load(connection: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema, paths: "Sequence[Path]") -> Loaded:
+    """Read `.rows` files into a new table of `schema`. A missing file has no rows; a column a file lacks is null.
+
+    A file that cannot be read to its end is read up to there, as a run that was cut off leaves it.
+
+    Raises:
+        RunError: a file is no `.rows` file, or holds a value that is not of its column's kind.
+    """
+    reader = _Reader(schema)
+    batches = pa.RecordBatchReader.from_batches(schema, reader.batches(paths))
+    connection.register("incoming", batches)
+    try:
+        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")  # noqa: S608 (our own table names)
+    except Exception as error:
+        # DuckDB wraps what the reader raised; the reader kept it.
+        if reader.failure is not None:
+            raise reader.failure from None
+        raise RunError(f"the rows of {table} cannot be read: {error}") from error
+    finally:
+        connection.unregister("incoming")
+    return Loaded(reader.rows, tuple(reader.cut_short))
+
+
+class _Reader:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self.rows = 0
+        self.cut_short: list[str] = []
+        self.failure: RunError | None = None
+
+    def batches(self, paths: "Sequence[Path]") -> "Iterator[pa.RecordBatch]":
+        try:
+            for path in paths:
+                if path.exists():
+                    yield from self._file(path)
+        except RunError as error:
+            self.failure = error
+            raise
+
+    def _file(self, path: "Path") -> "Iterator[pa.RecordBatch]":
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            unpacker = msgpack.Unpacker(file, use_list=False, strict_map_key=False, unicode_errors="replace")
+            columns = self._columns(path, unpacker, size)
+            if columns is None:
+                return
+            rows: list[tuple[Any, ...]] = []
+            before = self.rows
+            whole = False
+            try:
+                for row in unpacker:
+                    if not isinstance(row, tuple) or len(row) != len(columns):
+                        break
+                    rows.append(row)
+                    if len(rows) == _PIECE:
+                        yield self._batch(path, columns, rows)
+                        rows = []
+                else:
+                    whole = unpacker.tell() == size
+            except (ValueError, msgpack.exceptions.UnpackException):
+                whole = False
+            if rows:
+                yield self._batch(path, columns, rows)
+            if not whole:
+                self.cut_short.append(f"{path.name} breaks off after row {self.rows - before:,}")
+
+    def _columns(self, path: "Path", unpacker: Any, size: int) -> tuple[str, ...] | None:
+        try:
+            columns = next(iter(unpacker), None)
+        except (ValueError, msgpack.exceptions.UnpackException):
+            columns = ()
+        if columns is None:
+            if size:
+                self.cut_short.append(f"{path.name} breaks off in its list of columns")
+            return None
+        if not isinstance(columns, tuple) or not columns or not all(isinstance(name, str) for name in columns):
+            raise RunError(f"{path} is not a .rows file: it does not begin with a list of columns")
+        return columns
+
+    def _batch(self, path: "Path", columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+        values = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        absent = (None,) * len(rows)
+        arrays = []
+        for field in self._schema:
+            column = values.get(field.name, absent)
+            try:
+                array = pa.array(_texts(column) if field.type == pa.string() else column, field.type)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+                raise RunError(
+                    f"{path}: column {field.name} holds what is no {field.type}, in rows "
+                    f"{self.rows + 1:,} to {self.rows + len(rows):,}: {error}"
+                ) from None
+            arrays.append(_finite(array) if field.type == pa.float64() else array)
+        self.rows += len(rows)
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def _finite(numbers: pa.Array) -> pa.Array:
+    """NaN and the infinities are no times and no counts: null."""
+    return pc.if_else(pc.is_finite(numbers), numbers, None)
+
+
+def _texts(values: "Sequence[Any]") -> "list[str | None]":
+    return [value if value is None or isinstance(value, str) else json.dumps(value, default=str) for value in values]

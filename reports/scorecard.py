@@ -1,0 +1,98 @@
+"""scorecard.json: the few figures a machine compares, and report.json: all that the page shows.
+
+What has too few samples, or was not told by the target, is null.
+"""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from reports.quantiles import PERCENTILES, Quantiles
+from reports.simulated import simulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reports.findings import BufferFindings, Findings
+
+
+def scorecard(findings: "Findings") -> dict[str, Any]:
+    """The scorecard: `run`, and for each buffer its account, latency, stages, peaks."""
+    run = findings.run
+    return {
+        "run": {
+            "id": run.id,
+            "target": run.target,
+            "workload": run.workload_name,
+            "seed": run.seed,
+            "valid": findings.valid,
+            "invalid_because": list(findings.invalid_because),
+            "partial": bool(findings.partial),
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
+            "simulated": simulated(run),
+        },
+        "buffers": {name: _buffer(buffer) for name, buffer in findings.buffers.items()},
+    }
+
+
+def details(findings: "Findings") -> dict[str, Any]:
+    """Everything the page shows and the scorecard has no room for: intervals, response times, fairness, notes."""
+    return {
+        "scorecard": scorecard(findings),
+        "notes": list(findings.notes),
+        "sameness": asdict(findings.sameness),
+        "buffers": {
+            name: {
+                "account": asdict(buffer.account),
+                "time_to_result_ms": asdict(buffer.latency),
+                "response_ms": asdict(buffer.response),
+                "stages_ms": {stage: asdict(found) for stage, found in buffer.stages.items()},
+                "observed": asdict(buffer.observed),
+                "load": asdict(buffer.load),
+            }
+            for name, buffer in findings.buffers.items()
+        },
+    }
+
+
+def write(document: dict[str, Any], path: "Path") -> None:
+    """Write a document as JSON, whole or not at all."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
+    account = buffer.account
+    return {
+        "offered": account.offered,
+        "accepted": account.accepted,
+        "rejected": account.rejected | ({"no_answer": account.no_answer} if account.no_answer else {}),
+        "completed": account.completed,
+        "failed": account.failed,
+        "dead_lettered": account.dead_lettered,
+        "unfinished": account.unfinished,
+        "lost": account.lost,
+        "duplicates": account.duplicates,
+        "latency_ms": _values(buffer.latency, *PERCENTILES)
+        | {"max": _rounded(buffer.latency.max), "n": buffer.latency.n},
+        "stages_ms": {
+            name: _values(stage.times, "p50", "p90", "p99") | {"n": stage.times.n}
+            for name, stage in buffer.stages.items()
+        },
+        "drain_s": _rounded(buffer.drain_s),
+        "peak_backlog": buffer.observed.peak_backlog,
+        "throttles": buffer.observed.throttles,
+        "cold_starts": buffer.observed.cold_starts,
+        "peak_concurrency": buffer.observed.peak_concurrency,
+    }
+
+
+def _values(quantiles: Quantiles, *names: str) -> dict[str, float | int | None]:
+    return {name: _rounded(quantiles.value(name)) for name in names}
+
+
+def _rounded(value: float | None) -> float | None:
+    """To the microsecond of a ms: clocks tell no more, and a diff stays readable."""
+    return None if value is None else round(value, 3)
