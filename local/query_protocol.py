@@ -31,8 +31,8 @@ class QueryProtocol:
     """One service behind the query protocol.
 
     `element_names` gives the name of a flattened list or map by its shape's name: the models of services that moved on
-    to JSON no longer say it, and their maps' keys and values are called Name and Value. `path_member` is the member
-    that the URL's path stands for, if the form leaves it out.
+    to JSON no longer say it, and their maps' keys and values are called Name and Value. `json_names` are members that
+    a JSON answer calls otherwise. `path_member` is what the URL's path stands for, if the form leaves it out.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class QueryProtocol:
         request_id: Callable[[], str],
         *,
         element_names: Mapping[str, str] | None = None,
+        json_names: Mapping[str, str] | None = None,
         path_member: str | None = None,
     ) -> None:
         self._model = model
@@ -52,6 +53,7 @@ class QueryProtocol:
         self._translate = translate
         self._request_id = request_id
         self._names = element_names or {}
+        self._json_names = json_names or {}
         self._path_member = path_member
 
     async def handle(self, request: WireRequest) -> WireResponse:
@@ -190,7 +192,10 @@ class QueryProtocol:
             return None
         match shape:
             case StructureShape():
-                return {name: self._plain(member, value.get(name)) for name, member in shape.members.items()}
+                return {
+                    self._json_names.get(name, name): self._plain(member, value.get(name))
+                    for name, member in shape.members.items()
+                }
             case ListShape():
                 return [self._plain(shape.member, member) for member in value]
             case MapShape():

@@ -24,6 +24,16 @@ class Entry:
     partition_key: str
     explicit_hash_key: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes as Kinesis counts them: the data, before base64, and the partition key."""
+        return len(self.data) + len(self.partition_key.encode())
+
+    @property
+    def hash_key(self) -> int:
+        """What decides the shard."""
+        return hash_key_of(self.partition_key) if self.explicit_hash_key is None else self.explicit_hash_key
+
 
 @dataclass(frozen=True, slots=True)
 class Put:
@@ -94,11 +104,8 @@ class Stream:
         now = self._clock()
         first = self._next_id
         self._next_id += len(entries)
-        sizes = [len(entry.data) + len(entry.partition_key.encode()) for entry in entries]
-        hash_keys = [
-            hash_key_of(entry.partition_key) if entry.explicit_hash_key is None else entry.explicit_hash_key
-            for entry in entries
-        ]
+        sizes = [entry.size for entry in entries]
+        hash_keys = [entry.hash_key for entry in entries]
         refused = self.machine.offer(now, Offer(range(first, self._next_id), sizes, hash_keys))
         answers: list[Put | Refusal] = []
         for id_, entry, key in zip(range(first, self._next_id), entries, hash_keys, strict=True):
@@ -108,6 +115,10 @@ class Stream:
         if len(refused) < len(entries):
             self._tell(first, sizes, hash_keys, answers)
         return answers
+
+    def shard_of(self, entry: Entry) -> int:
+        """The shard an entry belongs to."""
+        return self.machine.shard_of(entry.hash_key)
 
     def record(self, id_: int) -> StreamRecord:
         """The record of an id.
