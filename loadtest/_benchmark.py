@@ -1,0 +1,321 @@
+"""The benchmark: one run, from the workload to its folder. The same load through each buffer in turn."""
+
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from gevent.event import Event
+
+from loadtest._dispatcher import Turn
+from loadtest._image import prepare
+from loadtest._observation import Observation
+from loadtest._schedule import draw
+from loadtest._target import BufferState, TargetError, upload
+from loadtest._validity import Generated, examine
+from loadtest._workload import WorkloadError
+from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from loadtest._generator import Generator
+    from loadtest._image import LoadImage
+    from loadtest._observation import Observer
+    from loadtest._schedule import Schedule
+    from loadtest._target import Target
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+# From the decision to start until second 0: the generator has to be in place by then.
+_LEAD_S: Final = 0.5
+_OBSERVE_S: Final = 1.0
+# The results' index follows the table after a moment; only a drained buffer is known to have more to show.
+_RESULT_READS: Final = 6
+# No two clocks of one run are further apart.
+_CLOCKS_APART: Final = timedelta(minutes=1)
+_VERSIONS: Final = ("forebay", "locust", "gevent", "geventhttpclient")
+
+
+@dataclass(slots=True)
+class _TurnRecord:
+    buffer: "Buffer"
+    scheduled: int
+    started_at: float
+    ended_at: float | None = None
+    drained: bool = False
+    cut_off: bool = False
+    offered: int = 0
+    dropped: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "buffer": self.buffer,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "drained": self.drained,
+            "cut_off": self.cut_off,
+            "scheduled": self.scheduled,
+            "offered": self.offered,
+            "dropped": self.dropped,
+        }
+
+
+@dataclass(slots=True)
+class _Record:
+    """What run.json tells; written at the start, after each turn, and at the end."""
+
+    id: str
+    started_at: float
+    turns: list[_TurnRecord] = field(default_factory=list)
+    ended_at: float | None = None
+    generated: Generated | None = None
+    uncollected: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+class Benchmark:
+    """One run. `runs` is the folder of all runs; what happens is told to `observers`."""
+
+    def __init__(
+        self,
+        workload: "Workload",
+        target: "Target",
+        generator: "Generator",
+        runs: "Path",
+        observers: "Sequence[Observer]",
+    ) -> None:
+        self._workload = workload
+        self._target = target
+        self._generator = generator
+        self._observers = observers
+        self._stopping = Event()
+        started = time.time()
+        self.folder = _new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
+        self._record = _Record(self.folder.path.name, started * 1_000)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why the run does not count; empty if it does. Known once `run` has returned."""
+        return tuple(self._record.faults)
+
+    def stop(self) -> None:
+        """Break the run off; `run` then reads what there is and returns soon."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Run, and describe the run in its folder however it ends."""
+        for observer in self._observers:
+            observer.began(self._record.id, self._workload)
+        self._describe()
+        try:
+            self._turns()
+        except (TargetError, WorkloadError) as error:
+            self._record.faults.append(str(error))
+        except OSError as error:
+            self._record.faults.append(f"the run's files could not be written: {error}")
+        finally:
+            self._generator.close()
+            self._finish()
+
+    def _turns(self) -> None:
+        workload = self._workload
+        self._phase("preparing the target" if self._target.kind == "aws" else "starting the embedded AWS")
+        self._target.open(workload)
+        images = tuple(prepare(choice) for choice in workload.images)
+        schedule = draw(workload.rate, workload.seed, [choice.weight for choice in workload.images])
+        upload(self._target, images)
+        self._generator.open(self.folder.requests(0))
+        with RowWriter(self.folder.observations, OBSERVATION_COLUMNS) as observations:
+            for index, buffer in enumerate(workload.buffers):
+                if self._stopping.is_set():
+                    break
+                if index and not self._record.turns[-1].drained:
+                    self._phase("emptying the buffers")
+                    if self._target.renew():
+                        upload(self._target, images)
+                self._turn(buffer, schedule, images, observations)
+                self._describe()
+
+    def _turn(
+        self, buffer: "Buffer", schedule: "Schedule", images: "tuple[LoadImage, ...]", observations: RowWriter
+    ) -> None:
+        request_run_id = f"{self._record.id}.{buffer}"
+        before = self._target.state(buffer, request_run_id)
+        starts_at = time.time() + _LEAD_S
+        record = _TurnRecord(buffer, len(schedule), starts_at * 1_000)
+        self._record.turns.append(record)
+        self._generator.begin(
+            Turn(buffer, self._target.api_url, request_run_id, schedule, images, starts_at),
+            partial(self._target.accepted, request_run_id),
+        )
+        for observer in self._observers:
+            observer.turn_began(buffer, starts_at)
+        self._phase(f"sending to {buffer}")
+        try:
+            self._watch(record, before, request_run_id, observations)
+        finally:
+            self._generator.halt()
+            self._generator.flush()
+            observations.flush()
+            record.ended_at = time.time() * 1_000
+            record.offered = self._generator.counts.offered
+            record.dropped = self._generator.counts.dropped
+            for observer in self._observers:
+                observer.turn_ended(buffer, drained=record.drained)
+        if self._generator.failure is not None:
+            raise TargetError(f"the load generator failed: {self._generator.failure}")
+        self._collect(record, request_run_id)
+
+    def _watch(self, record: _TurnRecord, before: BufferState, request_run_id: str, observations: RowWriter) -> None:
+        """Observe each second until the buffer is empty, its time is up, or the run is broken off."""
+        workload = self._workload
+        starts_at = record.started_at / 1_000
+        cut_off_at = starts_at + workload.rate.duration + workload.cut_off_s
+        tick = 0
+        while True:
+            tick += 1
+            if self._stopping.wait(max(0.0, starts_at + tick * _OBSERVE_S - time.time())):
+                return
+            self._generator.flush()
+            state = self._target.state(record.buffer, request_run_id).since(before)
+            observation = self._observation(record.buffer, state)
+            observations.write(*observation.row())
+            for observer in self._observers:
+                observer.observed(observation)
+            if self._generator.busy:
+                if time.time() < cut_off_at:
+                    continue
+                record.cut_off = True
+                return
+            if self._generator.failure is not None:
+                return
+            accepted = self._generator.counts.accepted
+            if not observation.backlog and state.ended is not None and state.ended >= accepted:
+                record.drained = True
+                return
+            if time.time() >= cut_off_at:
+                record.cut_off = True
+                return
+            if self._generator.counts.offered == record.scheduled:
+                self._phase(f"waiting for {record.buffer} to drain")
+
+    def _observation(self, buffer: "Buffer", state: BufferState) -> Observation:
+        counts = self._generator.counts
+        backlog = state.backlog
+        if backlog is None and state.ended is not None:
+            backlog = max(0, counts.accepted - state.ended)
+        return Observation(
+            buffer=buffer,
+            at=time.time() * 1_000,
+            offered=counts.offered,
+            accepted=counts.accepted,
+            completed=state.completed,
+            dead_lettered=state.dead_lettered,
+            backlog=backlog,
+            in_flight=state.in_flight,
+            concurrency=state.concurrency,
+            throttles=state.throttles,
+            cold_starts=state.cold_starts,
+            oldest_age_s=state.oldest_age_s,
+        )
+
+    def _collect(self, record: _TurnRecord, request_run_id: str) -> None:
+        self._phase(f"reading the results of {record.buffer}")
+        accepted = self._generator.counts.accepted
+        since = datetime.fromtimestamp(record.started_at / 1_000, UTC) - _CLOCKS_APART
+        seen: set[tuple[object, object]] = set()
+        try:
+            with RowWriter(self.folder.dead_letters, DEAD_LETTER_COLUMNS) as dead_letters:
+                dead = 0
+                for row in self._target.dead_letters(record.buffer, request_run_id, since):
+                    dead_letters.write(*row)
+                    dead += 1
+            with RowWriter(self.folder.results, RESULT_COLUMNS) as results:
+                for _ in range(_RESULT_READS):
+                    for row in self._target.results(record.buffer, request_run_id):
+                        if row[1:3] not in seen:
+                            seen.add((row[1], row[2]))
+                            results.write(*row)
+                    if not record.drained or len(seen) + dead >= accepted or self._stopping.wait(1.0):
+                        break
+        except TargetError as error:
+            self._record.uncollected = True
+            self._record.faults.append(str(error))
+
+    def _finish(self) -> None:
+        record = self._record
+        record.generated = examine(self.folder, {turn.buffer: turn.offered for turn in record.turns})
+        record.faults.extend(record.generated.faults())
+        if self._stopping.is_set():
+            record.faults.append("it was stopped before its end")
+        elif len(record.turns) < len(self._workload.buffers) and not record.faults:
+            record.faults.append("it broke off before its end")
+        record.ended_at = time.time() * 1_000
+        self._describe()
+        _point_latest_to(self.folder.path)
+        for observer in self._observers:
+            observer.ended(self.faults)
+
+    def _phase(self, text: str) -> None:
+        for observer in self._observers:
+            observer.phase(text)
+
+    def _describe(self) -> None:
+        record = self._record
+        faults = record.faults if record.ended_at is not None else [*record.faults, "it has not ended"]
+        generated = record.generated
+        self.folder.describe(
+            {
+                "format": 1,
+                "id": record.id,
+                "target": self._target.kind,
+                "started_at": record.started_at,
+                "ended_at": record.ended_at,
+                "seed": self._workload.seed,
+                "workload": self._workload.document,
+                "buffers": [turn.to_json() for turn in record.turns],
+                "generator": {
+                    "lateness_ms": generated.lateness.to_json() if generated else None,
+                    "dropped": generated.dropped if generated else None,
+                    "lost_rows": generated.lost_rows if generated else None,
+                    "workers": 1,
+                },
+                "options": self._target.options,
+                "stack": dict(self._target.outputs),
+                "versions": {
+                    **{name: version(name) for name in _VERSIONS},
+                    "python": platform.python_version(),
+                    "platform": platform.platform(),
+                },
+                "valid": not faults,
+                "invalid_because": faults,
+                "uncollected": record.uncollected,
+            }
+        )
+
+
+def _new_folder(runs: "Path", name: str) -> RunFolder:
+    runs.mkdir(parents=True, exist_ok=True)
+    for suffix in ("", *(f"-{number}" for number in range(2, 1_000))):
+        path = runs / f"{name}{suffix}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return RunFolder(path)
+    raise OSError(f"{runs} is full of runs named {name}")
+
+
+def _point_latest_to(run: "Path") -> None:
+    """Let `latest`, beside the folder of all runs, lead to this one."""
+    latest = run.parent.parent / "latest"
+    beside = latest.with_name("latest.new")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(os.path.relpath(run, latest.parent), target_is_directory=True)
+    beside.replace(latest)

@@ -1,0 +1,151 @@
+"""A YAML document whose values know where they stand, so that what is wrong with one can be said with its line."""
+
+import math
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {
+    "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "empty",
+    "seq": "a list", "map": "keys and values", "timestamp": "a date",
+}  # fmt: skip
+
+
+class DocumentError(ValueError):
+    """A document that is not as it should be; the text names the file, the line, the key and the fault."""
+
+
+def parse(text: str, name: str) -> "Value":
+    """Read a document; `name` is how errors call it.
+
+    Raises:
+        DocumentError: it is not YAML, is empty, or uses an alias.
+    """
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise DocumentError(f"{name}:{line}: *{event.anchor} is an alias; write the value out instead")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise DocumentError(f"{where}: this is not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise DocumentError(f"{name}: this is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise DocumentError(f"{name}: it is nested too deeply") from None
+    if node is None:
+        raise DocumentError(f"{name}: it is empty")
+    return Value(name, "", node)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of the document. `key` is its path from the top, empty for the whole."""
+
+    name: str
+    key: str
+    node: yaml.Node
+
+    @property
+    def line(self) -> int:
+        """The line it starts on, counted from 1."""
+        return int(self.node.start_mark.line) + 1
+
+    def error(self, fault: str) -> DocumentError:
+        """What to raise when this value is at fault."""
+        return DocumentError(f"{self.name}:{self.line}: {self.key + ': ' if self.key else ''}{fault}")
+
+    def keys(self, known: "Collection[str] | None" = None, required: "Collection[str]" = ()) -> "Mapping[str, Value]":
+        """Read keys and values; only `known` ones if given, `required` ones always."""
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self._unlike("keys and values")
+        values: dict[str, Value] = {}
+        for key_node, value_node in self.node.value:
+            key = Value(self.name, self.key, key_node).text()
+            here = Value(self.name, f"{self.key}.{key}" if self.key else key, key_node)
+            if known is not None and key not in known:
+                raise here.error(f"there is no such key{_did_you_mean(key, known)}")
+            if key in values:
+                raise here.error(f"it stands here a second time, first in line {values[key].line}")
+            values[key] = Value(self.name, here.key, value_node)
+        missing = [key for key in required if key not in values]
+        if missing:
+            raise self.error(f"{missing[0]} is missing")
+        return values
+
+    def items(self) -> "list[Value]":
+        """Read a list."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self._unlike("a list")
+        return [Value(self.name, f"{self.key}[{index}]", node) for index, node in enumerate(self.node.value)]
+
+    def text(self) -> str:
+        """Read a text that is not empty."""
+        value = self.plain() if self._kind == "str" else None
+        if not isinstance(value, str):
+            raise self._unlike("a text")
+        if not value.strip():
+            raise self.error("it is empty")
+        return value
+
+    def choice(self, of: "Collection[str]") -> str:
+        """Read one of some texts."""
+        value = self.text()
+        if value not in of:
+            raise self.error(f"{value!r} is none of {', '.join(of)}{_did_you_mean(value, of)}")
+        return value
+
+    def whole(self, least: int = 0) -> int:
+        """Read a whole number, `least` or more."""
+        value = self.plain() if self._kind == "int" else None
+        if not isinstance(value, int):
+            raise self._unlike("a whole number")
+        if value < least:
+            raise self.error(f"{value} is less than {least}")
+        return value
+
+    def number(self, least: float = 0.0, *, above: bool = False) -> float:
+        """Read a finite number, `least` or more; more than `least` if `above`."""
+        value = self.plain() if self._kind in ("int", "float") else None
+        if not isinstance(value, int | float):
+            raise self._unlike("a number")
+        if not math.isfinite(value):
+            raise self.error(f"{value} is not a finite number")
+        if value < least or (above and value == least):
+            raise self.error(f"{value:g} is {'not more' if above else 'less'} than {least:g}")
+        return float(value)
+
+    def scalar(self) -> str | int | float | bool:
+        """Read a text, a number, true or false."""
+        value = self.plain() if self._kind in ("str", "int", "float", "bool") else None
+        if not isinstance(value, str | int | float):
+            raise self._unlike("a text, a number, true or false")
+        return value
+
+    def plain(self) -> Any:
+        """The value without its place."""
+        try:
+            return yaml.constructor.SafeConstructor().construct_object(self.node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            raise self.error(f"it cannot be read: {' '.join(str(error).split())}") from None
+
+    @property
+    def _kind(self) -> str:
+        return str(self.node.tag).removeprefix(_TAG)
+
+    def _unlike(self, wanted: str) -> DocumentError:
+        shown = f" ({self.node.value!r})" if isinstance(self.node, yaml.ScalarNode) and self.node.value else ""
+        return self.error(f"it is {_KINDS.get(self._kind, self._kind)}{shown}, not {wanted}")
+
+
+def _did_you_mean(word: str, known: "Collection[str]") -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"

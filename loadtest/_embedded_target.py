@@ -1,0 +1,203 @@
+"""The embedded AWS as target: `forebay local`, started as a process of its own and stopped with the load test."""
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import gevent
+import gevent.subprocess
+import requests
+
+from loadtest._outcome import Outcome
+from loadtest._target import BufferState, Row, TargetError
+from pipeline.stack import Stack, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from typing import IO
+
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+# The first start on a machine builds the recogniser's model.
+_READY_S: Final = 120
+_STATE_S: Final = 5
+_STOP_S: Final = 20
+_TAIL: Final = 2_000
+
+OWN_COMMAND: Final = f"{shlex.quote(str(Path(sys.executable).with_name('forebay')))} local"
+
+
+class EmbeddedTarget:
+    """`command` starts it; the options of the workload, `--json` and `--exit-with-stdin` are appended."""
+
+    kind: Literal["local"] = "local"
+
+    def __init__(self, command: str = OWN_COMMAND) -> None:
+        self._command = shlex.split(command)
+        self._workload: Workload | None = None
+        self._process: gevent.subprocess.Popen | None = None
+        self._log: IO[bytes] | None = None
+        self._ready: dict[str, Any] = {}
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._used = False
+
+    @property
+    def api_url(self) -> str:
+        """Where its gateway listens."""
+        return self.outputs["ApiUrl"].rstrip("/")
+
+    @property
+    def outputs(self) -> "Mapping[str, str]":
+        """The outputs of infra.yaml as it serves it."""
+        outputs: Mapping[str, str] = self._ready.get("outputs", {})
+        return outputs
+
+    @property
+    def options(self) -> "Mapping[str, Any] | None":
+        """Every option and quota in force."""
+        return self._ready.get("options")
+
+    def open(self, workload: "Workload") -> None:
+        """Start it, or start it anew if it has served a run or has other options: each run finds it empty and cold.
+
+        Raises:
+            TargetError: it does not start.
+        """
+        same = self._workload is not None and dict(self._workload.local) == dict(workload.local)
+        if self._running() and same and not self._used:
+            return
+        self.close()
+        self._workload = workload
+        self._start()
+
+    def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:
+        """The results table knows."""
+
+    def renew(self) -> bool:
+        """Start it anew with the same options."""
+        assert self._workload is not None, "open comes first"
+        self.close()
+        self._start()
+        return True
+
+    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:  # noqa: ARG002 (the port of all targets)
+        """How it stands with a buffer, counted since its start.
+
+        Raises:
+            TargetError: it has ended, or does not answer.
+        """
+        self._used = True
+        if not self._running():
+            raise TargetError(f"the embedded AWS has ended in mid-run{self._said()}")
+        try:
+            answer = self._http.get(f"{self._ready['control_url']}/state", timeout=_STATE_S)
+            answer.raise_for_status()
+            return BufferState.from_json(answer.json()["buffers"][buffer])
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise TargetError(f"the embedded AWS does not tell its state: {error!r}") from None
+
+    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
+        """The stored results."""
+        return self._outcome().results(buffer, request_run_id)
+
+    def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
+        """The requests that were given up."""
+        return self._outcome().dead_letters(buffer, request_run_id, since)
+
+    def close(self) -> None:
+        """Stop it, by closing its stdin, or by signal if that does not help."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            if process.poll() is None and not _ended(process, _STOP_S):
+                process.terminate()
+                if not _ended(process, _STOP_S):
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            process.stdout.close()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        self._ready = {}
+        self._used = False
+
+    def _start(self) -> None:
+        assert self._workload is not None
+        flags = [flag for name, value in self._workload.local.items() for flag in _flags(name, value)]
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        try:
+            self._process = gevent.subprocess.Popen(
+                [*self._command, "--json", "--exit-with-stdin", *flags],
+                stdin=gevent.subprocess.PIPE,
+                stdout=gevent.subprocess.PIPE,
+                stderr=self._log,
+                # A Ctrl-C at the terminal is for the load test; this one ends when its results are read.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise TargetError(f"the embedded AWS cannot be started: {error}; is Forebay installed here?") from None
+        try:
+            self._ready = self._read_ready()
+            Stack.from_outputs(self.outputs)
+        except (TargetError, StackError) as error:
+            said = self._said()
+            self.close()
+            raise TargetError(f"the embedded AWS does not start: {error}{said}") from None
+
+    def _read_ready(self) -> dict[str, Any]:
+        assert self._process is not None
+        line = b""
+        with gevent.Timeout(_READY_S, False):
+            line = self._process.stdout.readline()
+        if not line:
+            status = self._process.poll()
+            raise TargetError(f"it was not ready after {_READY_S} s" if status is None else f"it ended with {status}")
+        try:
+            ready = json.loads(line)
+            if not (isinstance(ready["outputs"], dict) and isinstance(ready["environment"], dict)):
+                raise TypeError
+            ready["control_url"] = ready["control_url"].rstrip("/")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise TargetError(f"its first line is not what --json promises: {line[:200]!r}") from None
+        assert isinstance(ready, dict)
+        return ready
+
+    def _running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _said(self) -> str:
+        """The end of what it wrote to stderr."""
+        if self._log is None:
+            return ""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _TAIL))
+        said = self._log.read().decode("utf-8", "replace").strip()
+        return f". It said:\n{said}" if said else ""
+
+    def _outcome(self) -> Outcome:
+        return Outcome.by_environment(Stack.from_outputs(self.outputs), self._ready["environment"])
+
+
+def _flags(name: str, value: str | float | bool) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", str(value)]
+
+
+def _ended(process: gevent.subprocess.Popen, within_s: float) -> bool:
+    try:
+        process.wait(timeout=within_s)
+    except gevent.subprocess.TimeoutExpired:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""One worker's generator: sends its part of each buffer's turn when the benchmark says so, and counts."""
+
+import gc
+from typing import TYPE_CHECKING
+
+import gevent
+
+from loadtest._dispatcher import MOST_IN_FLIGHT, Counts, Dispatcher, Turn
+from pipeline.run import REQUEST_COLUMNS, RowWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Generator:
+    """Takes turns, one at a time. `answered` is told path, milliseconds since the intended start, bytes, failure."""
+
+    def __init__(
+        self,
+        answered: "Callable[[str, float, int, Exception | None], None]",
+        *,
+        most_in_flight: int = MOST_IN_FLIGHT,
+    ) -> None:
+        self._answered = answered
+        self._most_in_flight = most_in_flight
+        self._rows: RowWriter | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._sending: gevent.Greenlet | None = None
+
+    def open(self, rows: "Path") -> None:
+        """Write the rows of a new run there."""
+        self._rows = RowWriter(rows, REQUEST_COLUMNS)
+
+    def begin(self, turn: Turn, accepted: "Callable[[int, str], None]") -> None:
+        """Send this turn, in a greenlet of its own; `accepted` is told sequence and id of each request accepted."""
+        assert self._rows is not None, "open comes first"
+        assert not self.busy, "one turn at a time"
+        path = turn.path
+        answered = self._answered
+        self._dispatcher = Dispatcher(
+            turn,
+            self._rows,
+            lambda latency_ms, length, failure: answered(path, latency_ms, length, failure),
+            accepted,
+            most_in_flight=self._most_in_flight,
+        )
+        # What lives now lives through the turn: looking through it again would only make requests late.
+        gc.collect()
+        gc.freeze()
+        self._sending = gevent.spawn(self._dispatcher.run)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is still being sent or waits for answers."""
+        return self._sending is not None and not self._sending.dead
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last turn broke off by itself, if it did."""
+        if self._sending is None or self._sending.exception is None:
+            return None
+        return repr(self._sending.exception)
+
+    @property
+    def counts(self) -> Counts:
+        """Of the present turn, or of the last."""
+        return Counts() if self._dispatcher is None else self._dispatcher.counts
+
+    def flush(self) -> None:
+        """Hand the rows so far to the operating system."""
+        if self._rows is not None:
+            self._rows.flush()
+
+    def halt(self) -> None:
+        """Stop the present turn; what was in flight is on record as unanswered."""
+        if self._sending is not None:
+            self._sending.kill()
+
+    def close(self) -> None:
+        """The run has ended."""
+        self.halt()
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+        gc.unfreeze()

@@ -1,0 +1,63 @@
+"""The images of a load: sample photos at the sizes the workload asks for, and how each travels."""
+
+import base64
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image, UnidentifiedImageError
+
+from loadtest._workload import WorkloadError
+from pipeline.request import InlineImage, StoredImage, image_to_body
+
+if TYPE_CHECKING:
+    from loadtest._workload import ImageChoice
+
+# Every buffer takes at least 256 KB, and the record carries more than the image; what is larger is uploaded first.
+LARGEST_INLINE_BASE64: Final = 150_000
+_QUALITY: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class LoadImage:
+    """One image as it is sent. `key` is where it is uploaded before the load, None if it travels inline.
+
+    `head` is the request's body up to the place where what is different in each request begins.
+    """
+
+    name: str
+    data: bytes
+    key: str | None
+    head: bytes
+
+
+def prepare(choice: "ImageChoice") -> LoadImage:
+    """Scale a photo and prepare what its requests have in common. The same choice, the same bytes.
+
+    Raises:
+        WorkloadError: the photo is no image that Pillow can read.
+    """
+    data = choice.photo.read_bytes()
+    if choice.width is not None:
+        try:
+            data = _scaled(data, choice.width)
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise WorkloadError(f"the photo {choice.photo} cannot be scaled: {error}") from None
+    key = None
+    if len(base64.b64encode(data)) > LARGEST_INLINE_BASE64:
+        # Named by its content, so that uploading it again changes nothing, and letters in a photo's name cannot matter.
+        key = f"loadtest-{hashlib.sha256(data).hexdigest()[:16]}.jpg"
+    body = image_to_body(InlineImage(data) if key is None else StoredImage(bucket="", key=key))
+    head = f'{{"image":{json.dumps(body, separators=(",", ":"))},"run":{{"id":'.encode()
+    return LoadImage(choice.name, data, key, head)
+
+
+def _scaled(data: bytes, width: int) -> bytes:
+    with Image.open(io.BytesIO(data)) as photo:
+        height = max(1, round(photo.height * width / photo.width))
+        scaled = photo.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    scaled.save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()

@@ -1,0 +1,116 @@
+"""The live view: what Locust's page shows of a run, as a tab of its own that draws from a JSON route of ours."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Blueprint, Response, jsonify, send_from_directory
+
+if TYPE_CHECKING:
+    from locust.web import WebUI
+
+    from loadtest._observation import Observation
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+_STATIC: Final = Path(__file__).parent / "static"
+_TAB: Final = {"title": "Forebay", "key": "forebay"}
+_HEAD: Final = (
+    b'<link rel="stylesheet" href="./forebay/live.css"><script src="./forebay/live.js" defer></script></body>'
+)
+# A chart has no more pixels across than this; a longer turn is sent in wider steps.
+_MOST_POINTS: Final = 600
+_POINT: Final = (
+    "offered", "accepted", "completed", "backlog", "dead_lettered", "throttles", "concurrency", "oldest_age_s",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Turn:
+    starts_at: float | None = None
+    drained: bool | None = None
+    points: list[list[float | None]] = field(default_factory=list)
+
+    def to_json(self, buffer: str) -> dict[str, Any]:
+        step = -(-len(self.points) // _MOST_POINTS) or 1
+        thinned = self.points[::step]
+        if self.points and thinned[-1] is not self.points[-1]:
+            thinned.append(self.points[-1])
+        return {"buffer": buffer, "began": self.starts_at is not None, "drained": self.drained, "points": thinned}
+
+
+class LiveView:
+    """An observer that keeps the present run, or the last, for the page."""
+
+    def __init__(self) -> None:
+        self._run: dict[str, Any] = {"run": None, "phase": "no run yet", "invalid_because": None}
+        self._turns: dict[str, _Turn] = {}
+
+    def began(self, run_id: str, workload: "Workload") -> None:
+        """Begin anew."""
+        self._run = {
+            "run": run_id,
+            "why": " ".join(workload.why.split()),
+            "duration": workload.rate.duration,
+            "cut_off_s": workload.cut_off_s,
+            "phase": "",
+            "invalid_because": None,
+        }
+        self._turns = {buffer: _Turn() for buffer in workload.buffers}
+
+    def phase(self, text: str) -> None:
+        """What the run does now."""
+        self._run["phase"] = text
+
+    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:
+        """The chart's second 0."""
+        self._turns[buffer].starts_at = starts_at
+
+    def observed(self, observation: "Observation") -> None:
+        """One more point."""
+        turn = self._turns[observation.buffer]
+        assert turn.starts_at is not None
+        second = round(observation.at / 1_000 - turn.starts_at, 2)
+        turn.points.append([second, *(getattr(observation, name) for name in _POINT)])
+
+    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
+        """Drained or not."""
+        self._turns[buffer].drained = drained
+
+    def ended(self, invalid_because: tuple[str, ...]) -> None:
+        """Valid or not."""
+        self._run["phase"] = "ended"
+        self._run["invalid_because"] = list(invalid_because)
+
+    def to_json(self) -> dict[str, Any]:
+        """What the page draws: the run, and for each buffer a list of points, named by `columns`."""
+        return {
+            **self._run,
+            "columns": ["second", *_POINT],
+            "buffers": [turn.to_json(buffer) for buffer, turn in self._turns.items()],
+        }
+
+    def show_in(self, web_ui: "WebUI") -> None:
+        """Add the tab, its route and its script to Locust's page."""
+        assert web_ui.app is not None
+        pages = Blueprint("forebay", __name__, url_prefix=web_ui.environment.parsed_options.web_base_path or None)  # type: ignore[union-attr]
+
+        @pages.route("/forebay/live.json")
+        @web_ui.auth_required_if_enabled
+        def live() -> Response:
+            return jsonify(self.to_json())
+
+        @pages.route("/forebay/<path:name>")
+        @web_ui.auth_required_if_enabled
+        def static(name: str) -> Response:
+            return send_from_directory(_STATIC, name)
+
+        @web_ui.app.after_request
+        def inject(response: Response) -> Response:
+            # Locust offers tabs but nothing to put into them other than tables.
+            if response.mimetype == "text/html" and not response.direct_passthrough:
+                response.set_data(response.get_data().replace(b"</body>", _HEAD, 1))
+            return response
+
+        web_ui.app.register_blueprint(pages)
+        web_ui.template_args["extended_tabs"] = [_TAB]

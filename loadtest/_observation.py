@@ -1,0 +1,57 @@
+"""What is observed of a run while it goes on, and who is told."""
+
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.run import OBSERVATION_COLUMNS
+
+if TYPE_CHECKING:
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The state of a buffer's turn at a moment, a row of OBSERVATION_COLUMNS. None where the target cannot tell."""
+
+    buffer: "Buffer"
+    at: float
+    offered: int
+    accepted: int
+    completed: int | None
+    dead_lettered: int | None
+    backlog: int | None
+    in_flight: int | None
+    concurrency: int | None
+    throttles: int | None
+    cold_starts: int | None
+    oldest_age_s: float | None
+
+    def row(self) -> tuple[object, ...]:
+        """The values in the order of the columns."""
+        return astuple(self)
+
+
+assert tuple(field.name for field in fields(Observation)) == OBSERVATION_COLUMNS
+
+
+class Observer(Protocol):
+    """Is told how a run goes on; the terminal and the page are two."""
+
+    def began(self, run_id: str, workload: "Workload") -> None:
+        """A run has begun."""
+
+    def phase(self, text: str) -> None:
+        """What the run does now, in a few words."""
+
+    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:
+        """A buffer's turn has its second 0 at `starts_at`, in seconds since the epoch."""
+
+    def observed(self, observation: Observation) -> None:
+        """Once a second of a buffer's turn."""
+
+    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
+        """A buffer's turn is over."""
+
+    def ended(self, invalid_because: tuple[str, ...]) -> None:
+        """The run is over, and valid if there is no reason against it."""

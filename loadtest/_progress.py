@@ -1,0 +1,93 @@
+"""The progress of a run on the terminal: one live line where there is a terminal, plain lines elsewhere."""
+
+import shutil
+import time
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtest._observation import Observation
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+_PLAIN_EVERY_S: Final = 5.0
+
+
+class Progress:
+    """An observer that writes to `out`. `clock` yields seconds."""
+
+    def __init__(self, out: TextIO, clock: "Callable[[], float]" = time.monotonic) -> None:
+        self._out = out
+        self._clock = clock
+        self._live = out.isatty()
+        self._line_stands = False
+        self._plain_at = 0.0
+        self._last: Observation | None = None
+        self._starts_at = 0.0
+
+    def began(self, run_id: str, workload: "Workload") -> None:
+        """Say what is run."""
+        self._say(
+            f"run {run_id}: about {workload.rate.total:,.0f} requests in {workload.rate.duration:g} s "
+            f"through each of {', '.join(workload.buffers)}"
+        )
+        self._say(f"  {' '.join(workload.why.split())}")
+
+    def phase(self, text: str) -> None:
+        """A line of its own where it is news."""
+        if not self._live:
+            self._say(f"  {text}")
+        else:
+            self._show(f"  {text} ...")
+
+    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:  # noqa: ARG002 (the port of all observers)
+        """Count from here."""
+        self._starts_at = starts_at
+        self._plain_at = self._clock()
+        self._last = None
+
+    def observed(self, observation: "Observation") -> None:
+        """Every second on a terminal, every few elsewhere."""
+        self._last = observation
+        if self._live:
+            self._show(self._line(observation))
+        elif self._clock() >= self._plain_at:
+            self._plain_at += _PLAIN_EVERY_S
+            self._say(self._line(observation))
+
+    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
+        """Leave the last line of a turn standing."""
+        if self._last is not None:
+            self._say(f"{self._line(self._last)}  {'drained' if drained else f'{buffer} not drained'}")
+
+    def ended(self, invalid_because: tuple[str, ...]) -> None:
+        """Say what is wrong with the run, if anything is."""
+        self._say("the run is valid" if not invalid_because else "THE RUN IS NOT VALID:")
+        for reason in invalid_because:
+            self._say(f"  - {reason}")
+
+    def _line(self, observation: "Observation") -> str:
+        seconds = observation.at / 1_000 - self._starts_at
+        parts = [
+            f"{observation.buffer:<7} {seconds:4.0f} s",
+            f"offered {observation.offered:>6,}",
+            f"accepted {observation.accepted:>6,}",
+        ]
+        for name in ("completed", "backlog", "dead_lettered", "throttles"):
+            value = getattr(observation, name)
+            if value is not None and (value or name in ("completed", "backlog")):
+                parts.append(f"{name.replace('_', ' ')} {value:>6,}")
+        return "  ".join(parts)
+
+    def _show(self, text: str) -> None:
+        """Write over the live line."""
+        width = shutil.get_terminal_size().columns - 1
+        self._out.write(f"\r\x1b[K{text[:width]}")
+        self._out.flush()
+        self._line_stands = True
+
+    def _say(self, text: str) -> None:
+        self._out.write(("\r\x1b[K" if self._line_stands else "") + text + "\n")
+        self._out.flush()
+        self._line_stands = False

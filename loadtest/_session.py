@@ -1,0 +1,140 @@
+"""The session: what one start of Locust holds from its first run to its end, and how Locust's events reach it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import gevent
+
+from loadtest._benchmark import Benchmark
+from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
+from loadtest._generator import Generator
+from loadtest._progress import Progress
+from loadtest._stack_target import StackTarget
+from loadtest._target import TargetError
+from loadtest._url_target import UrlTarget
+from loadtest._workload import Workload, find, read
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    from locust.env import Environment
+
+    from loadtest._observation import Observer
+    from loadtest._target import Target
+
+RUNS: Final = Path(__file__).parent.parent / "reports" / "runs"
+_FOREBAY: Final = Path(OWN_COMMAND.split()[0])
+
+
+class Session:
+    """One target at a time, one run at a time; another may follow from Locust's page.
+
+    `answered` is told path, milliseconds since the intended start, bytes and failure of each answer.
+    """
+
+    def __init__(
+        self,
+        environment: "Environment",
+        answered: "Callable[[str, float, int, Exception | None], None]",
+        observers: "Sequence[Observer]" = (),
+    ) -> None:
+        self._environment = environment
+        self._answered = answered
+        self._observers: list[Observer] = [Progress(sys.stdout), *observers]
+        self._target: Target | None = None
+        self._aim: tuple[object, ...] = ()
+        self._benchmark: Benchmark | None = None
+        self._running: gevent.Greenlet | None = None
+        self.exit_code: int | None = None
+        self.farewell = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on, its report included."""
+        return self._running is not None and not self._running.dead
+
+    def prepare(self) -> None:
+        """Read the workload and have the target ready, so that what is wrong is said before the first run.
+
+        Raises:
+            WorkloadError: the workload is not as it should be.
+            TargetError: the target does not start.
+        """
+        self._take_aim().open(self._workload())
+
+    def start(self) -> None:
+        """Start a run, after the one before has ended."""
+        before = self._running
+        self._running = gevent.spawn(self._run, before)
+
+    def stop(self) -> None:
+        """Break the present run off; its report is made of what there is."""
+        if self.running and self._benchmark is not None:
+            self._benchmark.stop()
+
+    def end(self) -> None:
+        """Stop everything and wait for it."""
+        try:
+            self.stop()
+            if self._running is not None:
+                self._running.join()
+        finally:
+            if self._target is not None:
+                self._target.close()
+
+    def _run(self, before: "gevent.Greenlet | None") -> None:
+        if before is not None:
+            before.join()
+        self.exit_code = 1
+        options = self._options
+        benchmark = Benchmark(
+            self._workload(),
+            self._take_aim(),
+            Generator(self._answered, most_in_flight=options.most_in_flight),
+            Path(options.runs),
+            self._observers,
+        )
+        self._benchmark = benchmark
+        benchmark.run()
+        reported = options.no_report or self._report(benchmark.folder.path)
+        self.exit_code = 0 if reported and not benchmark.faults else 1
+
+    def _report(self, run: Path) -> bool:
+        """Make the report, in a process of its own: what it needs is large and slow to load."""
+        made = subprocess.run([_FOREBAY, "report", run], check=False)  # noqa: S603 (our own command)
+        if made.returncode:
+            self.farewell = f"The report could not be made. The run is in {run}; try again: forebay report {run}"
+        else:
+            self.farewell = f"Report: {run / 'report.html'}"
+        return made.returncode == 0
+
+    def _workload(self) -> Workload:
+        return read(find(self._options.workload))
+
+    def _take_aim(self) -> "Target":
+        """The target that the options name; the one at hand if they name it still."""
+        options = self._options
+        host = self._environment.host or None
+        aim = (host, options.stack or None, options.embedded)
+        if self._target is None or aim != self._aim:
+            if self._target is not None:
+                self._target.close()
+            if host and options.stack:
+                raise TargetError("--host and --stack are two targets; give one of them")
+            if options.stack:
+                self._target = StackTarget(options.stack)
+            elif host:
+                self._target = UrlTarget(host)
+            else:
+                self._target = EmbeddedTarget(options.embedded)
+            self._aim = aim
+        return self._target
+
+    @property
+    def _options(self) -> "Namespace":
+        options: Namespace | None = self._environment.parsed_options
+        assert options is not None
+        return options

@@ -1,0 +1,135 @@
+"""The target: what a run is aimed at, and how the load test sees what becomes of its requests there."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from loadtest._image import LoadImage
+    from loadtest._workload import Workload
+    from pipeline.request import Buffer
+
+# Rows in the order of RESULT_COLUMNS and DEAD_LETTER_COLUMNS of pipeline.run.
+Row = tuple[object, ...]
+
+
+class TargetError(Exception):
+    """A target that does not answer or does not start; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferState:
+    """What a buffer and its consumers hold. None where the target cannot tell.
+
+    Counts grow from some start; `backlog` (accepted and not ended, in flight among them), `in_flight`, `concurrency`
+    and `oldest_age_s` are of this moment.
+    """
+
+    completed: int | None = None
+    dead_lettered: int | None = None
+    expired: int | None = None
+    backlog: int | None = None
+    in_flight: int | None = None
+    concurrency: int | None = None
+    throttles: int | None = None
+    cold_starts: int | None = None
+    oldest_age_s: float | None = None
+
+    @classmethod
+    def from_json(cls, state: "Mapping[str, Any]") -> "BufferState":
+        """Read one buffer of `GET /state` of the embedded AWS; what it does not say is None."""
+        return cls(**{field.name: state.get(field.name) for field in fields(cls)})
+
+    def since(self, start: "BufferState") -> "BufferState":
+        """The same, with the counts from `start` on."""
+
+        def grown(now: int | None, then: int | None) -> int | None:
+            return None if now is None else now - (then or 0)
+
+        return BufferState(
+            completed=grown(self.completed, start.completed),
+            dead_lettered=grown(self.dead_lettered, start.dead_lettered),
+            expired=grown(self.expired, start.expired),
+            backlog=self.backlog,
+            in_flight=self.in_flight,
+            concurrency=self.concurrency,
+            throttles=grown(self.throttles, start.throttles),
+            cold_starts=grown(self.cold_starts, start.cold_starts),
+            oldest_age_s=self.oldest_age_s,
+        )
+
+    @property
+    def ended(self) -> int | None:
+        """How many requests have come to an end, one way or another."""
+        if self.completed is None:
+            return None
+        return self.completed + (self.dead_lettered or 0) + (self.expired or 0)
+
+
+class Target(Protocol):
+    """Something that serves Forebay's API. All methods but `close` may raise TargetError."""
+
+    @property
+    def kind(self) -> Literal["local", "aws"]:
+        """What the report calls it."""
+
+    @property
+    def api_url(self) -> str:
+        """The API's URL, up to before `/v1`."""
+
+    @property
+    def outputs(self) -> "Mapping[str, str]":
+        """The stack's outputs; empty where they are not known."""
+
+    @property
+    def options(self) -> "Mapping[str, Any] | None":
+        """The options and quotas in force, of the embedded AWS only."""
+
+    def open(self, workload: "Workload") -> None:
+        """Be ready for a run of that workload."""
+
+    def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:
+        """A request was accepted. For a target that has to know, to see what becomes of it."""
+
+    def renew(self) -> bool:
+        """Drop what a buffer still holds, so that the next one starts alone. False if that cannot be done."""
+
+    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:
+        """How it stands with a buffer."""
+
+    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
+        """The stored results of the requests that carry that run id."""
+
+    def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
+        """The requests of that run id that were given up, `since` its turn began."""
+
+    def close(self) -> None:
+        """Stop what was started."""
+
+
+def upload(target: Target, images: "tuple[LoadImage, ...]") -> None:
+    """Put the images that travel by claim check where the API stores them.
+
+    Raises:
+        TargetError: the API did not take one.
+    """
+    import requests
+
+    for image in images:
+        if image.key is None:
+            continue
+        try:
+            answer = requests.put(
+                f"{target.api_url}/v1/images/{image.key}",
+                data=image.data,
+                headers={"Content-Type": "image/jpeg"},
+                timeout=60,
+            )
+        except requests.RequestException as error:
+            raise TargetError(f"the image {image.name} could not be uploaded: {error}") from None
+        if answer.status_code != 201:
+            raise TargetError(
+                f"the image {image.name} could not be uploaded: HTTP {answer.status_code}: {answer.text[:200]}"
+            )

@@ -1,0 +1,204 @@
+"""The workload: what load a run puts on each buffer, read from a small YAML file.
+
+name: spike
+why: Ten seconds of more than the downstream takes.
+seed: 7
+buffers: [sns, sqs, kinesis]
+rate: [[0, 10], [5, 10], [5, 120], [15, 120], [15, 10], [25, 10]]   # second, requests a second
+cut_off_s: 60                      # how long a buffer may take to drain after the last arrival
+images:                            # the mix; without it: small, medium and one large, uploaded photo
+  - {photo: coffee.jpg, weight: 3, width: 200}
+local:                             # options of `forebay local`, for a run on this machine
+  account_concurrency: 10
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from loadtest._document import DocumentError, Value, parse
+from loadtest._rate import Knot, Rate
+from pipeline.request import BUFFERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.request import Buffer
+
+WORKLOADS: Final = Path(__file__).parent / "workloads"
+PHOTOS: Final = Path(__file__).parent / "images"
+# More would not fit one process' memory with room to spare; such loads are for several workers.
+MOST_ARRIVALS: Final = 5_000_000
+
+_REQUIRED: Final = ("name", "why", "seed", "buffers", "rate", "cut_off_s")
+_KNOWN: Final = (*_REQUIRED, "images", "local")
+_IMAGE_KNOWN: Final = ("photo", "weight", "width")
+_WIDEST: Final = 4_096
+
+
+class WorkloadError(ValueError):
+    """A workload that is not there or not as it should be; the text names file, line, key and fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """One image of the mix: a sample photo, scaled to `width` pixels if that is given."""
+
+    photo: Path
+    weight: float
+    width: int | None
+
+    @property
+    def name(self) -> str:
+        """How rows and reports call it."""
+        return self.photo.stem if self.width is None else f"{self.photo.stem}-{self.width}"
+
+
+DEFAULT_IMAGES: Final = (
+    ImageChoice(PHOTOS / "chelsea.jpg", 3, 200),
+    ImageChoice(PHOTOS / "coffee.jpg", 3, 200),
+    ImageChoice(PHOTOS / "rocket.jpg", 2, 200),
+    ImageChoice(PHOTOS / "chelsea.jpg", 1, None),
+    ImageChoice(PHOTOS / "flower.jpg", 1, None),
+    ImageChoice(PHOTOS / "china.jpg", 1, 1_600),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A load and how it is run. `document` is the file as it was read."""
+
+    name: str
+    why: str
+    seed: int
+    buffers: "tuple[Buffer, ...]"
+    rate: Rate
+    cut_off_s: float
+    images: tuple[ImageChoice, ...]
+    local: "Mapping[str, str | int | float | bool]"
+    document: "Mapping[str, Any]"
+
+
+def find(name_or_file: str) -> Path:
+    """The workload's file: the one named, or the one of that name beside Forebay's own.
+
+    Raises:
+        WorkloadError: there is none.
+    """
+    own = WORKLOADS / f"{name_or_file}.yaml"
+    if own.is_file():
+        return own
+    path = Path(name_or_file)
+    if path.is_file():
+        return path
+    names = sorted(file.stem for file in WORKLOADS.glob("*.yaml"))
+    near = get_close_matches(name_or_file, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}, or give a file."
+    raise WorkloadError(f"there is no workload {name_or_file!r}: {hint}")
+
+
+def read(path: Path) -> Workload:
+    """Read a workload.
+
+    Raises:
+        WorkloadError: it cannot be read, or is not as the form above says.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkloadError(f"the workload {path} cannot be read: {error}") from None
+    try:
+        return _workload(parse(text, str(path)), path.parent)
+    except DocumentError as error:
+        raise WorkloadError(str(error)) from None
+
+
+def _workload(document: Value, folder: Path) -> Workload:
+    values = document.keys(_KNOWN, _REQUIRED)
+    return Workload(
+        name=_name(values["name"]),
+        why=values["why"].text(),
+        seed=values["seed"].whole(),
+        buffers=_buffers(values["buffers"]),
+        rate=_rate(values["rate"]),
+        cut_off_s=values["cut_off_s"].number(above=True),
+        images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
+        local={key: value.scalar() for key, value in values["local"].keys().items()} if "local" in values else {},
+        document=document.plain(),
+    )
+
+
+def _name(value: Value) -> str:
+    name = value.text()
+    # It becomes part of a folder's name and of a key of the results table.
+    if len(name) > 60 or not all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
+        raise value.error(f"{name!r} is not made of at most 60 letters, digits, - and _")
+    return name
+
+
+def _buffers(value: Value) -> "tuple[Buffer, ...]":
+    buffers: list[str] = []
+    for item in value.items():
+        buffer = item.choice(BUFFERS)
+        if buffer in buffers:
+            raise item.error(f"{buffer} stands here twice")
+        buffers.append(buffer)
+    if not buffers:
+        raise value.error(f"it names none of {', '.join(BUFFERS)}")
+    return cast("tuple[Buffer, ...]", tuple(buffers))
+
+
+def _rate(value: Value) -> Rate:
+    knots: list[Knot] = []
+    for item in value.items():
+        pair = item.items()
+        if len(pair) != 2:
+            raise item.error(f"it has {len(pair)} numbers, not two: [second, requests_per_s]")
+        knot = Knot(pair[0].number(), pair[1].number())
+        if not knots and knot.second != 0:
+            raise item.error("the first knot is not at second 0")
+        if knots and knot.second < knots[-1].second:
+            raise item.error(f"second {knot.second:g} comes after second {knots[-1].second:g}")
+        knots.append(knot)
+    if len(knots) < 2:
+        raise value.error("it needs two knots at least: [[0, 10], [30, 10]] is 10 requests/s for 30 s")
+    rate = Rate(knots)
+    if rate.total < 1:
+        raise value.error("not one arrival is to be expected of it")
+    if rate.total > MOST_ARRIVALS:
+        raise value.error(f"it brings about {rate.total:,.0f} arrivals; {MOST_ARRIVALS:,} are the most")
+    return rate
+
+
+def _images(value: Value, folder: Path) -> tuple[ImageChoice, ...]:
+    choices: list[ImageChoice] = []
+    for item in value.items():
+        values = item.keys(_IMAGE_KNOWN, ("photo",))
+        width = values["width"].whole(16) if "width" in values else None
+        if width is not None and width > _WIDEST:
+            raise values["width"].error(f"{width} is more than {_WIDEST}")
+        choice = ImageChoice(
+            photo=_photo(values["photo"], folder),
+            weight=values["weight"].number(above=True) if "weight" in values else 1.0,
+            width=width,
+        )
+        if any(choice.name == other.name for other in choices):
+            raise item.error(f"{choice.name} stands here twice")
+        choices.append(choice)
+    if not choices:
+        raise value.error("it names no image")
+    return tuple(choices)
+
+
+def _photo(value: Value, folder: Path) -> Path:
+    name = value.text()
+    for place in (PHOTOS, folder):
+        if (place / name).is_file():
+            return place / name
+    names = sorted(file.name for file in PHOTOS.glob("*.jpg"))
+    near = get_close_matches(name, names, n=1)
+    raise value.error(
+        f"there is no photo {name!r} beside it or among the samples; "
+        + (f"did you mean {near[0]}?" if near else f"the samples are {', '.join(names)}")
+    )

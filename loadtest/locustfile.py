@@ -1,0 +1,141 @@
+"""What Locust runs: `locust -f loadtest/`. The load itself is in the modules beside it, whose names begin with `_`.
+
+Locust's user holds no load: arrivals follow a schedule, not users. The one user there is shows that a run is on.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from locust import LoadTestShape, User, events, task
+from locust.runners import LocalRunner
+
+from loadtest._dispatcher import MOST_IN_FLIGHT
+from loadtest._embedded_target import OWN_COMMAND
+from loadtest._live import LiveView
+from loadtest._session import RUNS, Session
+from loadtest._target import TargetError
+from loadtest._workload import WorkloadError
+
+if TYPE_CHECKING:
+    from locust.argument_parser import LocustArgumentParser
+    from locust.env import Environment
+
+_sessions: dict[int, Session] = {}
+
+
+def _session(environment: "Environment") -> Session:
+    return _sessions[id(environment)]
+
+
+@events.init_command_line_parser.add_listener
+def add_arguments(parser: "LocustArgumentParser") -> None:
+    """Add ours to Locust's own arguments. On the parser itself: those of a group never reach the page."""
+    parser.add_argument("--workload", default="spike", help="a workload by name, or its YAML file")
+    parser.add_argument("--stack", default="", help="the stack in your AWS account to aim at")
+    parser.add_argument(
+        "--most-in-flight",
+        type=int,
+        default=MOST_IN_FLIGHT,
+        help="requests that may wait for an answer at once; more are dropped, and the run is not valid",
+    )
+    parser.add_argument("--runs", default=str(RUNS), help="the folder of all runs", include_in_web_ui=False)
+    parser.add_argument("--no-report", action="store_true", help="leave the report for later", include_in_web_ui=False)
+    parser.add_argument(
+        "--embedded", default=OWN_COMMAND, help="the command that starts the embedded AWS", include_in_web_ui=False
+    )
+    parser.set_defaults(web_host="127.0.0.1")
+
+
+@events.init.add_listener
+def prepare(environment: "Environment", **_: Any) -> None:
+    """Have the target ready before the page opens."""
+    # Locust's start takes longer than gevent's clock knows; without this the first sleeps are cut short.
+    gevent.get_hub().loop.update_now()
+    if not isinstance(environment.runner, LocalRunner):
+        sys.exit("Forebay's load runs in one process: leave out --processes, --master and --worker.")
+    options = environment.parsed_options
+    assert options is not None
+    # Our own line replaces Locust's periodic table; --print-stats brings it back.
+    options.only_summary = not options.print_stats
+    live = LiveView()
+
+    def answered(path: str, latency_ms: float, length: int, failure: Exception | None) -> None:
+        environment.events.request.fire(
+            request_type="POST",
+            name=path,
+            response_time=latency_ms,
+            response_length=length,
+            exception=failure,
+            context={},
+        )
+
+    session = Session(environment, answered, [live])
+    try:
+        session.prepare()
+    except (WorkloadError, TargetError) as error:
+        session.end()
+        sys.exit(f"locust: {error}")
+    _sessions[id(environment)] = session
+    if environment.web_ui is not None:
+        live.show_in(environment.web_ui)
+
+
+@events.test_start.add_listener
+def start(environment: "Environment", **_: Any) -> None:
+    """Start a run."""
+    _session(environment).start()
+
+
+@events.test_stop.add_listener
+def stop(environment: "Environment", **_: Any) -> None:
+    """Break the run off, if it has not ended by itself."""
+    _session(environment).stop()
+
+
+@events.quitting.add_listener
+def end(environment: "Environment", **_: Any) -> None:
+    """Let the run end, and say with what."""
+    session = _session(environment)
+    session.end()
+    environment.process_exit_code = session.exit_code or 0
+
+
+@events.quit.add_listener
+def say_farewell(**_: Any) -> None:
+    """The last lines on the terminal: where the report is."""
+    for session in _sessions.values():
+        if session.farewell:
+            sys.stdout.write(f"\n{session.farewell}\n")
+
+
+class Client(User):
+    """Stands for the load while it runs."""
+
+    @task
+    def wait_for_the_end(self) -> None:
+        """The dispatcher does the work; stopping the test ends this."""
+        Event().wait()
+
+
+class OneRun(LoadTestShape):
+    """Lasts as long as the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = False
+
+    def reset_time(self) -> None:
+        """Locust calls this, and then `tick`, before it says that a test starts."""
+        super().reset_time()
+        self._started = False
+
+    def tick(self) -> tuple[int, float] | None:
+        """One user until the run has ended."""
+        assert self.runner is not None
+        running = _session(self.runner.environment).running
+        if self._started and not running:
+            return None
+        self._started = self._started or running
+        return 1, 1

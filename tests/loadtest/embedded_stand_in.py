@@ -1,0 +1,196 @@
+"""A small stand-in for `forebay local`: the same first line, control route and API, with faults on demand.
+
+The results table and the queues are moto's; the delivery is a queue per buffer, worked off at `--rate` a second.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import sys
+import threading
+import time
+
+import boto3
+import click
+from aiohttp import web
+from moto.server import ThreadedMotoServer
+
+from pipeline.request import BUFFERS, Request
+from pipeline.result import Passage, Result, Status
+from pipeline.results_table import BY_RUN_INDEX, ResultsTable
+
+
+class StandIn:
+    def __init__(self, aws, table, rate, lose_every, stall_after, stall_s, crash_after):
+        self.aws, self.table = aws, table
+        self.rate, self.lose_every = rate, lose_every
+        self.stall_after, self.stall_s, self.crash_after = stall_after, stall_s, crash_after
+        self.numbers = itertools.count(1)
+        self.queues = {buffer: asyncio.Queue() for buffer in BUFFERS}
+        self.accepted = dict.fromkeys(BUFFERS, 0)
+        self.completed = dict.fromkeys(BUFFERS, 0)
+        self.stalled_until = 0.0
+        self.uploads = {}
+
+    async def post(self, request):
+        number = next(self.numbers)
+        body = await request.json()
+        if self.stall_after and number == self.stall_after:
+            self.stalled_until = time.monotonic() + self.stall_s
+        if (left := self.stalled_until - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+        if self.crash_after and number == self.crash_after:
+            sys.stderr.write("the stand-in crashes, as it was told\n")
+            sys.stderr.flush()
+            import os
+
+            os._exit(3)
+        image = body["image"]
+        if "key" in image and image["key"] not in self.uploads:
+            return web.json_response({"message": "no such image"}, status=400)
+        buffer = request.match_info["buffer"]
+        self.accepted[buffer] += 1
+        record = {"request_id": f"r{number}", "accepted_at": time.time() * 1000, "buffer": buffer, "bucket": "b"}
+        if not (self.lose_every and number % self.lose_every == 0):
+            self.queues[buffer].put_nowait(record | {"request": body})
+        return web.json_response({"request_id": record["request_id"]}, status=202)
+
+    async def put(self, request):
+        self.uploads[request.match_info["key"]] = await request.read()
+        return web.json_response({"key": request.match_info["key"]}, status=201)
+
+    async def get(self, request):
+        stored = await asyncio.to_thread(self.table.read, request.match_info["id"])
+        if stored is None:
+            return web.json_response({"message": "not found"}, status=404)
+        return web.json_response({"request_id": stored.result.request_id, "status": stored.result.status.value})
+
+    async def state(self, _):
+        buffers = {
+            buffer: {
+                "accepted": self.accepted[buffer],
+                "completed": self.completed[buffer],
+                "dead_lettered": 0,
+                "expired": 0,
+                "backlog": self.queues[buffer].qsize(),
+                "in_flight": 0,
+                "concurrency": 1,
+                "throttles": 0,
+                "cold_starts": 0,
+                "oldest_age_s": None,
+            }
+            for buffer in BUFFERS
+        }
+        return web.json_response({"at": time.time() * 1000, "buffers": buffers})
+
+    async def work(self, buffer):
+        while True:
+            record = await self.queues[buffer].get()
+            await asyncio.sleep(1 / self.rate)
+            now = time.time() * 1000
+            request = Request.from_json(json.dumps(record))
+            passage = Passage(request.accepted_at, now, now, 1, 1, 0.0, "e1")
+            result = Result(
+                request.request_id, buffer, Status.SUCCEEDED, (), None, "stand-in", passage, request.measurement
+            )
+            await asyncio.to_thread(self.table.write, result)
+            self.completed[buffer] += 1
+
+
+def _table(url):
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    dynamodb = session.client("dynamodb", endpoint_url=url)
+    dynamodb.create_table(
+        TableName="results",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "request_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "request_id", "AttributeType": "S"},
+            {"AttributeName": "run_id", "AttributeType": "S"},
+            {"AttributeName": "sequence", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": BY_RUN_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "run_id", "KeyType": "HASH"},
+                    {"AttributeName": "sequence", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    sqs = session.client("sqs", endpoint_url=url)
+    queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sqs-dead", "sns-dead")]
+    session.client("s3", endpoint_url=url).create_bucket(
+        Bucket="kinesis-failures", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    return ResultsTable(dynamodb, "results"), queues
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--exit-with-stdin", is_flag=True)
+@click.option("--rate", default=100.0)
+@click.option("--lose-every", default=0)
+@click.option("--stall-after", default=0)
+@click.option("--stall-s", default=0.0)
+@click.option("--crash-after", default=0)
+def main(as_json, exit_with_stdin, **faults):
+    assert as_json
+    assert exit_with_stdin
+    aws = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    aws.start()
+    try:
+        host, port = aws.get_host_and_port()
+        url = f"http://{host}:{port}"
+        table, queues = _table(url)
+        asyncio.run(_serve(url, table, queues, faults))
+    finally:
+        aws.stop()
+
+
+async def _serve(url, table, queues, faults):
+    stand_in = StandIn(url, table, **faults)
+    app = web.Application(client_max_size=10_000_000)
+    app.router.add_post("/v1/{buffer}/images", stand_in.post)
+    app.router.add_put("/v1/images/{key}", stand_in.put)
+    app.router.add_get("/v1/requests/{id}", stand_in.get)
+    app.router.add_get("/state", stand_in.state)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    here = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    outputs = {
+        "ApiUrl": here, "StreamName": "s", "QueueUrl": "q", "TopicArn": "t", "ResultsTable": "results",
+        "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": queues[0],
+        "SnsFailureQueueUrl": queues[1], "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
+        "SqsFunctionName": "f2", "KinesisFunctionName": "f3",
+    }  # fmt: skip
+    environment = {
+        "AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_SQS": url, "AWS_ENDPOINT_URL_S3": url,
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1",
+    }  # fmt: skip
+    ready = {"outputs": outputs, "environment": environment, "control_url": here, "options": faults}
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait_for_stdin():
+        with contextlib.suppress(OSError):
+            sys.stdin.read()
+        loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=wait_for_stdin, daemon=True).start()
+    workers = [asyncio.create_task(stand_in.work(buffer)) for buffer in BUFFERS]
+    await ended.wait()
+    for worker in workers:
+        worker.cancel()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    main()
