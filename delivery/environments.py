@@ -32,7 +32,7 @@ class Account:
         """Set concurrency aside for one function.
 
         Raises:
-            ConcurrencyError: less than the quota `account_unreserved_min` would stay unreserved, as PutFunctionConcurrency
+            ConcurrencyError: less than the quota `account_unreserved_min` would stay unreserved; PutFunctionConcurrency
                 refuses it too.
         """
         left = self.pool - self._quotas.account_unreserved_min

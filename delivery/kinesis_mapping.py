@@ -1,15 +1,38 @@
 """A polled Kinesis event source mapping."""
 
-from collections.abc import Mapping
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from random import Random
 
+from delivery.agenda import Agenda
+from delivery.backlog import Backlog, Run
+from delivery.backoff import Backoff
+from delivery.invoker import Invoker
+from delivery.kinesis_lane import Batch, Lane, RetryPolicy
 from delivery.kinesis_stream import KinesisStream
-from delivery.protocol import Capacity, Facts, Invocation, Offer, Outcome, Refusal
+from delivery.ledger import Ledger
+from delivery.protocol import (
+    Capacity,
+    End,
+    Facts,
+    Invocation,
+    Offer,
+    Ok,
+    Outcome,
+    PartialFailure,
+    Refusal,
+    Throttled,
+)
 from delivery.quotas import Quotas
 
 
 class KinesisMapping:
     """Reads a stream's shards and invokes the function; keeps `delivery.protocol.Delivery`.
+
+    An idle shard is looked at once a second, at a phase of its own. A shard that has more to give than one read holds
+    is read on at once, and so is one whose invocation has just ended. Records read wait in lanes; a lane's batch goes
+    out when it is full or its window is over.
 
     Args:
         stream: the stream it reads; `offer` is the stream's.
@@ -25,6 +48,9 @@ class KinesisMapping:
         report_batch_item_failures: whether the function's list of failed records is heeded.
         function_timeout_s: the function's timeout.
         on_failure: whether there is a destination; without one, records given up are lost (`Facts.expired`).
+
+    Raises:
+        ValueError: a setting AWS refuses too.
     """
 
     def __init__(
@@ -44,40 +70,225 @@ class KinesisMapping:
         function_timeout_s: float = 3.0,
         on_failure: bool = True,
     ) -> None:
-        raise NotImplementedError
+        if not 1 <= batch_size <= 10_000:
+            raise ValueError(f"a batch size of {batch_size}; a stream's mapping takes 1 to 10,000")
+        if not 0 <= batching_window_s <= 300:
+            raise ValueError(f"a batching window of {batching_window_s} s; a mapping takes 0 to 300")
+        if not 1 <= parallelization_factor <= 10:
+            raise ValueError(f"a parallelization factor of {parallelization_factor}; a mapping takes 1 to 10")
+        self._stream = stream
+        self._quotas = quotas
+        self._batch_size = batch_size
+        self._window_s = batching_window_s
+        self._factor = parallelization_factor
+        self._policy = RetryPolicy(maximum_retry_attempts, bisect)
+        self._limits = (
+            (quotas.kinesis_retention_s, End.RETENTION),
+            (math.inf if maximum_record_age_s is None else maximum_record_age_s, End.RECORD_AGE),
+        )
+        self._partial = report_batch_item_failures
+        self._ledger = Ledger(on_failure=on_failure)
+        self._invoker: Invoker[Batch] = Invoker(capacity, function_timeout_s, self._ledger)
+        self._error_wait = Backoff(quotas.kinesis_retry_first_s, quotas.kinesis_retry_max_s, random)
+        self._throttle_wait = Backoff(quotas.kinesis_throttle_first_s, quotas.kinesis_throttle_max_s, random)
+        interval = quotas.kinesis_poll_interval_s
+        self._phases = [random.random() * interval for _ in range(stream.shards)]
+        self._unread = [Backlog() for _ in range(stream.shards)]
+        self._readable_at = [0.0] * stream.shards
+        self._reads = Agenda()
+        self._lanes = [
+            Lane(number, number // parallelization_factor) for number in range(stream.shards * parallelization_factor)
+        ]
+        self._turns = Agenda()
+        stream.attach(self)
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Put records into the stream."""
-        raise NotImplementedError
+        return self._stream.offer(now, offer)
+
+    def append(self, shard: int, run: Run) -> None:
+        """Learn of records the stream has taken."""
+        self._ledger.accept(run)
+        first = not len(self._unread[shard])
+        self._unread[shard].append(run)
+        if first:
+            self._read_at_next_tick(shard)
 
     def poll(self, now: float) -> list[Invocation]:
         """The invocations to start now; each holds a slot until it is settled."""
-        raise NotImplementedError
+        for shard in self._reads.due(now):
+            self._read(now, shard)
+        ready = [
+            (lane, batch)
+            for lane in map(self._lanes.__getitem__, self._turns.due(now))
+            if (batch := self._next_batch(now, lane)) is not None
+        ]
+        slots = self._invoker.acquire_upto(now, len(ready))
+        for lane, batch in ready[len(slots) :]:
+            self._hold(now, lane, batch)
+        invocations = []
+        for slot, (lane, batch) in zip(slots, ready, strict=False):
+            lane.busy = True
+            invocations.append(
+                self._invoker.start(now, slot, batch, batch.records.ids, attempt=batch.retries + 1, lane=lane.number)
+            )
+        return invocations
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
         """Say how an invocation ended. The slot is released."""
-        raise NotImplementedError
+        batch = self._invoker.settle(now, invocation, outcome)
+        lane = self._lanes[invocation.lane]
+        lane.busy = False
+        lane.window_from = now
+        if isinstance(outcome, Throttled):
+            self._hold(now, lane, batch)
+        elif (checkpoint := self._checkpoint(batch, outcome)) == len(batch.records):
+            self._ledger.done(batch.records.ids)
+            self._continue(now, lane)
+        else:
+            self._retry(now, lane, batch, checkpoint)
+        if self._unread[lane.shard].head_at() <= now:
+            self._reads.set(lane.shard, max(now, self._readable_at[lane.shard]))
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        raise NotImplementedError
+        return min(self._reads.next_at(), self._turns.next_at())
 
     def pending(self) -> int:
         """Records accepted and not yet ended."""
-        raise NotImplementedError
+        return self._ledger.pending
 
     def in_flight(self) -> int:
         """Records in the hands of the function."""
-        raise NotImplementedError
+        return self._invoker.in_flight
 
     def running(self) -> int:
         """Invocations started and not yet settled."""
-        raise NotImplementedError
+        return self._invoker.running
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest pending record arrived."""
-        raise NotImplementedError
+        return self._ledger.oldest_age_s(now)
 
     def drain(self) -> Facts:
         """The facts since the last call."""
-        raise NotImplementedError
+        return self._ledger.drain()
+
+    def _read(self, now: float, shard: int) -> None:
+        """One GetRecords: what it brings goes to the lanes, how much it brings decides when the next may come."""
+        run = self._unread[shard].take(now, self._quotas.kinesis_read_records, self._quotas.kinesis_read_bytes)
+        if run is not None:
+            self._ledger.facts.received += len(run)
+            busy_s = run.bytes() / self._quotas.kinesis_shard_read_bytes_per_s
+            self._readable_at[shard] = now + max(busy_s, 1 / self._quotas.kinesis_shard_reads_per_s)
+            self._sort_into_lanes(now, shard, run.weighed(self._event_bytes))
+        if self._unread[shard].head_at() <= now:
+            self._reads.set(shard, self._readable_at[shard])
+        elif len(self._unread[shard]):
+            self._read_at_next_tick(shard)
+
+    def _read_at_next_tick(self, shard: int) -> None:
+        """An idle shard keeps its phase: it is read at the first tick after something has arrived."""
+        at = self._unread[shard].head_at()
+        interval = self._quotas.kinesis_poll_interval_s
+        if interval > 0:
+            phase = self._phases[shard]
+            at = max(at, phase + math.ceil((at - phase) / interval) * interval)
+        self._reads.set(shard, max(at, self._readable_at[shard]))
+
+    def _sort_into_lanes(self, now: float, shard: int, run: Run) -> None:
+        first = shard * self._factor
+        if self._factor == 1:
+            parts = {first: run}
+        else:
+            assert run.hash_keys is not None
+            indices: dict[int, list[int]] = {}
+            for index, hash_key in enumerate(run.hash_keys):
+                indices.setdefault(first + hash_key % self._factor, []).append(index)
+            parts = {number: run.pick(picked) for number, picked in indices.items()}
+        for number, part in parts.items():
+            lane = self._lanes[number]
+            if not len(lane.waiting):
+                lane.window_from = max(lane.window_from, now)
+            lane.waiting.append(part)
+            self._plan(now, lane)
+
+    def _plan(self, now: float, lane: Lane) -> None:
+        """Set when a free lane's next batch goes out, unless its retry has a time already."""
+        if lane.busy or lane.again:
+            return
+        if len(lane.waiting) >= self._batch_size or lane.waiting.bytes >= self._quotas.event_bytes:
+            self._turns.set(lane.number, now)
+        elif len(lane.waiting):
+            self._turns.set(lane.number, lane.window_from + self._window_s)
+
+    def _next_batch(self, now: float, lane: Lane) -> Batch | None:
+        """What the lane sends now, once what is too old or too large has been given up; None if nothing is left."""
+        while lane.again:
+            batch = lane.again.pop()
+            batch.records = self._without_expired(now, batch.records)
+            if len(batch.records):
+                return batch
+        for limit_s, end in self._limits:
+            if (old := lane.waiting.take(now - limit_s)) is not None:
+                self._end(old.ids, end)
+        while len(lane.waiting):
+            run = lane.waiting.take(now, self._batch_size, self._quotas.event_bytes)
+            if run is not None:
+                return Batch(run)
+            too_large = lane.waiting.take(now, 1)
+            assert too_large is not None
+            self._end(too_large.ids, End.TOO_LARGE)
+        return None
+
+    def _without_expired(self, now: float, records: Run) -> Run:
+        for limit_s, end in self._limits:
+            if count := records.arrived(now - limit_s):
+                self._end(records.ids[:count], end)
+                records = records.part(count, len(records))
+        return records
+
+    def _end(self, ids: Sequence[int], end: End) -> None:
+        if end is End.RETENTION:
+            self._ledger.expire(ids, end)
+        else:
+            self._ledger.give_up(ids, end)
+
+    def _checkpoint(self, batch: Batch, outcome: Outcome) -> int:
+        """The index of the first record that is not done: of the lowest one that failed."""
+        ids = batch.records.ids
+        if not isinstance(outcome, Ok | PartialFailure):
+            return 0
+        if isinstance(outcome, Ok) or not self._partial or not outcome.failed:
+            return len(ids)
+        # A sequence number that was not in the batch makes the whole batch fail.
+        return bisect_left(ids, min(outcome.failed)) if outcome.failed <= set(ids) else 0
+
+    def _retry(self, now: float, lane: Lane, batch: Batch, checkpoint: int) -> None:
+        ids = batch.records.ids
+        self._ledger.done(ids[:checkpoint])
+        after = self._policy.after(batch, checkpoint)
+        if after is None:
+            self._end(ids[checkpoint:], End.RETRIES_EXHAUSTED)
+            self._continue(now, lane)
+            return
+        lane.again.extend(reversed(after))
+        costs_retry = after[0].retries > batch.retries
+        self._turns.set(lane.number, now + (self._error_wait.wait_s(after[0].retries) if costs_retry else 0.0))
+
+    def _hold(self, now: float, lane: Lane, batch: Batch) -> None:
+        """Keep a throttled batch for later. It costs no retry, however often."""
+        batch.throttles += 1
+        lane.again.append(batch)
+        self._turns.set(lane.number, now + self._throttle_wait.wait_s(batch.throttles))
+
+    def _continue(self, now: float, lane: Lane) -> None:
+        """A lane has come free: what is left of a split batch goes at once, else its next batch is planned."""
+        if lane.again:
+            self._turns.set(lane.number, now)
+        else:
+            self._plan(now, lane)
+
+    def _event_bytes(self, size: int) -> int:
+        """What a record takes of the event: base64 and its envelope."""
+        return 4 * math.ceil(size / 3) + self._quotas.kinesis_event_overhead_bytes

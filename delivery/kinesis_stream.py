@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
+from delivery.backlog import Run
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
+from delivery.token_bucket import TokenBucket
 
 HASH_KEYS = 1 << 128
 
@@ -18,8 +20,8 @@ def hash_key_of(partition_key: str) -> int:
 class StreamReader(Protocol):
     """Whoever is told of the records a stream has taken: an event source mapping."""
 
-    def append(self, shard: int, records: Offer) -> None:
-        """Records that this shard took, in their order; `times` and `hash_keys` are set."""
+    def append(self, shard: int, run: Run) -> None:
+        """Records that this shard took, in their order, with their hash keys."""
 
 
 class KinesisStream:
@@ -31,29 +33,83 @@ class KinesisStream:
     """
 
     def __init__(self, shards: int, quotas: Quotas) -> None:
-        raise NotImplementedError
+        if shards < 1:
+            raise ValueError(f"a stream of {shards} shards; it needs at least 1")
+        self._record_bytes = quotas.kinesis_record_bytes
+        self._firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
+        self._gates = [_Gate(quotas) for _ in range(shards)]
+        self._readers: list[StreamReader] = []
 
     @property
     def shards(self) -> int:
         """How many shards there are, numbered from 0."""
-        raise NotImplementedError
+        return len(self._gates)
 
     def shard_of(self, hash_key: int) -> int:
         """The shard whose range holds the hash key."""
-        raise NotImplementedError
+        shard = hash_key * len(self._firsts) // HASH_KEYS
+        # An uneven split rounds a range's first key down: the one before it then computes to the next shard's number.
+        return shard + (shard + 1 < len(self._firsts) and self._firsts[shard + 1] <= hash_key)
 
     def hash_key_range(self, shard: int) -> tuple[int, int]:
         """A shard's first and last hash key."""
-        raise NotImplementedError
+        last = self._firsts[shard + 1] if shard + 1 < len(self._firsts) else HASH_KEYS
+        return self._firsts[shard], last - 1
 
     def attach(self, reader: StreamReader) -> None:
         """Let a reader have every record taken from now on."""
-        raise NotImplementedError
+        self._readers.append(reader)
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Take records in, each on its own as PutRecords does; `sizes` count the data and the partition key.
 
         Answers with those refused: TOO_LARGE, or THROUGHPUT_EXCEEDED where the shard's records or bytes per second
         are used up.
+
+        Raises:
+            ValueError: there are no hash keys, or one lies outside 0 to 2**128 - 1.
         """
-        raise NotImplementedError
+        if offer.hash_keys is None:
+            raise ValueError("an offer to a stream needs hash_keys")
+        run = Run.of(now, offer)
+        refused: dict[int, Refusal] = {}
+        taken: list[list[int]] = [[] for _ in self._gates]
+        for index, hash_key in enumerate(offer.hash_keys):
+            if not 0 <= hash_key < HASH_KEYS:
+                raise ValueError(f"hash key {hash_key} lies outside 0 to 2**128 - 1")
+            shard = self.shard_of(hash_key)
+            size = run.size(index)
+            if size > self._record_bytes:
+                refused[run.ids[index]] = Refusal.TOO_LARGE
+            elif self._gates[shard].admits(run.time(index), size):
+                taken[shard].append(index)
+            else:
+                refused[run.ids[index]] = Refusal.THROUGHPUT_EXCEEDED
+        for shard, indices in enumerate(taken):
+            if indices:
+                part = run.pick(indices)
+                for reader in self._readers:
+                    reader.append(shard, part)
+        return refused
+
+
+class _Gate:
+    """One shard's write limits: records and bytes a second, whichever is used up first."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        saved_s = quotas.kinesis_shard_burst_s
+        self._records = TokenBucket(
+            quotas.kinesis_shard_records_per_s, max(1.0, quotas.kinesis_shard_records_per_s * saved_s)
+        )
+        self._bytes = TokenBucket(
+            quotas.kinesis_shard_bytes_per_s,
+            max(float(quotas.kinesis_record_bytes), quotas.kinesis_shard_bytes_per_s * saved_s),
+        )
+
+    def admits(self, at: float, size: int) -> bool:
+        # A record that is refused must cost neither limit anything.
+        if not (self._records.holds(at, 1) and self._bytes.holds(at, size)):
+            return False
+        self._records.take(at, 1)
+        self._bytes.take(at, size)
+        return True

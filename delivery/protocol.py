@@ -32,6 +32,7 @@ class End(StrEnum):
     EVENT_AGE = "EventAgeExceeded"
     RECEIVE_COUNT = "MaxReceiveCountExceeded"
     RETENTION = "RetentionExpired"
+    TOO_LARGE = "InvokePayloadTooLarge"
 
 
 @dataclass(frozen=True, slots=True)

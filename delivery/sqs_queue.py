@@ -1,38 +1,80 @@
 """A standard SQS queue: who may see a message, how often it was received, and when it is given up."""
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from delivery.protocol import Facts, Offer, Refusal
+from delivery.agenda import Agenda
+from delivery.backlog import Backlog, Run, joined
+from delivery.ledger import Ledger
+from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Messages received together and hidden from others until `until`. Its `number` is what a receipt handle names.
 
-    Who needs a receipt for each message (ReceiveMessage over the wire) receives them one by one.
+    Who needs a receipt for each message (ReceiveMessage over the wire) receives them one by one. `receives` names the
+    messages that were received before, each with how often, this time counted. `bytes` are those of an event.
     """
 
     number: int
     ids: Sequence[int]
+    bytes: int
     until: float
-    receives: Mapping[int, int]  # how often each message was received, this time counted; those not named: once
+    receives: Mapping[int, int]
 
     def receive_count(self, message: int) -> int:
         """How often a message of this lease was received, this time counted (ApproximateReceiveCount)."""
         return self.receives.get(message, 1)
 
 
+@dataclass(slots=True)
+class _Message:
+    """A message that is looked at on its own: it was received before, or sent with a delay."""
+
+    number: int
+    size: int
+    sent_at: float
+    receives: int
+    lease: int
+    visible_at: float = math.inf
+
+
+@dataclass(slots=True)
+class _Hidden:
+    """What a lease hides: a run received for the first time, and messages that were received before.
+
+    A delay hides its messages the same way, under a number that no receipt names.
+    """
+
+    until: float
+    fresh: Run | None
+    messages: dict[int, _Message]
+    delay: bool = False
+
+    def __len__(self) -> int:
+        return len(self.messages) + (0 if self.fresh is None else len(self.fresh))
+
+    def ids(self) -> list[int]:
+        """Every message in it."""
+        return [*(() if self.fresh is None else self.fresh.ids), *self.messages]
+
+
 class SqsQueue:
-    """A standard queue.
+    """A standard queue. Messages are received in the order in which they become visible, the first time or again.
 
     Args:
-        quotas: message size, in-flight limit.
+        quotas: message size, in-flight limit, retention.
         visibility_timeout_s: how long a received message stays hidden, 0 to 43,200.
         max_receive_count: receives after which a message goes to the dead-letter queue (`Facts.dead`; the driver
-            moves the payload); None without redrive policy.
+            moves the payload) the next time it would be received; None without redrive policy.
         retention_s: how long a message is kept; None for the quota's default.
+
+    Raises:
+        ValueError: a setting AWS refuses too.
     """
 
     def __init__(
@@ -43,62 +85,229 @@ class SqsQueue:
         max_receive_count: int | None = None,
         retention_s: float | None = None,
     ) -> None:
-        raise NotImplementedError
+        if not 0 <= visibility_timeout_s <= 43_200:
+            raise ValueError(f"a visibility timeout of {visibility_timeout_s} s; a queue takes 0 to 43,200")
+        if max_receive_count is not None and max_receive_count < 1:
+            raise ValueError(f"maxReceiveCount is {max_receive_count}; it must be 1 or more")
+        self.visibility_timeout_s = visibility_timeout_s
+        self._message_bytes = quotas.sqs_message_bytes
+        self._overhead = quotas.sqs_event_overhead_bytes
+        self._in_flight_max = quotas.sqs_in_flight_max
+        self._max_receives = math.inf if max_receive_count is None else max_receive_count
+        self._retention_s = quotas.sqs_retention_s if retention_s is None else retention_s
+        self._ledger = Ledger()
+        self._fresh = Backlog()
+        self._again: OrderedDict[int, _Message] = OrderedDict()
+        self._hidden: dict[int, _Hidden] = {}
+        self._ends = Agenda()
+        self._in_flight = 0
+        self._delayed = 0
+        self._number = 0
 
     def offer(self, now: float, offer: Offer, delay_s: float = 0.0) -> Mapping[int, Refusal]:
         """Send messages; they become visible after `delay_s`. Refuses those that are TOO_LARGE."""
-        raise NotImplementedError
+        run = Run.of(now, offer)
+        fitting, refused = run.split_by_size(self._message_bytes)
+        fitting = fitting.weighed(lambda size: size + self._overhead)
+        self._ledger.accept(fitting)
+        if delay_s > 0:
+            self._number += 1
+            messages = _messages(fitting, self._number, receives=0)
+            self._hidden[self._number] = _Hidden(now + delay_s, None, messages, delay=True)
+            self._ends.set(self._number, now + delay_s)
+            self._delayed += len(messages)
+        else:
+            self._fresh.append(fitting)
+        return dict.fromkeys(refused, Refusal.TOO_LARGE)
 
-    def receive(self, now: float, most: int, visibility_timeout_s: float | None = None) -> Lease | None:
-        """Receive up to `most` visible messages under one lease; None if there is none, or too many are in flight.
+    def receive(
+        self,
+        now: float,
+        most: int,
+        visibility_timeout_s: float | None = None,
+        *,
+        most_bytes: float = math.inf,
+    ) -> Lease | None:
+        """Receive up to `most` visible messages, together of `most_bytes` in a function's event, under one lease.
 
-        A message received more often than max_receive_count is given up instead of being received.
+        None if there is none, the first one is larger, or too many are in flight. A message that was received
+        max_receive_count times is given up instead.
         """
-        raise NotImplementedError
+        self._advance(now)
+        most = min(most, self._in_flight_max - self._in_flight)
+        runs: list[Run] = []
+        again: dict[int, _Message] = {}
+        while most > 0:
+            first = self._first_again(now)
+            again_at = math.inf if first is None else first.visible_at
+            if first is not None and again_at <= self._fresh.head_at():
+                if first.size > most_bytes:
+                    break
+                again[first.number] = self._again.pop(first.number)
+                most -= 1
+                most_bytes -= first.size
+            elif (run := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
+                runs.append(run)
+                most -= len(run)
+                most_bytes -= run.bytes()
+            else:
+                break
+        if not runs and not again:
+            return None
+        timeout_s = self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s
+        return self._lease(now + timeout_s, joined(runs) if runs else None, again)
 
-    def delete(self, now: float, lease: int, ids: Collection[int] | None = None) -> int:
-        """Delete messages of a lease (all of them by default): they are done. Says how many were still there.
+    def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
+        """Delete messages of a lease: they are done. Says how many of them were still there.
 
         A lease that ran out still deletes its messages, unless they were received again since.
         """
-        raise NotImplementedError
+        self._advance(now)
+        hidden = self._held(lease)
+        if hidden is None:
+            gone = [number for number in ids if number in self._again and self._again[number].lease == lease]
+            for number in gone:
+                del self._again[number]
+        elif len(ids) == len(hidden) and set(ids) == set(hidden.ids()):
+            gone = list(ids)
+            self._reveal(lease)
+        else:
+            _single_out(lease, hidden)
+            gone = [number for number in ids if hidden.messages.pop(number, None) is not None]
+            self._in_flight -= len(gone)
+        self._ledger.done(gone)
+        return len(gone)
 
     def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
         """Hide a lease's messages until `now + visibility_timeout_s`; False if the lease has run out or never was."""
-        raise NotImplementedError
-
-    def full(self, now: float) -> bool:
-        """Whether the in-flight limit is reached (OverLimit)."""
-        raise NotImplementedError
-
-    def visible(self, now: float) -> int:
-        """Messages that could be received (ApproximateNumberOfMessages)."""
-        raise NotImplementedError
-
-    def delayed(self, now: float) -> int:
-        """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
-        raise NotImplementedError
-
-    def in_flight(self, now: float) -> int:
-        """Messages received and hidden (ApproximateNumberOfMessagesNotVisible)."""
-        raise NotImplementedError
-
-    def pending(self) -> int:
-        """Messages in the queue in any state."""
-        raise NotImplementedError
-
-    def visible_at(self) -> float:
-        """When a message is or next becomes visible, if nothing is done; infinity if none will."""
-        raise NotImplementedError
-
-    def oldest_age_s(self, now: float) -> float:
-        """Seconds since the oldest message still here was sent."""
-        raise NotImplementedError
+        self._advance(now)
+        hidden = self._held(lease)
+        if hidden is None:
+            return False
+        hidden.until = now + visibility_timeout_s
+        self._ends.set(lease, hidden.until)
+        return True
 
     def purge(self, now: float) -> None:
         """Drop every message (PurgeQueue); they count as done."""
-        raise NotImplementedError
+        self._advance(now)
+        for lease, hidden in list(self._hidden.items()):
+            self._ledger.done(hidden.ids())
+            self._reveal(lease)
+        self._ledger.done(list(self._again))
+        self._again.clear()
+        if (run := self._fresh.take(math.inf)) is not None:
+            self._ledger.done(run.ids)
+
+    def full(self, now: float) -> bool:
+        """Whether the in-flight limit is reached (OverLimit)."""
+        return self.in_flight(now) >= self._in_flight_max
+
+    def visible(self, now: float) -> int:
+        """Messages that could be received (ApproximateNumberOfMessages)."""
+        self._advance(now)
+        return len(self._again) + self._fresh.arrived(now)
+
+    def delayed(self, now: float) -> int:
+        """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
+        self._advance(now)
+        return self._delayed + len(self._fresh) - self._fresh.arrived(now)
+
+    def in_flight(self, now: float) -> int:
+        """Messages received and hidden (ApproximateNumberOfMessagesNotVisible)."""
+        self._advance(now)
+        return self._in_flight
+
+    def pending(self) -> int:
+        """Messages in the queue in any state."""
+        return self._ledger.pending
+
+    def receivable_at(self) -> float:
+        """When a receive could next bring something, if nothing is done; infinity if never."""
+        if self._in_flight >= self._in_flight_max:
+            return self._ends.next_at()
+        again_at = next(iter(self._again.values())).visible_at if self._again else math.inf
+        return min(again_at, self._fresh.head_at(), self._ends.next_at())
+
+    def expires_at(self) -> float:
+        """When the oldest message never received will have been kept long enough; infinity if there is none."""
+        return self._fresh.head_at() + self._retention_s
+
+    def oldest_age_s(self, now: float) -> float:
+        """Seconds since the oldest message still here was sent."""
+        return self._ledger.oldest_age_s(now)
 
     def drain(self) -> Facts:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
-        raise NotImplementedError
+        return self._ledger.drain()
+
+    def _lease(self, until: float, fresh: Run | None, again: dict[int, _Message]) -> Lease:
+        self._number += 1
+        for message in again.values():
+            message.receives += 1
+            message.lease = self._number
+        hidden = _Hidden(until, fresh, again)
+        self._hidden[self._number] = hidden
+        self._ends.set(self._number, until)
+        self._in_flight += len(hidden)
+        self._ledger.facts.received += len(hidden)
+        return Lease(
+            number=self._number,
+            ids=fresh.ids if fresh is not None and not again else hidden.ids(),
+            bytes=sum(message.size for message in again.values()) + (0 if fresh is None else fresh.bytes()),
+            until=until,
+            receives={number: message.receives for number, message in again.items()},
+        )
+
+    def _held(self, lease: int) -> _Hidden | None:
+        """What a receipt's lease still hides; None if it has run out."""
+        hidden = self._hidden.get(lease)
+        return None if hidden is None or hidden.delay else hidden
+
+    def _advance(self, now: float) -> None:
+        """Let time pass: what was hidden long enough comes back, what was kept long enough goes."""
+        for lease in self._ends.due(now):
+            hidden = self._hidden[lease]
+            _single_out(lease, hidden)
+            for message in hidden.messages.values():
+                message.visible_at = hidden.until
+            self._again.update(hidden.messages)
+            self._reveal(lease)
+        if (old := self._fresh.take(now - self._retention_s)) is not None:
+            self._ledger.expire(old.ids, End.RETENTION)
+
+    def _reveal(self, lease: int) -> None:
+        """End a lease, whatever becomes of its messages."""
+        hidden = self._hidden.pop(lease)
+        self._ends.clear(lease)
+        if hidden.delay:
+            self._delayed -= len(hidden)
+        else:
+            self._in_flight -= len(hidden)
+
+    def _first_again(self, now: float) -> _Message | None:
+        """The first message that was visible before, once those that are not to be received again are out."""
+        while self._again:
+            message = next(iter(self._again.values()))
+            if message.sent_at <= now - self._retention_s:
+                self._ledger.expire((message.number,), End.RETENTION)
+            elif message.receives >= self._max_receives:
+                self._ledger.give_up((message.number,), End.RECEIVE_COUNT)
+            else:
+                return message
+            del self._again[message.number]
+        return None
+
+
+def _single_out(lease: int, hidden: _Hidden) -> None:
+    """Turn a lease's run into messages of their own, for they no longer share one fate."""
+    if hidden.fresh is not None:
+        run, hidden.fresh = hidden.fresh, None
+        hidden.messages = {**_messages(run, lease, receives=1), **hidden.messages}
+
+
+def _messages(run: Run, lease: int, receives: int) -> dict[int, _Message]:
+    return {
+        number: _Message(number, run.size(index), run.time(index), receives, lease)
+        for index, number in enumerate(run.ids)
+    }

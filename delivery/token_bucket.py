@@ -22,12 +22,15 @@ class TokenBucket:
         self._level = burst
         self._at = 0.0
 
+    def holds(self, now: float, wanted: float) -> bool:
+        """Whether `wanted` tokens could be taken."""
+        return self._level_at(now) + self._rate * _GRACE_S >= wanted
+
     def take(self, now: float, wanted: float) -> bool:
         """Take all `wanted` tokens, or none and answer False."""
-        level = self._level_at(now)
-        if level + self._rate * _GRACE_S < wanted:
+        if not self.holds(now, wanted):
             return False
-        self._level = level - wanted
+        self._level = self._level_at(now) - wanted
         self._at = now
         return True
 

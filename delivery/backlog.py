@@ -1,0 +1,186 @@
+"""Records that wait in the order they arrive, kept as runs rather than one by one."""
+
+import math
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from delivery.protocol import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records in the order of their arrival. What is one number instead of a list holds for all of them.
+
+    `times` are when they arrive (seconds), `sizes` their bytes, `hash_keys` where they lie in a stream. A range of
+    ids stays a range however often it is sliced.
+    """
+
+    ids: Sequence[int]
+    sizes: int | Sequence[int]
+    times: float | Sequence[float]
+    hash_keys: Sequence[int] | None = None
+
+    @classmethod
+    def of(cls, now: float, offer: Offer) -> "Run":
+        """What an offer brings, arriving now if it does not say when.
+
+        Raises:
+            ValueError: its lists differ in length.
+        """
+        for given in (offer.sizes, offer.hash_keys, offer.times):
+            if given is not None and not isinstance(given, int) and len(given) != len(offer.ids):
+                raise ValueError(f"an offer of {len(offer.ids)} ids has a list of {len(given)} beside them")
+        return cls(offer.ids, offer.sizes, now if offer.times is None else offer.times, offer.hash_keys)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def time(self, index: int) -> float:
+        """When one record arrives."""
+        return self.times if isinstance(self.times, float | int) else self.times[index]
+
+    def size(self, index: int) -> int:
+        """The bytes of one record."""
+        return self.sizes if isinstance(self.sizes, int) else self.sizes[index]
+
+    def bytes(self) -> int:
+        """The bytes of all records."""
+        return self.sizes * len(self.ids) if isinstance(self.sizes, int) else sum(self.sizes)
+
+    def part(self, start: int, stop: int) -> "Run":
+        """The records from index `start` up to `stop`."""
+        if start == 0 and stop == len(self.ids):
+            return self
+        return Run(
+            self.ids[start:stop],
+            self.sizes if isinstance(self.sizes, int) else self.sizes[start:stop],
+            self.times if isinstance(self.times, float | int) else self.times[start:stop],
+            None if self.hash_keys is None else self.hash_keys[start:stop],
+        )
+
+    def pick(self, indices: Sequence[int]) -> "Run":
+        """The records at these indices, which ascend."""
+        if len(indices) == len(self.ids):
+            return self
+        return Run(
+            [self.ids[index] for index in indices],
+            self.sizes if isinstance(self.sizes, int) else [self.sizes[index] for index in indices],
+            self.times if isinstance(self.times, float | int) else [self.times[index] for index in indices],
+            None if self.hash_keys is None else [self.hash_keys[index] for index in indices],
+        )
+
+    def split_by_size(self, most_bytes: int) -> "tuple[Run, Sequence[int]]":
+        """The records of at most that many bytes, and the ids of the others."""
+        if isinstance(self.sizes, int):
+            return (self, ()) if self.sizes <= most_bytes else (self.part(0, 0), self.ids)
+        fitting = self.pick([index for index, size in enumerate(self.sizes) if size <= most_bytes])
+        return fitting, [record for record, size in zip(self.ids, self.sizes, strict=True) if size > most_bytes]
+
+    def weighed(self, weigh: Callable[[int], int]) -> "Run":
+        """The same records with other sizes."""
+        sizes = weigh(self.sizes) if isinstance(self.sizes, int) else [weigh(size) for size in self.sizes]
+        return Run(self.ids, sizes, self.times, self.hash_keys)
+
+    def arrived(self, until: float, start: int = 0) -> int:
+        """How many records, from index `start` on, arrive no later than `until`."""
+        if isinstance(self.times, float | int):
+            return len(self.ids) - start if self.times <= until else 0
+        return bisect_right(self.times, until, lo=start) - start
+
+    def fitting(self, start: int, most: int, most_bytes: float) -> int:
+        """How many records, from index `start` on and `most` at most, have no more than `most_bytes` together."""
+        if most_bytes == math.inf or most <= 0:
+            return most
+        if isinstance(self.sizes, int):
+            return min(most, math.floor(most_bytes / self.sizes)) if self.sizes > 0 else most
+        return bisect_right(list(accumulate(self.sizes[start : start + most])), most_bytes)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Several runs as one, in their order."""
+    if len(runs) == 1:
+        return runs[0]
+    ids = [record for run in runs for record in run.ids]
+    times = [run.time(index) for run in runs for index in range(len(run))]
+    sizes = [run.size(index) for run in runs for index in range(len(run))]
+    keys = [key for run in runs for key in run.hash_keys or ()]
+    return Run(ids, sizes, times, keys if len(keys) == len(ids) else None)
+
+
+class Backlog:
+    """A queue of runs, first in, first out."""
+
+    def __init__(self) -> None:
+        self._runs: deque[Run] = deque()
+        self._head = 0
+        self._count = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all records in it."""
+        return self._bytes
+
+    def append(self, run: Run) -> None:
+        """Put records at the end.
+
+        Raises:
+            ValueError: they arrive before those already here.
+        """
+        if len(run):
+            if self._runs and run.time(0) < self._runs[-1].time(-1):
+                raise ValueError(
+                    f"records arriving at {run.time(0)} come after some arriving at {self._runs[-1].time(-1)}"
+                )
+            self._runs.append(run)
+            self._count += len(run)
+            self._bytes += run.bytes()
+
+    def head_at(self) -> float:
+        """When the first record arrives, or did; infinity if there is none."""
+        return self._runs[0].time(self._head) if self._runs else math.inf
+
+    def arrived(self, now: float) -> int:
+        """How many records have arrived."""
+        future = 0
+        for run in reversed(self._runs):
+            if run.time(-1) <= now:
+                break
+            start = self._head if run is self._runs[0] else 0
+            future += len(run) - start - run.arrived(now, start)
+        return self._count - future
+
+    def take(self, until: float, most: float = math.inf, most_bytes: float = math.inf) -> Run | None:
+        """Take the first records: those arrived by `until`, `most` of them and `most_bytes` together at most.
+
+        None if there is none such, or the first alone has more bytes.
+        """
+        parts: list[Run] = []
+        while self._runs and most > 0:
+            run = self._runs[0]
+            ready = int(min(most, run.arrived(until, self._head)))
+            count = run.fitting(self._head, ready, most_bytes)
+            if count <= 0:
+                break
+            part = run.part(self._head, self._head + count)
+            parts.append(part)
+            self._advance(run, part)
+            most -= count
+            most_bytes -= part.bytes() if most_bytes < math.inf else 0
+            if count < ready:
+                break
+        return joined(parts) if parts else None
+
+    def _advance(self, run: Run, part: Run) -> None:
+        self._count -= len(part)
+        self._bytes -= part.bytes()
+        self._head += len(part)
+        if self._head == len(run):
+            self._runs.popleft()
+            self._head = 0

@@ -1,0 +1,28 @@
+"""Waits that double: the exponential back-off of every retry here."""
+
+from random import Random
+
+# The longest wait is reached long before; a larger exponent would only overflow.
+_MOST_DOUBLINGS = 60
+
+
+class Backoff:
+    """The wait before the n-th retry.
+
+    Args:
+        first_s: the first wait, seconds.
+        max_s: the longest wait, seconds.
+        random: draws the jitter.
+        jitter: the share of each wait, 0 to 1, that is drawn at random.
+    """
+
+    def __init__(self, first_s: float, max_s: float, random: Random, jitter: float = 0.5) -> None:
+        self._first_s = first_s
+        self._max_s = max_s
+        self._random = random
+        self._jitter = jitter
+
+    def wait_s(self, retry: int) -> float:
+        """How long to wait before this retry, counted from 1."""
+        whole = min(self._max_s, self._first_s * 2.0 ** min(retry - 1, _MOST_DOUBLINGS))
+        return whole * (1 - self._jitter * self._random.random())

@@ -1,0 +1,76 @@
+"""The function as a delivery calls it: who runs, in which environment, until when."""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from delivery.ledger import Ledger
+from delivery.protocol import Capacity, Error, Invocation, Outcome, Slot, Throttled, Timeout
+
+Work = TypeVar("Work")
+
+
+class Invoker(Generic[Work]):
+    """Starts invocations and remembers what each was for.
+
+    Args:
+        capacity: the function's concurrency.
+        timeout_s: the function's timeout, seconds.
+        ledger: where throttles and cold starts are counted.
+    """
+
+    def __init__(self, capacity: Capacity, timeout_s: float, ledger: Ledger) -> None:
+        if timeout_s <= 0:
+            raise ValueError(f"a function timeout of {timeout_s} s; it must be more than 0")
+        self._capacity = capacity
+        self._timeout_s = timeout_s
+        self._ledger = ledger
+        self._running: dict[int, tuple[Work, int]] = {}
+        self._in_flight = 0
+        self._number = 0
+
+    @property
+    def running(self) -> int:
+        """Invocations started and not settled."""
+        return len(self._running)
+
+    @property
+    def in_flight(self) -> int:
+        """Records in them."""
+        return self._in_flight
+
+    def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
+        """Take slots for `wanted` invocations; each one missing is a throttle."""
+        if not wanted:
+            return []
+        slots = self._capacity.acquire_upto(now, wanted)
+        self._ledger.facts.throttled += wanted - len(slots)
+        return slots
+
+    def start(
+        self, now: float, slot: Slot, work: Work, ids: Sequence[int], *, attempt: int, lane: int = 0
+    ) -> Invocation:
+        """Start an invocation in a slot taken before."""
+        self._number += 1
+        self._running[self._number] = (work, len(ids))
+        self._in_flight += len(ids)
+        self._ledger.facts.cold_starts += slot.cold
+        return Invocation(self._number, ids, slot, now, now + self._timeout_s, lane, attempt)
+
+    def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> Work:
+        """End an invocation: frees its slot and answers what it was for.
+
+        Raises:
+            ValueError: it is not running; it was settled before, or belongs to another machine.
+        """
+        if invocation.number not in self._running:
+            raise ValueError(f"invocation {invocation.number} is not running: it was settled before, or elsewhere")
+        work, records = self._running.pop(invocation.number)
+        self._in_flight -= records
+        lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
+        self._capacity.release(now, invocation.slot, lost=lost)
+        self._ledger.facts.throttled += isinstance(outcome, Throttled)
+        return work
+
+    def work_of(self, invocation: Invocation) -> Work:
+        """What a running invocation is for."""
+        return self._running[invocation.number][0]
