@@ -159,7 +159,7 @@ class SqsMapping:
         """When `poll` could next yield something by time alone."""
         at = min(self._turns.next_at(), self._pollers.grows_at(), self._queue.expires_at())
         if self._gathering or len(self._batches) < self._pollers.last_count:
-            return min(at, self._queue.receivable_at())
+            return min(at, self._queue.visible_at())
         return at
 
     def pending(self) -> int:

@@ -222,8 +222,8 @@ class SqsQueue:
         """Messages in the queue in any state."""
         return self._ledger.pending
 
-    def receivable_at(self) -> float:
-        """When a receive could next bring something, if nothing is done; infinity if never."""
+    def visible_at(self) -> float:
+        """When a receive could next bring something, if nothing is done before; infinity if never."""
         if self._in_flight >= self._in_flight_max:
             return self._ends.next_at()
         again_at = next(iter(self._again.values())).visible_at if self._again else math.inf
