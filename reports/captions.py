@@ -38,7 +38,7 @@ def timeline_caption(findings: "Findings") -> str:
     look = faces(list(findings.buffers))
     sentences = [
         "Grey is what was offered each second, the line what was completed; where the line stays below the grey, work "
-        "piles up, and the area beneath shows how much."
+        "piles up, and the area beneath shows how much of it waits."
     ]
     throttled = {
         name: buffer.observed.throttles for name, buffer in findings.buffers.items() if buffer.observed.throttles
@@ -77,6 +77,6 @@ def latency_caption(findings: "Findings") -> str:
     ended = [look[name].name for name, buffer in findings.buffers.items() if buffer.latency.endless]
     if ended:
         sentences.append(
-            f"The line of {listed(ended)} stops where the requests without a result begin: they rank as slower than all."
+            f"The line of {listed(ended)} stops where requests without a result begin: they rank as the slowest."
         )
     return " ".join(sentences)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import duckdb
+import numpy as np
 
 from pipeline.run import RunError
 from reports import rows
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
@@ -143,8 +143,7 @@ class Joined:
             f"SELECT {column}::DOUBLE AS value FROM joined "  # noqa: S608 (our own columns and conditions)
             f"WHERE buffer = $buffer AND {column} IS NOT NULL AND ({where})"
         )
-        values: npt.NDArray[np.float64] = self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"]
-        return values
+        return np.asarray(self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"], np.float64)
 
     def write(self, table: str, path: "Path") -> None:
         """Write a table to a Parquet file, whole or not at all."""

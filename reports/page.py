@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from reports import figures
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
+from reports.drawing import Form
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
 from reports.simulated import simulated
@@ -45,8 +46,8 @@ def page(findings: "Findings") -> str:
         started=moment(run.started_at),
         figures={
             name: {
-                "wide": Markup(figures.svg(name, findings, narrow=False)),  # noqa: S704 (our own drawing)
-                "narrow": Markup(figures.svg(name, findings, narrow=True)),  # noqa: S704
+                "wide": Markup(figures.svg(name, findings, Form.PAGE)),  # noqa: S704 (our own drawing)
+                "narrow": Markup(figures.svg(name, findings, Form.PHONE)),  # noqa: S704
             }
             for name in figures.FIGURES
         },

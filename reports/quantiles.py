@@ -31,7 +31,7 @@ PERCENTILES: Final = {
     "p99_9": Fraction(999, 1000),
 }
 CONFIDENCE: Final = 0.95
-_BEYOND: Final = 10
+BEYOND: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def samples_needed(p: Fraction) -> int:
     >>> [samples_needed(p) for p in PERCENTILES.values()]
     [20, 100, 200, 1000, 10000]
     """
-    return math.ceil(_BEYOND / (1 - p))
+    return math.ceil(BEYOND / (1 - p))
 
 
 def measure(samples: "npt.NDArray[np.float64]", endless: int = 0) -> Quantiles:

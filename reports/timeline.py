@@ -13,7 +13,8 @@ _MOST_STEPS: Final = 600
 
 # Until the last thing that happened to a request; or, where some never ended, as long as a backlog was seen.
 _SPAN: Final = """
-SELECT coalesce(greatest(0, max(greatest(intended_at, responded_at, stored_at)) - min(intended_at), (
+SELECT coalesce(greatest(0, max(greatest(intended_at, if(http_status <> 0, responded_at, NULL), stored_at))
+        - min(intended_at), (
         SELECT max("at") FROM observations WHERE buffer = $buffer AND backlog > 0
     ) - min(intended_at)), 0) / 1000 AS seconds
 FROM joined WHERE buffer = $buffer
@@ -39,9 +40,10 @@ WITH span AS (
 ), seen AS (
     SELECT floor(("at" - start) / ($step * 1000))::BIGINT AS step, max(backlog) AS backlog,
         max(concurrency) AS concurrency, max(throttles) AS all_throttles, max(oldest_age_s) AS oldest_age_s
-    FROM observations, span WHERE buffer = $buffer AND "at" BETWEEN start AND start + $seconds * 1000 GROUP BY 1
+    FROM observations, span
+    WHERE buffer = $buffer AND "at" BETWEEN start AND start + ($seconds + $step) * 1000 GROUP BY 1
 ), steps AS (
-    SELECT unnest(range(0, floor($seconds / $step)::BIGINT + 1)) AS step
+    SELECT unnest(range(0, floor($seconds / $step)::BIGINT + 2)) AS step
 )
 SELECT step * $step AS second,
     coalesce(offered, 0.0) AS offered, coalesce(accepted, 0.0) AS accepted, coalesce(rejected, 0.0) AS rejected,

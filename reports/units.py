@@ -46,6 +46,19 @@ def count(number: int | None, noun: str = "", plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def tick(ms: float) -> str:
+    """A round duration on an axis.
+
+    >>> [tick(ms) for ms in (0.5, 200, 5_000, 120_000, 3_600_000)]
+    ['0.5 ms', '200 ms', '5 s', '2 min', '1 h']
+    """
+    if ms < _SECOND:
+        return f"{ms:g} ms"
+    if ms < _MINUTE:
+        return f"{ms / _SECOND:g} s"
+    return f"{ms / _MINUTE:g} min" if ms < _HOUR else f"{ms / _HOUR:g} h"
+
+
 def share(part: int, whole: int) -> str:
     """A part of a whole in percent; never "0 %" of something nor "100 %" of less than all.
 

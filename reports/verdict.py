@@ -77,7 +77,7 @@ def _headline(findings: "Findings", look: dict[str, Face]) -> str:
         return f"{listed([look[name].name for name in buffers])} were done within two seconds of each other."
     return (
         f"{look[first].name} was done {duration(drained[first] * 1000)} after the last arrival, "
-        f"{look[last].name} {duration(drained[last] * 1000)}."
+        f"{look[last].name} took {duration(drained[last] * 1000)}."
     )
 
 

@@ -83,7 +83,7 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
             taken = [request for request in requests if request.status == 202]
             served = serve(random_, taken, scale)
             _spoil(random_, buffer, requests, taken)
-            end = arrivals[-1] + 12 if buffer == cut_off else max(request.stored or 0 for request in taken) + 1
+            end = arrivals[-1] + 12 if buffer == cut_off else max(_ended(request) for request in taken) + 1
             for request in requests:
                 _write_request((first, second)[request.sequence % 2], buffer, began, request)
                 _write_result(results, buffer, began, request, end)
@@ -104,6 +104,10 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
             began += math.ceil(end + 5) * 1000
     folder.describe(_description(seed, turns, began))
     return folder
+
+
+def _ended(request: Sent) -> float:
+    return request.accepted + 20 if request.dead else request.stored or 0
 
 
 def _description(seed: int, turns: list[dict[str, object]], ended_at: float) -> dict[str, object]:
@@ -306,7 +310,7 @@ def _observe(rows: RowWriter, buffer: str, began: float, requests: list[Sent], s
     for second in range(math.ceil(end) + 1):
         accepted = sum(request.accepted <= second for request in taken)
         completed = sum((request.stored or math.inf) <= second for request in taken)
-        dead = sum(request.dead is not None and request.accepted + 20 <= second for request in taken)
+        dead = sum(request.dead is not None and _ended(request) <= second for request in taken)
         unseen = sum(request.stored is None and not request.dead for request in taken if request.accepted <= second)
         backlog = accepted - completed - dead - unseen
         busy = sum(start <= second < stop for start, stop in served.busy)

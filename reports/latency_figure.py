@@ -1,0 +1,95 @@
+"""The latency distribution of every buffer on one axis, spread as an HDR plot is: the tail gets the room."""
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Final
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports.drawing import Form, caption_slide, time_axis
+from reports.palette import MUTED, Face, faces
+from reports.quantiles import BEYOND, PERCENTILES
+from reports.units import count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from reports.findings import BufferFindings, Findings
+
+# By 1 / (1 - p).
+_MARKS: Final = {
+    1: "fastest", 2: "50 %", 10: "90 %", 20: "95 %", 100: "99 %", 1_000: "99.9 %",
+    10_000: "99.99 %", 100_000: "99.999 %",
+}  # fmt: skip
+_PHONE_LACKS: Final = (1, 20)
+
+
+def draw_latency(findings: "Findings", form: Form) -> Figure:
+    """Time to result over the percentile. Dotted where fewer than ten requests are left."""
+    look = faces(list(findings.buffers))
+    buffers = [buffer for buffer in findings.buffers.values() if buffer.latency_curve]
+    figure = Figure(figsize=(form.width, {Form.PAGE: 4.6, Form.PHONE: 4.0, Form.SLIDE: 5.8}[form]))
+    axes = figure.subplots()
+    for buffer in buffers:
+        _curve(axes, buffer, look[buffer.name])
+    times = [time for buffer in buffers for _, time in buffer.latency_curve if time > 0]
+    time_axis(axes, "y", min(times, default=1), max(times, default=1e3) * 1.1)
+    reach = max((buffer.latency_curve[-1][0] for buffer in buffers), default=10)
+    axes.set_xscale("log")
+    axes.set_xlim(1, reach * (4.2 if form is Form.PHONE else 2.1))
+    marks = {
+        x: text for x, text in _MARKS.items() if x <= reach * 1.5 and not (form is Form.PHONE and x in _PHONE_LACKS)
+    }
+    axes.xaxis.set_major_locator(FixedLocator(list(marks)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: marks.get(round(x), "")))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("of the accepted requests had their result within the time shown", loc="left")
+    _name_curves(axes, buffers, look, form)
+    if form is Form.SLIDE:
+        caption_slide(figure, findings, "Time to result, from the intended send to the stored result")
+    return figure
+
+
+def _curve(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
+    total = buffer.latency.n + buffer.latency.endless
+    firm = [(x, time) for x, time in buffer.latency_curve if total / x >= BEYOND]
+    thin = firm[-1:] + [(x, time) for x, time in buffer.latency_curve if total / x < BEYOND]
+    for points, width, dashes in ((firm, 2.6, "-"), (thin, 1.5, (0, (1.2, 1.8)))):
+        if points:
+            axes.plot(*zip(*points, strict=True), color=face.ink.light, linewidth=width, linestyle=dashes)
+    for name, p in PERCENTILES.items():
+        quantile = buffer.latency[name]
+        if quantile is None:
+            continue
+        x = float(1 / (1 - p))
+        low = quantile.value if quantile.low is None else quantile.low
+        high = quantile.value if quantile.high is None else quantile.high
+        axes.plot([x, x], [low, high], color=face.ink.light, linewidth=7, alpha=0.3, solid_capstyle="butt")
+        axes.plot([x], [quantile.value], "o", color=face.ink.light, markersize=5.5)
+
+
+def _name_curves(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, Face], form: Form) -> None:
+    """Name the curves in a column to their right, each at the height where it ends; names that would touch part."""
+    low, high = axes.get_ylim()
+    room = math.log(high / low) * (0.11 if form is Form.PHONE else 0.085)
+    named = sorted(buffers, key=lambda buffer: buffer.latency_curve[-1][1])
+    heights = [math.log(max(buffer.latency_curve[-1][1], low)) for buffer in named]
+    for _ in range(50):
+        for lower, upper in itertools.pairwise(range(len(heights))):
+            lacking = room - (heights[upper] - heights[lower])
+            if lacking > 0:
+                heights[lower] -= lacking / 2
+                heights[upper] += lacking / 2
+    reach = max((buffer.latency_curve[-1][0] for buffer in buffers), default=10)
+    for buffer, height in zip(named, heights, strict=True):
+        face = look[buffer.name]
+        axes.annotate(
+            face.name, (reach, math.exp(height)), xytext=(8, 0), textcoords="offset points", va="center",
+            color=face.ink.light, weight="bold", fontsize=12, annotation_clip=False,
+        )  # fmt: skip
+        if buffer.latency.endless:
+            axes.annotate(
+                f"{count(buffer.latency.endless)} without result", (reach, math.exp(height)), xytext=(8, -12),
+                textcoords="offset points", va="center", color=MUTED.light, fontsize=8, annotation_clip=False,
+            )  # fmt: skip

@@ -1,0 +1,157 @@
+"""The timeline: what was offered and completed each second, what waited, and how often delivery was throttled."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reports import timeline
+from reports.drawing import Form, caption_slide
+from reports.palette import MUTED, OFFERED, Face, faces
+from reports.units import count, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from reports.findings import BufferFindings, Findings
+
+    Band = Callable[[Axes, BufferFindings, Face], None]
+
+_TWO_MINUTES: Final = 120
+
+
+def draw_timeline(findings: "Findings", form: Form) -> Figure:
+    """A column for each buffer on shared axes; on a phone, one below the other."""
+    buffers = list(findings.buffers.values())
+    bands: list[tuple[Band, str, float]] = [(_rates, "requests / s", 3.0), (_backlog, "backlog", 2.0)]
+    if any(buffer.observed.throttles for buffer in buffers):
+        bands.append((_throttles, "throttles / s", 1.4))
+    heights = [height for _, _, height in bands]
+    figure = Figure(figsize=(form.width, 0.8 * sum(heights) + (0.9 if form is Form.SLIDE else 0.3)))
+    if form is Form.PHONE:
+        figure.set_figheight((0.8 * sum(heights) + 0.5) * len(buffers))
+    panels = _panels(figure, form, len(buffers), heights)
+    look = faces(list(findings.buffers))
+    minutes = max(float(buffer.timeline.second.max()) for buffer in buffers) > 2 * _TWO_MINUTES
+    for column, buffer in enumerate(buffers):
+        face = look[buffer.name]
+        for (draw, title, _), axes in zip(bands, panels[:, column], strict=True):
+            draw(axes, buffer, face)
+            axes.yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=2))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.set_ylim(bottom=0)
+            axes.margins(x=0)
+            if column == 0 or form is Form.PHONE:
+                axes.set_ylabel(title)
+        _head(panels[0, column], face)
+        foot = panels[-1, column]
+        foot.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10], integer=True))
+        foot.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second / 60 if minutes else second:g}"))
+        foot.tick_params(labelbottom=True)
+    if form is Form.SLIDE:
+        caption_slide(figure, findings, f"One spike, offered to {listed([face.name for face in look.values()])}")
+    panels[-1, 0 if form is not Form.PHONE else -1].set_xlabel(
+        f"{'minutes' if minutes else 'seconds'} since the buffer's first arrival", loc="left"
+    )
+    figure.align_ylabels()
+    return figure
+
+
+def _panels(figure: Figure, form: Form, columns: int, heights: list[float]) -> "npt.NDArray[Any]":
+    """A row of axes for each band and a column for each buffer, wherever on the figure they stand."""
+    ratios = {"height_ratios": heights}
+    if form is not Form.PHONE:
+        return np.asarray(
+            figure.subplots(len(heights), columns, sharex=True, sharey="row", squeeze=False, gridspec_kw=ratios)
+        )
+    parts = figure.subfigures(columns, 1, squeeze=False, hspace=0.06)[:, 0]
+    panels = np.array(
+        [part.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=ratios) for part in parts]
+    )
+    panels = panels[:, :, 0].T
+    for band in panels:
+        for axes in band[1:]:
+            axes.sharey(band[0])
+    for axes in panels[0, 1:]:
+        axes.sharex(panels[0, 0])
+    return np.asarray(panels)
+
+
+def _head(axes: "Axes", face: Face) -> None:
+    axes.annotate(
+        face.name, (0, 1), xytext=(0, 16), xycoords="axes fraction", textcoords="offset points",
+        color=face.ink.light, fontsize=14, weight="bold", annotation_clip=False,
+    )  # fmt: skip
+    axes.annotate(
+        face.kind, (1, 1), xytext=(0, 16), xycoords="axes fraction", textcoords="offset points",
+        color=MUTED.light, fontsize=10, ha="right", annotation_clip=False,
+    )  # fmt: skip
+
+
+def _say(axes: "Axes", text: str, x: float, y: float, color: str, *, bold: bool = True, left: bool = False) -> None:
+    axes.annotate(
+        text, (x, y), xytext=(-4 if left else 4, 3), textcoords="offset points", ha="right" if left else "left",
+        color=color, fontsize=9, weight="bold" if bold else "normal",
+    )  # fmt: skip
+
+
+def _rates(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
+    frame = buffer.timeline
+    second, offered = frame.second.to_numpy(np.float64), frame.offered.to_numpy(np.float64)
+    completed, step = frame.completed.to_numpy(np.float64), float(frame.attrs["step_s"])
+    axes.fill_between(second, offered, step="post", color=OFFERED.light, linewidth=0, alpha=0.8)
+    refused = np.minimum(frame.rejected.to_numpy(np.float64), offered)
+    if buffer.account.refused:
+        axes.fill_between(
+            second, offered - refused, np.where(refused > 0, offered, offered - refused), step="post",
+            color=MUTED.light, linewidth=0,
+        )  # fmt: skip
+    axes.plot(second + step / 2, completed, color=face.ink.light, linewidth=2)
+    peak = int(offered.argmax())
+    if buffer.account.refused:
+        _say(
+            axes,
+            f"{count(buffer.account.refused)} turned away",
+            second[np.flatnonzero(refused)[-1]] + step,
+            offered[peak] * 0.93,
+            MUTED.light,
+        )
+    _say(axes, "offered", second[peak] - 4 * step, offered[peak], MUTED.light, bold=False)
+    # Named where it stands furthest above what is offered: there the backlog is being worked off.
+    above = int((completed - offered).argmax())
+    _say(axes, "completed", second[above] + step, completed[above], face.ink.light)
+    axes.margins(y=0.12)
+
+
+def _backlog(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
+    second = buffer.timeline.second.to_numpy(np.float64)
+    waiting = timeline.backlog(buffer.timeline).to_numpy(np.float64)
+    axes.fill_between(second, waiting, color=face.ink.light, alpha=0.2, linewidth=0)
+    axes.plot(second, waiting, color=face.ink.light, linewidth=1.6)
+    peak = int(waiting.argmax())
+    if waiting[peak] > 0:
+        late = second[peak] > 0.7 * second[-1]
+        _say(axes, f"{waiting[peak]:,.0f} waiting", second[peak], waiting[peak], face.ink.light, left=late)
+    axes.margins(y=0.22)
+
+
+def _throttles(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
+    frame = buffer.timeline
+    axes.bar(
+        frame.second,
+        frame.throttles,
+        width=float(frame.attrs["step_s"]),
+        align="edge",
+        color=face.ink.light,
+        linewidth=0,
+    )
+    total = buffer.observed.throttles
+    axes.annotate(
+        "not told" if total is None else "none" if total == 0 else f"{total:,} in all",
+        (1, 0.9), xycoords="axes fraction", ha="right", va="top", fontsize=9,
+        color=face.ink.light if total else MUTED.light, weight="bold" if total else "normal",
+    )  # fmt: skip
