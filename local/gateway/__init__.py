@@ -1,0 +1,8 @@
+"""API Gateway (REST): serves the `AWS::ApiGateway::*` resources of a template as AWS would.
+
+    api = RestApi(stack.resources, services={"kinesis": ..., "dynamodb": ...}, clock=..., ids=RandomIds())
+    server = await serve(api)          # routes are below {server.url}/{api.stage_name}
+
+A request's way, one module each: routing, throttle (stage), validation, integration (with parameters and
+mapping_template), integration_response; whatever goes wrong before or between ends in a gateway_response.
+"""

@@ -1,0 +1,215 @@
+"""Mapping templates: VTL with API Gateway's `$input`, `$util`, `$context` and `$stageVariables`.
+
+The engine is airspeed-ext, not airspeed: its behaviour is recorded against API Gateway itself (an undefined reference
+prints as nothing and is true in #if, backslashes in a string are just that, "" in a string is a quote), and airspeed
+0.7.1 cannot even read the last. Both interpret the parsed template, at about the same pace. A template is parsed once.
+What it renders from a request is only ever written, never read as VTL again.
+"""
+
+import base64
+import re
+import urllib.parse
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import airspeed
+import jsonpath_ng
+from jsonpath_ng.exceptions import JSONPathError
+from jsonpath_ng.parser import parse as parse_json_path
+
+from local.gateway.java_value import JavaMap, JavaString, java_value, render_json
+from local.gateway.payload import Payload, decode_json
+
+# AWS: "API Gateway quotas", the size of a mapping template (confidence M).
+MAX_TEMPLATE_BYTES: Final = 300 * 1024
+
+
+class TemplateSyntaxError(ValueError):
+    """A template that is no VTL; AWS refuses it at deployment."""
+
+
+class TemplateFailedError(Exception):
+    """A template that could not be rendered for this request. Its cause is attached."""
+
+
+class Parameters:
+    """What a client sent beside the body: `path` decoded, `query` the last value of each, `headers` lower-case."""
+
+    __slots__ = ("headers", "path", "query")
+
+    def __init__(self, path: Mapping[str, str], query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        self.path = path
+        self.query = query
+        self.headers = headers
+
+    def find(self, name: str) -> str | None:
+        """The parameter of that name: of the path, else the query string, else the headers."""
+        for values, key in ((self.path, name), (self.query, name), (self.headers, name.lower())):
+            if key in values:
+                return values[key]
+        return None
+
+
+NO_PARAMETERS: Final = Parameters({}, {}, {})
+
+
+class Input:
+    """`$input`: the body and the parameters of the request, or the body of the integration's response."""
+
+    __slots__ = ("_parameters", "_payload")
+
+    def __init__(self, payload: Payload, parameters: Parameters = NO_PARAMETERS) -> None:
+        self._payload = payload
+        self._parameters = parameters
+
+    @property
+    def body(self) -> JavaString:
+        """The body as it was sent."""
+        return JavaString(self._payload.text)
+
+    def json(self, path: str) -> JavaString:
+        """The value at a JSONPath, as JSON; an empty string's if there is none."""
+        if path == "$":
+            return JavaString(self._payload.json_text())
+        value = _at(path, self._payload.exact_json)
+        return JavaString('""' if value is None else render_json(value))
+
+    def path(self, path: str) -> Any:
+        """The value at a JSONPath, as an object; null if there is none."""
+        if not self._payload.text:
+            return JavaMap()
+        return java_value(_at(path, self._payload.exact_json))
+
+    def params(self, name: str | None = None) -> JavaString | JavaMap:
+        """One parameter, empty if it was not sent; or all, by `path`, `querystring` and `header`."""
+        parameters = self._parameters
+        if name is None:
+            return JavaMap(
+                path=java_value(dict(parameters.path)),
+                querystring=java_value(dict(parameters.query)),
+                header=java_value(dict(parameters.headers)),
+            )
+        return JavaString(parameters.find(name) or "")
+
+
+class Util:
+    """`$util`."""
+
+    __slots__ = ()
+
+    def escapeJavaScript(self, text: Any) -> JavaString:  # noqa: N802
+        r"""As Apache Commons Lang 2.6, which makes ' into \' (no JSON) and / into \/, and all but ASCII into \uXXXX."""
+        text = str(text)
+        for plain, escaped in _JAVASCRIPT_ESCAPES:
+            if plain in text:
+                text = text.replace(plain, escaped)
+        return JavaString(_NOT_PRINTABLE_ASCII.sub(_utf16_escapes, text))
+
+    def base64Encode(self, text: Any) -> JavaString:  # noqa: N802
+        """Base64 of the UTF-8 text."""
+        return JavaString(base64.b64encode(_utf8(text)).decode("ascii"))
+
+    def base64Decode(self, text: Any) -> JavaString:  # noqa: N802
+        """The UTF-8 text in base64."""
+        return JavaString(base64.b64decode(str(text)).decode("utf-8", "replace"))
+
+    def urlEncode(self, text: Any) -> JavaString:  # noqa: N802
+        """As java.net.URLEncoder: application/x-www-form-urlencoded, UTF-8."""
+        text = str(text)
+        for plain, escaped in _URL_ESCAPES:
+            if plain in text:
+                text = text.replace(plain, escaped)
+        return JavaString(_NOT_PRINTABLE_ASCII.sub(_percent_escapes, text))
+
+    def urlDecode(self, text: Any) -> JavaString:  # noqa: N802
+        """The inverse of urlEncode."""
+        return JavaString(urllib.parse.unquote_plus(str(text)))
+
+    def parseJson(self, text: Any) -> Any:  # noqa: N802
+        """The object in a JSON text."""
+        return java_value(decode_json(str(text)))
+
+
+class MappingTemplate:
+    """One template, parsed.
+
+    Raises:
+        TemplateSyntaxError: it is no VTL, or too long.
+    """
+
+    def __init__(self, text: str) -> None:
+        if len(text.encode()) > MAX_TEMPLATE_BYTES:
+            raise TemplateSyntaxError(f"a mapping template may have {MAX_TEMPLATE_BYTES} bytes")
+        self._template = airspeed.Template(text)
+        try:
+            self._template.ensure_compiled()
+        except airspeed.TemplateError as error:
+            raise TemplateSyntaxError(str(error)) from None
+
+    def render(self, source: Input, context: Mapping[str, Any], stage_variables: Mapping[str, str]) -> str:
+        """Render it.
+
+        Raises:
+            TemplateFailedError: something in it could not be evaluated; the cause says what.
+        """
+        names = {"input": source, "util": _UTIL, "context": context, "stageVariables": stage_variables}
+        try:
+            rendered: str = self._template.merge(names)
+        except airspeed.TemplateError as error:
+            raise TemplateFailedError(str(error)) from error.__cause__
+        except RecursionError as error:
+            raise TemplateFailedError("nested too deep") from error
+        return rendered
+
+
+_UTIL: Final = Util()
+# One replace for each character that occurs costs far less on an image's base64 than looking at every character.
+_JAVASCRIPT_ESCAPES: Final = (
+    ("\\", "\\\\"), ("'", "\\'"), ('"', '\\"'), ("/", "\\/"),
+    ("\b", "\\b"), ("\n", "\\n"), ("\t", "\\t"), ("\f", "\\f"), ("\r", "\\r"),
+)  # fmt: skip
+_NOT_PRINTABLE_ASCII: Final = re.compile(r"[^ -~]+")
+_URL_ESCAPES: Final = (
+    ("%", "%25"), ("+", "%2B"), (" ", "+"), *((char, f"%{ord(char):02X}") for char in "!\"#$&'(),/:;<=>?@[\\]^`{|}~"),
+)  # fmt: skip
+
+
+def _utf16_escapes(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02X}{units[at + 1]:02X}" for at in range(0, len(units), 2))
+
+
+def _percent_escapes(match: re.Match[str]) -> str:
+    return urllib.parse.quote(_utf8(match[0]))
+
+
+def _utf8(text: Any) -> bytes:
+    # Half a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a question mark, as in Java.
+    return str(text).encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1024)
+def _json_path(path: str) -> tuple[jsonpath_ng.JSONPath, bool]:
+    try:
+        parsed = parse_json_path(path)
+    except (JSONPathError, AttributeError) as error:
+        raise ValueError(f"{path!r} is no JSONPath: {error}") from None
+    return parsed, _is_definite(parsed)
+
+
+def _is_definite(path: jsonpath_ng.JSONPath) -> bool:
+    if isinstance(path, jsonpath_ng.Child):
+        return _is_definite(path.left) and _is_definite(path.right)
+    if isinstance(path, jsonpath_ng.Fields):
+        return len(path.fields) == 1 and path.fields[0] != "*"
+    return isinstance(path, jsonpath_ng.Root | jsonpath_ng.Index)
+
+
+def _at(path: str, value: Any) -> Any:
+    """What a path finds: a value or None if it names one place, a list if it may name many."""
+    parsed, definite = _json_path(path)
+    found = [match.value for match in parsed.find(value)]
+    if definite:
+        return found[0] if found else None
+    return found

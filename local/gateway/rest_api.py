@@ -1,0 +1,225 @@
+"""A REST API: its resources, methods and stage put together, and the way of a request through them."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from delivery.token_bucket import TokenBucket
+from local.clock import Clock
+from local.gateway import media_type
+from local.gateway.configuration import ConfigurationError, StackResource, of_type, truth
+from local.gateway.exchange import Context, Exchange, RequestIds, new_context, parse_query, random_ids
+from local.gateway.gateway_response import GatewayError, GatewayResponses, ResponseType
+from local.gateway.integration import Integration, make_integration
+from local.gateway.integration_response import IntegrationResponses
+from local.gateway.mapping_template import Parameters
+from local.gateway.media_type import BinaryMediaTypes
+from local.gateway.payload import Payload
+from local.gateway.routing import Routes
+from local.gateway.stage import Stage, Throttle
+from local.gateway.validation import BodyValidator, InvalidBodyError, InvalidParametersError, ParameterValidator
+from local.wire import WireRequest, WireResponse, WireService
+
+_LOG = logging.getLogger(__name__)
+
+# API Gateway quotas: the payload, which cannot be raised.
+MAX_PAYLOAD_BYTES: Final = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    resource_path: str
+    resource_id: str
+    throttle: Throttle
+    parameter_validator: ParameterValidator | None
+    body_validator: BodyValidator | None
+    integration: Integration
+    responses: IntegrationResponses
+
+
+class RestApi:
+    """The one REST API of a stack, on its one stage. Its routes are below `/{stage_name}`.
+
+    `services` are called by the name in an integration's Uri: kinesis, sqs, sns, dynamodb, s3. `account` is the token
+    bucket that all APIs of the account share.
+
+    Raises:
+        ConfigurationError: API Gateway would refuse a resource, or it needs what is not served here.
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[str, StackResource],
+        services: Mapping[str, WireService],
+        clock: Clock,
+        ids: RequestIds = random_ids,
+        *,
+        account: TokenBucket | None = None,
+    ) -> None:
+        logical_id, api = _only(resources, "RestApi")
+        self._api_id = api.ref
+        self._clock = clock
+        self._ids = ids
+        self._binary = BinaryMediaTypes(api.properties.get("BinaryMediaTypes") or ())
+        _, stage = _only(resources, "Stage")
+        self._stage = Stage(stage, account=account)
+        self._prefix = f"/{self._stage.name}"
+        self._gateway_responses = GatewayResponses(dict(of_type(resources, "GatewayResponse")))
+        self._routes: Routes[_Method] = Routes()
+        for verb, method in _methods(resources, logical_id, api, services, self._stage):
+            self._routes.add(method.resource_path, verb, method)
+
+    @property
+    def stage_name(self) -> str:
+        """The first part of every path."""
+        return self._stage.name
+
+    async def handle(self, request: WireRequest) -> WireResponse:
+        """Answer a client's request. Every error is a response."""
+        now = self._clock()
+        request_id = self._ids()
+        context = new_context(self._api_id, self._stage.name, request, request_id, int(now * 1000))
+        try:
+            response = await self._answer(request, context, now)
+        except GatewayError as error:
+            response = self._refuse(error, context)
+        except Exception as error:  # noqa: BLE001 (a service's defect is a client's 500, and the log's)
+            _LOG.exception("%s %s failed", request.method, request.path)
+            response = self._refuse(GatewayError(ResponseType.API_CONFIGURATION_ERROR, detail=repr(error)), context)
+        headers = {**response.headers, "x-amzn-requestid": request_id.plain, "x-amz-apigw-id": request_id.extended}
+        return WireResponse(response.status, headers, response.body)
+
+    async def _answer(self, request: WireRequest, context: Context, now: float) -> WireResponse:
+        below = self._below_stage(request.path)
+        if below is None:
+            return WireResponse(
+                403,
+                {"content-type": media_type.JSON, "x-amzn-errortype": "ForbiddenException"},
+                b'{"message":"Forbidden"}',
+            )
+        match = self._routes.find(below, request.method)
+        throttle = self._stage.passes if match is None else match.method.throttle
+        if not throttle(now):
+            raise GatewayError(ResponseType.THROTTLED)
+        if match is None:
+            raise GatewayError(ResponseType.MISSING_AUTHENTICATION_TOKEN)
+        if len(request.body) > MAX_PAYLOAD_BYTES:
+            raise GatewayError(ResponseType.REQUEST_TOO_LARGE)
+        method = match.method
+        context["resourcePath"] = method.resource_path
+        context["resourceId"] = method.resource_id
+        content_type = request.headers.get("content-type", "")
+        exchange = Exchange(
+            context,
+            self._stage.variables,
+            Parameters(match.path_parameters, parse_query(request.query), request.headers),
+            content_type,
+            Payload(request.body, binary=bool(content_type) and content_type in self._binary),
+        )
+        _validate(method, exchange)
+        upstream = await method.integration.answer(exchange)
+        return method.responses.select(upstream.status).transform(exchange, upstream, self._binary)
+
+    def _below_stage(self, path: str) -> str | None:
+        prefix = self._prefix
+        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in {"", "/"}:
+            return path[len(prefix) :]
+        return None
+
+    def _refuse(self, error: GatewayError, context: Context) -> WireResponse:
+        return self._gateway_responses.answer(error, context, self._stage.variables)
+
+
+def _validate(method: _Method, exchange: Exchange) -> None:
+    parameters = exchange.parameters
+    try:
+        if method.parameter_validator is not None:
+            method.parameter_validator.check(parameters.path, parameters.query, parameters.headers)
+        if method.body_validator is not None:
+            method.body_validator.check(exchange.content_type, exchange.payload)
+    except InvalidParametersError as error:
+        raise GatewayError(ResponseType.BAD_REQUEST_PARAMETERS, str(error)) from None
+    except InvalidBodyError as error:
+        raise GatewayError(ResponseType.BAD_REQUEST_BODY, error.message, detail=str(error)) from None
+
+
+def _methods(
+    resources: Mapping[str, StackResource],
+    api_logical_id: str,
+    api: StackResource,
+    services: Mapping[str, WireService],
+    stage: Stage,
+) -> Iterator[tuple[str, _Method]]:
+    paths = _resource_paths(resources, api)
+    models = {resource.ref: resource.properties["Schema"] for _, resource in of_type(resources, "Model")}
+    validators = {resource.ref: resource.properties for _, resource in of_type(resources, "RequestValidator")}
+    for logical_id, resource in of_type(resources, "Method"):
+        properties = resource.properties
+        verb, resource_id = str(properties["HttpMethod"]), str(properties["ResourceId"])
+        if resource_id not in paths:
+            raise ConfigurationError(logical_id, f"its ResourceId {resource_id} is none of {api_logical_id}'s")
+        if properties.get("AuthorizationType", "NONE") != "NONE" or truth(properties.get("ApiKeyRequired")):
+            raise ConfigurationError(logical_id, "authorization and API keys are not served here")
+        integration = properties.get("Integration") or {}
+        validator = validators.get(properties.get("RequestValidatorId", ""), {})
+        path = paths[resource_id]
+        yield (
+            verb,
+            _Method(
+                resource_path=path,
+                resource_id=resource_id,
+                throttle=stage.throttle(verb, path),
+                parameter_validator=_parameter_validator(properties, validator),
+                body_validator=_body_validator(logical_id, properties, validator, models),
+                integration=make_integration(logical_id, integration, services),
+                responses=IntegrationResponses(logical_id, integration, properties),
+            ),
+        )
+
+
+def _resource_paths(resources: Mapping[str, StackResource], api: StackResource) -> dict[str, str]:
+    """Each resource's path by its id, the root's too."""
+    by_id = {resource.ref: (logical_id, resource.properties) for logical_id, resource in of_type(resources, "Resource")}
+    root = str(api.attributes["RootResourceId"])
+
+    def path(resource_id: str, logical_id: str) -> str:
+        if resource_id == root:
+            return ""
+        if resource_id not in by_id:
+            raise ConfigurationError(logical_id, f"its parent {resource_id} is not a resource of this API")
+        own_id, properties = by_id[resource_id]
+        return f"{path(str(properties['ParentId']), own_id)}/{properties['PathPart']}"
+
+    return {root: "/", **{resource_id: path(resource_id, logical_id) for resource_id, (logical_id, _) in by_id.items()}}
+
+
+def _parameter_validator(properties: Mapping[str, Any], validator: Mapping[str, Any]) -> ParameterValidator | None:
+    if not truth(validator.get("ValidateRequestParameters")):
+        return None
+    required = []
+    for name, needed in (properties.get("RequestParameters") or {}).items():
+        place, _, key = str(name).removeprefix("method.request.").partition(".")
+        if truth(needed):
+            required.append((place, key))
+    return ParameterValidator(required) if required else None
+
+
+def _body_validator(
+    logical_id: str, properties: Mapping[str, Any], validator: Mapping[str, Any], models: Mapping[str, Any]
+) -> BodyValidator | None:
+    if not truth(validator.get("ValidateRequestBody")):
+        return None
+    schemas = {}
+    for content_type, model in (properties.get("RequestModels") or {}).items():
+        if model not in models:
+            raise ConfigurationError(logical_id, f"there is no model {model} in this template")
+        schemas[content_type] = models[model]
+    return BodyValidator(schemas)
+
+
+def _only(resources: Mapping[str, StackResource], kind: str) -> tuple[str, StackResource]:
+    found = list(of_type(resources, kind))
+    if len(found) != 1:
+        raise ConfigurationError(kind, f"there are {len(found)} in this template, and one is served")
+    return found[0]
