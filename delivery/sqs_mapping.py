@@ -150,10 +150,13 @@ class SqsMapping:
             done = [message for message in lease.ids if message not in failed] if failed else lease.ids
             self._queue.delete(now, lease.number, done)
 
+    def lease(self, invocation: Invocation, message: int) -> Lease:
+        """The lease under which a running invocation holds a message: its receipt, and how often it was received."""
+        return next(lease for lease in self._invoker.work_of(invocation).leases if message in lease.ids)
+
     def receive_count(self, invocation: Invocation, message: int) -> int:
         """How often a message of a running invocation was received, this time counted."""
-        leases = self._invoker.work_of(invocation).leases
-        return max(lease.receive_count(message) for lease in leases if message in lease.ids)
+        return self.lease(invocation, message).receive_count(message)
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
