@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an ONNX graph: ReLU6 throughout, no squeeze-and-excite, batch norms folded into the convolutions.
+"""EfficientNet-Lite0 as an ONNX graph: ReLU6 throughout, no squeeze-and-excite, batch norms folded in.
 
 Architecture: Tan and Le, "EfficientNet" (ICML 2019), in the Lite variant of the TensorFlow TPU repository.
 """
@@ -81,7 +81,8 @@ class _Graph:
         """A convolution, its batch norm folded in, and ReLU6 if `bounded`."""
         kernel = self._weights[f"{convolution}.weight"].astype(np.float64)
         mean, variance, scale, shift = (
-            self._weights[f"{norm}.{part}"].astype(np.float64) for part in ("running_mean", "running_var", "weight", "bias")
+            self._weights[f"{norm}.{part}"].astype(np.float64)
+            for part in ("running_mean", "running_var", "weight", "bias")
         )
         factor = scale / np.sqrt(variance + _BATCH_NORM_EPSILON)
         at = self.node(

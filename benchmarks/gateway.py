@@ -1,0 +1,81 @@
+"""How many requests a second the embedded AWS's Kinesis proxy route takes on one core, beside MiniStack's SQS route.
+
+    python -m benchmarks.gateway
+
+Both serve from core 0 and are driven by wrk from core 1, in turns, so that a machine whose speed drifts drifts for
+both. Nothing consumes the records: the mappings are paused. A request that is not answered 2xx spoils the run.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from benchmarks import ministack, wrk
+
+_SERVER_CORE = 0
+_WRK_CORE = 1
+_BODY = '{"image":{"key":"cat.jpg"}}'
+# Each shard takes 1,000 records a second: enough of them that none is the limit.
+_SHARDS = 32
+
+
+@contextmanager
+def kinesis_route() -> Iterator[str]:
+    """Start the embedded AWS, bound to one core; yields the URL of its Kinesis route."""
+    process = subprocess.Popen(
+        [
+            str(Path(sys.executable).parent / "forebay"),
+            *("local", "--json", "--exit-with-stdin"),
+            *("--parameter", f"KinesisShardCount={_SHARDS}"),
+            *("--parameter", "ThrottleRate=10000", "--parameter", "ConsumersEnabled=false"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {_SERVER_CORE}),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["outputs"]["ApiUrl"] + "/v1/kinesis/images"
+    finally:
+        process.stdin.close()
+        process.wait(30)
+
+
+@click.command()
+@click.option("--rounds", default=3, help="Turns of each.")
+@click.option("--seconds", default=5, help="Length of a turn.")
+@click.option("--connections", default=16)
+def main(rounds: int, seconds: int, connections: int) -> None:
+    """Measure both in turns and print the medians and their ratio."""
+    cores = os.cpu_count() or 1
+    if cores < 2:
+        raise click.ClickException(f"this takes two cores, one to serve and one to drive; there is {cores}")
+    ours: list[float] = []
+    theirs: list[float] = []
+    with kinesis_route() as our_url, ministack.queue_route(_SERVER_CORE) as their_url:
+        for turn in range(rounds):
+            for name, url, into in [("forebay kinesis", our_url, ours), ("ministack sqs", their_url, theirs)]:
+                measured = wrk.post(url, _BODY, seconds=seconds, connections=connections, core=_WRK_CORE)
+                if measured.failed:
+                    raise click.ClickException(
+                        f"{name}: {measured.failed} of {measured.requests} were not answered 2xx"
+                    )
+                click.echo(f"turn {turn + 1}  {name:16} {measured.per_second:8,.0f} requests/s")
+                into.append(measured.per_second)
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    click.echo(f"median  forebay kinesis  {statistics.median(ours):8,.0f} requests/s")
+    click.echo(f"median  ministack sqs    {statistics.median(theirs):8,.0f} requests/s (MiniStack {ministack.VERSION})")
+    click.echo(f"ratio   {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
