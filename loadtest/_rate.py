@@ -86,5 +86,6 @@ class Rate:
         slope = (end.rate - start.rate) / (end.second - start.second)
         # The root of slope/2 * s**2 + rate*s = beyond, in the form that does not cancel when the slope is near 0.
         root = math.sqrt(max(0.0, start.rate**2 + 2 * slope * beyond))
-        second = start.second + (2 * beyond / (start.rate + root) if beyond else 0.0)
+        # Both are 0 where so little is beyond that its square root is lost.
+        second = start.second + (2 * beyond / (start.rate + root) if start.rate + root else 0.0)
         return min(second, end.second)

@@ -1,0 +1,177 @@
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest._workload import DEFAULT_IMAGES, PHOTOS, WORKLOADS, WorkloadError, find, read
+
+GOOD = """\
+name: tiny
+why: to be read
+seed: 1
+buffers: [sns, sqs]
+rate:
+  - [0, 10]
+  - [30, 10]
+cut_off_s: 20
+"""
+
+
+@pytest.fixture
+def workload(tmp_path):
+    def write(text):
+        path = tmp_path / "w.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_workload_is_read_with_the_default_images(workload):
+    tiny = read(workload(GOOD))
+
+    assert (tiny.name, tiny.seed, tiny.buffers, tiny.cut_off_s) == ("tiny", 1, ("sns", "sqs"), 20.0)
+    assert tiny.rate.total == 300
+    assert tiny.images == DEFAULT_IMAGES
+    assert tiny.local == {}
+    assert json.loads(json.dumps(tiny.document))["rate"] == [[0, 10], [30, 10]]
+
+
+def test_images_and_local_options_are_read(workload):
+    tiny = read(
+        workload(
+            GOOD
+            + "images: [{photo: coffee.jpg, weight: 2, width: 200}, {photo: coffee.jpg}]\n"
+            + "local: {account_concurrency: 10, prewarm: false, seed: abc}\n"
+        )
+    )
+
+    assert [(image.name, image.weight) for image in tiny.images] == [("coffee-200", 2.0), ("coffee", 1.0)]
+    assert tiny.images[0].photo == PHOTOS / "coffee.jpg"
+    assert tiny.local == {"account_concurrency": 10, "prewarm": False, "seed": "abc"}
+
+
+def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
+    (tmp_path / "own.jpg").write_bytes((PHOTOS / "coffee.jpg").read_bytes())
+
+    assert read(workload(GOOD + "images: [{photo: own.jpg}]\n")).images[0].photo == tmp_path / "own.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (GOOD.replace("seed: 1", "sede: 1"), 3, "sede: there is no such key; did you mean seed?"),
+        (GOOD + "seed: 2\n", 9, "seed: it stands here a second time, first in line 3"),
+        (GOOD.replace("seed: 1\n", ""), 1, "seed is missing"),
+        (GOOD.replace("seed: 1", "seed: one"), 3, "seed: it is a text ('one'), not a whole number"),
+        (GOOD.replace("seed: 1", "seed: true"), 3, "seed: it is true or false ('true'), not a whole number"),
+        (GOOD.replace("seed: 1", "seed: -1"), 3, "seed: -1 is less than 0"),
+        (GOOD.replace("seed: 1", "seed:"), 3, "seed: it is empty, not a whole number"),
+        (GOOD.replace("tiny", "''"), 1, "name: it is empty"),
+        (GOOD.replace("tiny", "../up"), 1, "name: '../up' is not made of"),  # it becomes a folder
+        (GOOD.replace("tiny", "x" * 61), 1, "at most 60 letters"),
+        (GOOD.replace("sqs]", "sqz]"), 4, "buffers[1]: 'sqz' is none of sns, sqs, kinesis; did you mean sqs?"),
+        (GOOD.replace("sqs]", "sns]"), 4, "buffers[1]: sns stands here twice"),
+        (GOOD.replace("[sns, sqs]", "[]"), 4, "buffers: it names none of"),
+        (GOOD.replace("[sns, sqs]", "sns"), 4, "buffers: it is a text ('sns'), not a list"),
+        (GOOD.replace("[30, 10]", "[30]"), 7, "rate[1]: it has 1 numbers, not two"),
+        (GOOD.replace("[0, 10]", "[1, 10]"), 6, "rate[0]: the first knot is not at second 0"),
+        (GOOD.replace("- [30, 10]", "- [30, 10]\n  - [20, 10]"), 8, "rate[2]: second 20 comes after second 30"),
+        (GOOD.replace("[30, 10]", "[30, -1]"), 7, "rate[1][1]: -1 is less than 0"),
+        (GOOD.replace("[30, 10]", "[30, .inf]"), 7, "rate[1][1]: inf is not a finite number"),
+        (GOOD.replace("[30, 10]", "[30, .nan]"), 7, "rate[1][1]: nan is not a finite number"),
+        (GOOD.replace("  - [30, 10]\n", ""), 6, "rate: it needs two knots"),
+        (GOOD.replace("[0, 10]", "[0, 0]").replace("[30, 10]", "[30, 0]"), 6, "rate: not one arrival"),
+        (GOOD.replace("[30, 10]", "[30, 1e9]"), 7, "it is a text ('1e9'), not a number"),  # YAML 1.1 wants 1.0e+9
+        (GOOD.replace("[30, 10]", "[3000, 10000]"), 6, "15,015,000 arrivals; 5,000,000 are the most"),
+        (GOOD.replace("20", "0"), 8, "cut_off_s: 0 is not more than 0"),
+        (GOOD + "images: [{photo: cofee.jpg}]\n", 9, "there is no photo 'cofee.jpg'"),
+        (GOOD + "images: [{photo: ../../../etc/passwd}]\n", 9, "there is no photo"),
+        (GOOD + "images: [{photo: coffee.jpg, wieght: 2}]\n", 9, "images[0].wieght: there is no such key; did you mean"),
+        (GOOD + "images: [{photo: coffee.jpg, weight: 0}]\n", 9, "images[0].weight: 0 is not more than 0"),
+        (GOOD + "images: [{photo: coffee.jpg, width: 5000}]\n", 9, "images[0].width: 5000 is more than 4096"),
+        (GOOD + "images: [{photo: coffee.jpg}, {photo: coffee.jpg}]\n", 9, "images[1]: coffee stands here twice"),
+        (GOOD + "images: []\n", 9, "images: it names no image"),
+        (GOOD + "local: [1]\n", 9, "local: it is a list, not keys and values"),
+        (GOOD + "local: {a: [1]}\n", 9, "local.a: it is a list, not a text, a number, true or false"),
+        (GOOD + "local: {1: 2}\n", 9, "local: it is a whole number ('1'), not a text"),
+        (GOOD + "local: &x {a: *x}\n", 9, "*x is an alias"),  # an alias can hold itself
+        (GOOD + "why: [\n", 10, "this is not YAML"),
+        (GOOD + "\tx: 1\n", 9, "this is not YAML"),
+        ("- 1\n", 1, "it is a list, not keys and values"),
+    ],
+)
+def test_a_faulty_workload_is_refused_with_file_line_and_key(workload, text, line, says):
+    path = workload(text)
+
+    with pytest.raises(WorkloadError) as refused:
+        read(path)
+
+    assert str(refused.value).startswith(f"{path}:{line}: ")
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "it is empty"),
+        ("# only a remark\n", "it is empty"),
+        ("a: !!python/object/apply:os.system [ls]\n", "there is no such key"),  # nothing is built of a tag
+        ("a: 1\n---\nb: 1\n", "this is not YAML"),
+        ("\x00", "this is not YAML"),
+        ("[" * 5_000, "nested too deeply|not YAML"),
+    ],
+)
+def test_what_is_no_workload_at_all_is_refused(workload, text, says):
+    with pytest.raises(WorkloadError, match=says):
+        read(workload(text))
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "w.yaml"
+    path.write_bytes(b"\xff\xfe\xfa")
+
+    with pytest.raises(WorkloadError, match="cannot be read"):
+        read(path)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_workload_or_refused(text):
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(WorkloadError):
+        path = Path(folder) / "w.yaml"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        read(path)
+
+
+def test_a_name_is_one_of_ours_and_anything_else_a_file(workload):
+    path = workload(GOOD)
+
+    assert find("smoke") == WORKLOADS / "smoke.yaml"
+    assert find(str(path)) == path
+
+
+@pytest.mark.parametrize(("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are smoke, spike, steady")])
+def test_a_workload_that_is_not_there_is_refused_with_those_that_are(name, says):
+    with pytest.raises(WorkloadError) as refused:
+        find(name)
+
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("path", sorted(WORKLOADS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_workload_of_ours_is_sound_and_called_as_its_file(path):
+    workload = read(path)
+
+    assert workload.name == path.stem
+    assert workload.buffers == ("sns", "sqs", "kinesis")
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 60)])
+def test_a_workload_fits_its_time_even_if_every_buffer_is_cut_off(name, seconds):
+    workload = read(find(name))
+
+    assert len(workload.buffers) * (workload.rate.duration + workload.cut_off_s) < seconds
