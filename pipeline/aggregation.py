@@ -38,4 +38,6 @@ def deaggregate(data: bytes) -> "Sequence[bytes]":
         aggregate.ParseFromString(message)
     except DecodeError as error:
         raise DamagedAggregateError(f"the aggregate cannot be read: {error}") from None
+    if not aggregate.IsInitialized():
+        raise DamagedAggregateError("the aggregate cannot be read: a record in it lacks a field")
     return [record.data for record in aggregate.records]

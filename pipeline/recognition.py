@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from pipeline.request import InlineImage
@@ -47,8 +48,8 @@ _SERVER_ERROR = 500
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
-# A call is started only with this much time left: DetectLabels' prior p99 is 1.5 to 2 s.
-_CALL_S = 2.0
+# A call is started only with this much time left, in which most are answered: DetectLabels' prior p50 is 0.4 to 0.6 s.
+_CALL_S = 1.0
 _READ_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 2
 _LONGEST_REASON = 500
@@ -122,7 +123,7 @@ class Recogniser:
         self._uniform = uniform
 
     def recognise(self, image: "InlineImage | StoredImage", deadline: float) -> Recognised | Refused | OutOfTime:
-        """Recognise one image; the last call is started 2 s before `deadline`, a time of the clock.
+        """Recognise one image; the last call is started 1 s before `deadline`, a time of the clock.
 
         Raises:
             botocore.exceptions.ClientError: an error that says nothing of the image and that no retry mends, such as
@@ -150,7 +151,7 @@ class Recogniser:
                 if not _is_retryable(code, error):
                     raise
                 throttled += code in _THROTTLES
-            except (HTTPClientError, ResponseParserError) as error:
+            except (NoConnectionError, HTTPClientError, ResponseParserError) as error:
                 reason = _reason(type(error).__name__, str(error))
             else:
                 return _recognised(answer, Effort(attempts, throttled))

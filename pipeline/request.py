@@ -27,10 +27,9 @@ Buffer = Literal["sns", "sqs", "kinesis"]
 BUFFERS: tuple[Buffer, ...] = get_args(Buffer)
 
 
-# Times lie between 1970 and the year 5138, and whole numbers are exact in JSON readers and in DynamoDB: what a client
-# sends must not make a number that the results table refuses.
-_LATEST_MS = 1e14
-_LARGEST_WHOLE = 2**53 - 1
+# Whole numbers up to here are exact in every JSON reader and in DynamoDB: what a client sends must not make a number
+# that the results table refuses. infra.yaml's model of the body says the same.
+_LARGEST = 2**53 - 1
 # DynamoDB takes 2,048 bytes of partition key, for which request_id and run.id are used.
 _LONGEST_ID = 1_024
 
@@ -198,7 +197,7 @@ def _identifier(of: dict[str, Any], name: str) -> str:
 def _time(of: dict[str, Any], name: str) -> float:
     value = of.get(name)
     # Comparing is safe where converting is not: a whole number in JSON may be too large for a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST_MS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
         raise _FieldError(f"{name} is missing or not a time in ms since the epoch")
     return value
 
@@ -234,6 +233,6 @@ def _measurement(record: dict[str, Any]) -> Measurement | None:
         return None
     run = _object(body, "run")
     sequence = run.get("sequence")
-    if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence <= _LARGEST_WHOLE:
+    if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence <= _LARGEST:
         raise _FieldError("run.sequence is missing or not a whole number from 0")
     return Measurement(run_id=_identifier(run, "id"), sequence=sequence, intended_at=_time(run, "intended_at"))

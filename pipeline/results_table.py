@@ -81,10 +81,10 @@ class ResultsTable:
         now = self._now()
         item = to_item(result, expires_at=int(now) + self._ttl_s)
         if result.measurement is None:
-            item["stored_at"] = _number(_ms(now))
+            item["stored_at"] = _ms(now * 1_000)
         self._first_wins(result.request_id, item, deliveries=1)
         if result.measurement is not None:
-            self._first_wins(result.request_id, {"stored_at": _number(_ms(self._now()))}, deliveries=0)
+            self._first_wins(result.request_id, {"stored_at": _ms(self._now() * 1_000)}, deliveries=0)
 
     def count(self, request_id: str) -> None:
         """Count one more processing of a request whose result is stored already.
@@ -159,19 +159,19 @@ def to_item(result: Result, *, expires_at: int) -> dict[str, Any]:
         "reason": _text_or_null(result.reason),
         "model_version": _text_or_null(result.model_version),
         "buffer": _text_or_null(result.buffer),
-        "accepted_at": _number(passage.accepted_at),
-        "received_at": _number(passage.received_at),
-        "recognised_at": _number(passage.recognised_at),
+        "accepted_at": _ms(passage.accepted_at),
+        "received_at": _ms(passage.received_at),
+        "recognised_at": _ms(passage.recognised_at),
         "batch_size": _number(passage.batch_size),
         "attempts": _number(passage.attempts),
-        "init_ms": _number(passage.init_ms),
+        "init_ms": _ms(passage.init_ms),
         "environment": {"S": passage.environment},
         "expires_at": _number(expires_at),
     }
     if result.measurement is not None:
         item["run_id"] = {"S": result.measurement.run_id}
         item["sequence"] = _number(result.measurement.sequence)
-        item["intended_at"] = _number(result.measurement.intended_at)
+        item["intended_at"] = _ms(result.measurement.intended_at)
     return item
 
 
@@ -250,13 +250,14 @@ def _number(value: float) -> dict[str, str]:
     return {"N": repr(value)}
 
 
+def _ms(ms: float) -> dict[str, str]:
+    # To the microsecond: a client may send 1e-200, which is a number to JSON and none to DynamoDB (1e-130 and above).
+    return _number(round(ms, 3))
+
+
 def _text_or_null(text: str | None) -> dict[str, Any]:
     return {"NULL": True} if text is None else {"S": text}
 
 
 def _text_or_none(value: "Mapping[str, Any] | None") -> str | None:
     return None if value is None or "NULL" in value else cast("str", value["S"])
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1_000, 3)

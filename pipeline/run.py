@@ -97,7 +97,8 @@ class RunFolder:
             raise RunError(f"{self.path} holds no run: it has no {self.description.name}") from None
         except ValueError as error:
             raise RunError(f"{self.description} is not JSON: {error}") from None
-        assert isinstance(description, dict)
+        if not isinstance(description, dict):
+            raise RunError(f"{self.description} is not a JSON object: the run was not written by this program")
         return description
 
 
@@ -135,13 +136,20 @@ class RowWriter:
 
 
 def read_rows(path: "Path") -> "Iterator[dict[str, Any]]":
-    """Read a `.rows` file, a dict a row; a row cut off at the end is left out. No file, no rows."""
+    """Read a `.rows` file, a dict a row; a row cut off at the end is left out. No file, no rows.
+
+    Raises:
+        RunError: something in it is no row of its columns.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
         unpacker = msgpack.Unpacker(file, use_list=True)
-        columns = next(iter(unpacker), None)
-        if columns is None:
-            return
-        for values in unpacker:
-            yield dict(zip(columns, values, strict=True))
+        try:
+            columns = next(unpacker, None)
+            if columns is None:
+                return
+            for values in unpacker:
+                yield dict(zip(columns, values, strict=True))
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise RunError(f"{path} is damaged near byte {unpacker.tell()}: {error}; delete the run") from None
