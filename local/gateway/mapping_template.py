@@ -208,6 +208,8 @@ def _is_definite(path: jsonpath_ng.JSONPath) -> bool:
 
 def _at(path: str, value: Any) -> Any:
     """What a path finds: a value or None if it names one place, a list if it may name many."""
+    if path == "$":
+        return value
     parsed, definite = _json_path(path)
     found = [match.value for match in parsed.find(value)]
     if definite:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import json
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, Final, Literal, NoReturn
 
 ContentHandling = Literal["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"]
@@ -26,47 +25,59 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_UNREAD: Final = object()
 _JSON: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 # Numbers as they were written: a float would round them.
 _EXACT_JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 class Payload:
-    """A body, text or binary. Text is UTF-8; what is not becomes U+FFFD, as on AWS."""
+    """A body, text or binary. Text is UTF-8; what is not becomes U+FFFD, as on AWS. Read on first use, and once."""
+
+    __slots__ = ("_binary", "_data", "_exact_json", "_json", "_text")
 
     def __init__(self, data: bytes, *, binary: bool = False) -> None:
         self._data = data
         self._binary = binary
+        self._text: str | None = None
+        self._json: Any = _UNREAD
+        self._exact_json: Any = _UNREAD
 
     @property
     def data(self) -> bytes:
         """The bytes to pass on untransformed."""
         return self._data if self._binary else self.text.encode("utf-8", "replace")
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The body as a template sees it.
 
         Raises:
             NotTextError: it is binary.
         """
-        if self._binary:
-            raise NotTextError("a binary body needs contentHandling CONVERT_TO_TEXT before a template can read it")
-        return self._data.decode("utf-8", "replace")
+        if self._text is None:
+            if self._binary:
+                raise NotTextError("a binary body needs contentHandling CONVERT_TO_TEXT before a template can read it")
+            self._text = self._data.decode("utf-8", "replace")
+        return self._text
 
-    @cached_property
+    @property
     def json(self) -> Any:
         """The body's JSON value.
 
         Raises:
             NotJsonError: it is none.
         """
-        return _decode(_JSON, self.text)
+        if self._json is _UNREAD:
+            self._json = _decode(_JSON, self.text)
+        return self._json
 
-    @cached_property
+    @property
     def exact_json(self) -> Any:
         """The same with fractions as Decimal, so that they can be written again as they were."""
-        return decode_json(self.text)
+        if self._exact_json is _UNREAD:
+            self._exact_json = decode_json(self.text)
+        return self._exact_json
 
     def json_text(self) -> str:
         """The whole body as `$input.json('$')` renders it: its own text, which loses nothing."""
