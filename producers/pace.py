@@ -16,7 +16,10 @@ class Pace:
     _free_at: dict[int, float] = field(default_factory=dict)
 
     def book(self, now: float, records: "Iterable[tuple[int, int]]") -> float:
-        """Book records, each a shard and its bytes, and say how many seconds to wait before sending them."""
+        """Book records, each a shard and its bytes, and say how many seconds to wait before sending them together.
+
+        Waiting cannot make room for more than one second's worth for a single shard.
+        """
         wait = 0.0
         for shard, size in records:
             cost = max(1 / self.records_per_s, size / self.bytes_per_s)
