@@ -26,7 +26,8 @@ MAX_INTEGER = 2**63 - 1
 class Operation:
     """One operation of a service."""
 
-    def __init__(self, model: OperationModel) -> None:
+    def __init__(self, model: OperationModel, *, check_enums: bool) -> None:
+        self._check_enums = check_enums
         self.name = model.name
         self.input = model.input_shape
         self.output = model.output_shape
@@ -47,13 +48,20 @@ class Operation:
 
     @cached_property
     def _read(self) -> Read:
-        return _reader(self.input) if self.input is not None else lambda _value, _path, _problems: {}
+        if self.input is None:
+            return lambda _value, _path, _problems: {}
+        return _Compiler(check_enums=self._check_enums).reader(self.input)
 
 
 class ApiModel:
-    """A service by botocore's name for it."""
+    """A service by botocore's name for it.
 
-    def __init__(self, service: str) -> None:
+    `check_enums` is for services that hold to the enums of their model; SQS's gives ReceiveMessage's AttributeNames the
+    names of a queue's attributes.
+    """
+
+    def __init__(self, service: str, *, check_enums: bool = True) -> None:
+        self._check_enums = check_enums
         self._model = botocore.session.get_session().get_service_model(service)
         self.target_prefix: str = self._model.metadata.get("targetPrefix", "")
         self.version: str = self._model.api_version
@@ -63,108 +71,116 @@ class ApiModel:
         """An operation the model has; KeyError if it has none of that name."""
         if name not in self.operations:
             raise KeyError(name)
-        return Operation(self._model.operation_model(name))
+        return Operation(self._model.operation_model(name), check_enums=self._check_enums)
+
+    def enum(self, shape: str) -> frozenset[str]:
+        """The values of an enum, by its shape's name."""
+        values: list[str] = self._model.shape_for(shape).metadata["enum"]
+        return frozenset(values)
 
 
-def _reader(shape: Shape) -> Read:
-    match shape:
-        case StructureShape():
-            return _structure_reader(shape)
-        case ListShape():
-            return _list_reader(shape)
-        case MapShape():
-            return _map_reader(shape)
-    match shape.type_name:
-        case "string":
-            return _string_reader(shape)
-        case "blob":
-            return _blob_reader(shape)
-        case "integer" | "long":
-            return _integer_reader(shape)
-        case "boolean":
-            return _read_boolean
-        case "timestamp" | "double" | "float":
-            return _read_number
-    raise NotImplementedError(f"the shape {shape.name} is a {shape.type_name}")
+class _Compiler:
+    """Makes readers of shapes."""
 
+    def __init__(self, *, check_enums: bool) -> None:
+        self._check_enums = check_enums
 
-def _structure_reader(shape: StructureShape) -> Read:
-    members = [(name, _java_name(name), _reader(member)) for name, member in shape.members.items()]
-    required = [(name, _java_name(name)) for name in shape.required_members]
+    def reader(self, shape: Shape) -> Read:
+        match shape:
+            case StructureShape():
+                return self._structure(shape)
+            case ListShape():
+                return self._list(shape)
+            case MapShape():
+                return self._map(shape)
+        match shape.type_name:
+            case "string":
+                return self._string(shape)
+            case "blob":
+                return _blob_reader(shape)
+            case "integer" | "long":
+                return _integer_reader(shape)
+            case "boolean":
+                return _read_boolean
+            case "timestamp" | "double" | "float":
+                return _read_number
+        raise NotImplementedError(f"the shape {shape.name} is a {shape.type_name}")
 
-    def read(value: Any, path: str, problems: list[str]) -> dict[str, Any]:
-        if type(value) is not dict:
-            raise MalformedError(_unexpected(value, "Structure"))
-        prefix = f"{path}." if path else ""
-        values = {}
-        for name, java_name, read_member in members:
-            member = value.get(name)
-            if member is not None:
-                values[name] = read_member(member, prefix + java_name, problems)
-        for name, java_name in required:
-            if name not in values:
-                raise MissingError(prefix + java_name, name)
-        return values
+    def _structure(self, shape: StructureShape) -> Read:
+        members = [(name, _java_name(name), self.reader(member)) for name, member in shape.members.items()]
+        required = [(name, _java_name(name)) for name in shape.required_members]
 
-    return read
+        def read(value: Any, path: str, problems: list[str]) -> dict[str, Any]:
+            if type(value) is not dict:
+                raise MalformedError(_unexpected(value, "Structure"))
+            prefix = f"{path}." if path else ""
+            values = {}
+            for name, java_name, read_member in members:
+                member = value.get(name)
+                if member is not None:
+                    values[name] = read_member(member, prefix + java_name, problems)
+            for name, java_name in required:
+                if name not in values:
+                    raise MissingError(prefix + java_name, name)
+            return values
 
+        return read
 
-def _list_reader(shape: ListShape) -> Read:
-    read_member = _reader(shape.member)
-    check = _length_check(shape)
+    def _list(self, shape: ListShape) -> Read:
+        read_member = self.reader(shape.member)
+        check = _length_check(shape)
 
-    def read(value: Any, path: str, problems: list[str]) -> list[Any]:
-        if type(value) is not list:
-            raise MalformedError(_unexpected(value, "List"))
-        check(len(value), lambda: "list", path, problems)
-        return [
-            read_member(member, f"{path}.{number}.member", problems)
-            for number, member in enumerate(value, 1)
-            if member is not None
-        ]
+        def read(value: Any, path: str, problems: list[str]) -> list[Any]:
+            if type(value) is not list:
+                raise MalformedError(_unexpected(value, "List"))
+            if not check(len(value), lambda: "list", path, problems):
+                return []
+            return [
+                read_member(member, f"{path}.{number}.member", problems)
+                for number, member in enumerate(value, 1)
+                if member is not None
+            ]
 
-    return read
+        return read
 
+    def _map(self, shape: MapShape) -> Read:
+        read_key = self.reader(shape.key)
+        read_value = self.reader(shape.value)
 
-def _map_reader(shape: MapShape) -> Read:
-    read_key = _reader(shape.key)
-    read_value = _reader(shape.value)
+        def read(value: Any, path: str, problems: list[str]) -> dict[str, Any]:
+            if type(value) is not dict:
+                raise MalformedError(_unexpected(value, "Map"))
+            return {
+                read_key(key, f"{path}.key", problems): read_value(member, f"{path}.{key}.member", problems)
+                for key, member in value.items()
+                if member is not None
+            }
 
-    def read(value: Any, path: str, problems: list[str]) -> dict[str, Any]:
-        if type(value) is not dict:
-            raise MalformedError(_unexpected(value, "Map"))
-        return {
-            read_key(key, f"{path}.key", problems): read_value(member, f"{path}.{key}.member", problems)
-            for key, member in value.items()
-            if member is not None
-        }
+        return read
 
-    return read
+    def _string(self, shape: Shape) -> Read:
+        check_length = _length_check(shape)
+        pattern = shape.metadata.get("pattern")
+        matches = re.compile(pattern).fullmatch if pattern else None
+        allowed = shape.enum if self._check_enums and isinstance(shape, StringShape) else []
 
-
-def _string_reader(shape: Shape) -> Read:
-    check_length = _length_check(shape)
-    pattern = shape.metadata.get("pattern")
-    matches = re.compile(pattern).fullmatch if pattern else None
-    allowed = shape.enum if isinstance(shape, StringShape) else []
-
-    def read(value: Any, path: str, problems: list[str]) -> str:
-        if type(value) is not str:
-            raise MalformedError(_unexpected(value, "String"))
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise MalformedError("Unpaired surrogate in a string") from None
-        if not check_length(len(value), lambda: value, path, problems):
+        def read(value: Any, path: str, problems: list[str]) -> str:
+            if type(value) is not str:
+                raise MalformedError(_unexpected(value, "String"))
+            if not value.isascii():
+                try:
+                    value.encode()
+                except UnicodeEncodeError:
+                    raise MalformedError("Unpaired surrogate in a string") from None
+            if not check_length(len(value), lambda: value, path, problems):
+                return value
+            if matches is not None and not matches(value):
+                problems.append(_problem(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
+            if allowed and value not in allowed:
+                problems.append(_problem(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]"))
             return value
-        if matches is not None and not matches(value):
-            problems.append(_problem(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
-        if allowed and value not in allowed:
-            problems.append(_problem(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]"))
-        return value
 
-    return read
+        return read
 
 
 def _blob_reader(shape: Shape) -> Read:

@@ -64,7 +64,9 @@ class Sqs:
             "ListQueues": self._list_queues,
             "PurgeQueue": self._purge_queue,
         }
-        model = ApiModel("sqs")
+        model = ApiModel("sqs", check_enums=False)
+        self._queue_attributes = model.enum("QueueAttributeName")
+        self._system_attributes = model.enum("MessageSystemAttributeName")
         self._json = JsonProtocol(
             model, "1.0", handlers, translate, request_id, namespace=namespace, query_compatible=True
         )
@@ -112,6 +114,8 @@ class Sqs:
 
     async def _receive_message(self, values: dict[str, Any]) -> dict[str, Any] | None:
         queue = self._queue(values)
+        system = {*values.get("AttributeNames", []), *values.get("MessageSystemAttributeNames", [])}
+        _check_names(system, self._system_attributes)
         most = values.get("MaxNumberOfMessages", 1)
         if not 1 <= most <= RECEIVE_MESSAGES:
             raise invalid(
@@ -127,7 +131,6 @@ class Sqs:
             raise ServiceError("OverLimit", "Too many messages in flight: delete some of those received.", status=403)
         if not received:
             return {}
-        system = set(values.get("AttributeNames", [])) | set(values.get("MessageSystemAttributeNames", []))
         wanted = attribute_filter(values.get("MessageAttributeNames", []))
         return {"Messages": [write_received(message, queue, system, wanted) for message in received]}
 
@@ -175,6 +178,7 @@ class Sqs:
     async def _get_queue_attributes(self, values: dict[str, Any]) -> dict[str, Any]:
         attributes = _attributes(self._queue(values))
         names = values.get("AttributeNames", [])
+        _check_names(names, self._queue_attributes)
         if "All" not in names:
             attributes = {name: value for name, value in attributes.items() if name in names}
         return {"Attributes": attributes} if attributes else {}
@@ -264,6 +268,12 @@ def _batch(values: dict[str, Any]) -> list[dict[str, Any]]:
             raise batch_error("BatchEntryIdsNotDistinct", f"Id {entry['Id']} repeated.")
         seen.add(entry["Id"])
     return entries
+
+
+def _check_names(names: Iterable[str], known: frozenset[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ServiceError("InvalidAttributeName", f"Unknown Attribute {name}.")
 
 
 def _attributes(queue: Queue) -> dict[str, str]:

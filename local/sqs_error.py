@@ -1,7 +1,7 @@
 """The errors SQS answers with, each with its name in the query protocol."""
 
 from local.queue import InvalidReceiptError, Queue
-from local.service_error import ConstraintError, MalformedError, MissingError, ServiceError, UnreadableError
+from local.service_error import MalformedError, MissingError, ServiceError, UnreadableError, validation_message
 
 
 def invalid(message: str) -> ServiceError:
@@ -61,6 +61,4 @@ def translate(error: UnreadableError) -> ServiceError:
             return no_queue()
         case MissingError():
             return missing(error.name)
-        case ConstraintError():
-            return ServiceError("InvalidAttributeName", f"Unknown Attribute: {error}")
-    raise NotImplementedError(type(error))
+    return invalid(validation_message(error))
