@@ -1,0 +1,141 @@
+"""The buffers of a stack: its streams, queues and topics, with the machines that decide for them."""
+
+import dataclasses
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from delivery.kinesis_stream import KinesisStream
+from delivery.protocol import Delivery
+from delivery.quotas import Quotas
+from delivery.sns_topic import SnsTopic
+from delivery.sqs_queue import SqsQueue
+from local.clock import Clock
+from local.queue import Queue, QueueSettings
+from local.resource_properties import NotServedError, document, read
+from local.stream import Stream
+from local.template import Resource
+from local.topic import Subscription, Topic
+
+_ENCRYPTION_AND_TAGS: Final = (
+    "StreamEncryption", "SqsManagedSseEnabled", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "Tags",
+)  # fmt: skip
+_HOUR_S: Final = 3600.0
+
+
+def message_id() -> str:
+    """A new message's id."""
+    return str(uuid.uuid4())
+
+
+def stream_of(resource: Resource, quotas: Quotas, overridden: Collection[str], clock: Clock) -> Stream:
+    """The stream of an `AWS::Kinesis::Stream`. A quota that was overridden by hand goes before the template.
+
+    Raises:
+        NotServedError: it is on demand, or has a property that is not served.
+    """
+    heeded = ("Name", "ShardCount", "RetentionPeriodHours", "StreamModeDetails", "MaxRecordSizeInKiB")
+    properties = read(resource, heeded=heeded, harmless=_ENCRYPTION_AND_TAGS)
+    if properties.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED") != "PROVISIONED":
+        raise NotServedError(resource.logical_id, "only PROVISIONED streams are served here; set ShardCount")
+    own: dict[str, Any] = {}
+    if "RetentionPeriodHours" in properties:
+        own["kinesis_retention_s"] = int(properties["RetentionPeriodHours"]) * _HOUR_S
+    if "MaxRecordSizeInKiB" in properties:
+        own["kinesis_record_bytes"] = int(properties["MaxRecordSizeInKiB"]) * 1024
+    quotas = dataclasses.replace(quotas, **{name: value for name, value in own.items() if name not in overridden})
+    machine = KinesisStream(int(properties.get("ShardCount", 1)), quotas)
+    return Stream(resource.ref, resource.attributes["Arn"], machine, clock, quotas)
+
+
+def queues_of(resources: Sequence[Resource], quotas: Quotas, clock: Clock) -> dict[str, Queue]:
+    """The queues of all `AWS::SQS::Queue`, by ARN.
+
+    Raises:
+        NotServedError: one is FIFO, or names a dead-letter queue that is not in the template.
+    """
+    by_arn = {resource.attributes["Arn"]: resource for resource in resources}
+    queues: dict[str, Queue] = {}
+
+    def queue(arn: str, asked_by: str, above: tuple[str, ...]) -> Queue:
+        if arn in above or arn not in by_arn:
+            raise NotServedError(asked_by, f"its dead-letter queue {arn} is no other queue of the template")
+        if arn not in queues:
+            redrive = by_arn[arn].properties.get("RedrivePolicy")
+            target = document(redrive).get("deadLetterTargetArn") if redrive else None
+            dead_letters = queue(str(target), by_arn[arn].logical_id, (*above, arn)) if target else None
+            queues[arn] = _queue(by_arn[arn], dead_letters, quotas, clock)
+        return queues[arn]
+
+    for arn, resource in by_arn.items():
+        queue(arn, resource.logical_id, ())
+    return queues
+
+
+def _queue(resource: Resource, dead_letter_queue: Queue | None, quotas: Quotas, clock: Clock) -> Queue:
+    heeded = (
+        "QueueName", "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "ReceiveMessageWaitTimeSeconds",
+        "MaximumMessageSize", "RedrivePolicy", "RedriveAllowPolicy",
+    )  # fmt: skip
+    properties = read(resource, heeded=heeded, harmless=_ENCRYPTION_AND_TAGS)
+    defaults = QueueSettings()
+    redrive = document(properties["RedrivePolicy"]) if "RedrivePolicy" in properties else {}
+    settings = QueueSettings(
+        visibility_timeout=int(properties.get("VisibilityTimeout", defaults.visibility_timeout)),
+        retention=int(properties.get("MessageRetentionPeriod", defaults.retention)),
+        delay=int(properties.get("DelaySeconds", defaults.delay)),
+        receive_wait=int(properties.get("ReceiveMessageWaitTimeSeconds", defaults.receive_wait)),
+        maximum_message_size=int(properties.get("MaximumMessageSize", defaults.maximum_message_size)),
+        max_receive_count=int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None,
+    )
+    machine = SqsQueue(
+        quotas=quotas,
+        visibility_timeout_s=settings.visibility_timeout,
+        max_receive_count=settings.max_receive_count,
+        retention_s=settings.retention,
+    )
+    return Queue(
+        resource.attributes["QueueName"],
+        resource.ref,
+        resource.attributes["Arn"],
+        machine,
+        clock,
+        message_id,
+        settings=settings,
+        dead_letter_queue=dead_letter_queue,
+    )
+
+
+def topic_of(
+    resource: Resource,
+    subscriptions: Iterable[Subscription],
+    deliveries: Sequence[Delivery],
+    quotas: Quotas,
+    overridden: Collection[str],
+    clock: Clock,
+) -> Topic:
+    """The topic of an `AWS::SNS::Topic`, in front of its subscribers' deliveries."""
+    heeded = ("TopicName", "MaximumMessageSize")
+    properties = read(resource, heeded=heeded, harmless=(*_ENCRYPTION_AND_TAGS, "DisplayName"))
+    if "MaximumMessageSize" in properties and "sns_message_bytes" not in overridden:
+        quotas = dataclasses.replace(quotas, sns_message_bytes=int(properties["MaximumMessageSize"]))
+    return Topic(
+        resource.ref,
+        SnsTopic(deliveries, quotas),
+        clock,
+        message_id,
+        maximum_message_size=quotas.sns_message_bytes,
+        subscriptions=list(subscriptions),
+    )
+
+
+def subscription_of(resource: Resource, function_arns: Mapping[str, object]) -> Subscription:
+    """The subscription of an `AWS::SNS::Subscription`.
+
+    Raises:
+        NotServedError: its endpoint is no function of the template.
+    """
+    properties = read(resource, heeded=("TopicArn", "Protocol", "Endpoint"))
+    if properties.get("Protocol") != "lambda" or properties.get("Endpoint") not in function_arns:
+        raise NotServedError(resource.logical_id, "a topic delivers to a function of this template, or to nobody")
+    return Subscription(resource.ref, "lambda", str(properties["Endpoint"]))

@@ -1,0 +1,173 @@
+"""`forebay local`: the embedded AWS on its own."""
+
+import asyncio
+import json
+import logging
+import shlex
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import uvloop
+
+from delivery.environments import ConcurrencyError
+from delivery.quotas import UnknownQuotaError
+from local.embedded import EmbeddedAws, Options, Ready
+from local.gateway.configuration import ConfigurationError
+from local.resource_properties import NotServedError
+from local.server_process import ServerProcessError
+from local.storage import StorageError
+from local.template import TemplateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFAULTS = Options()
+_REFUSALS = (
+    TemplateError, NotServedError, ConfigurationError, ConcurrencyError, UnknownQuotaError, ServerProcessError,
+    StorageError, OSError, ValueError,
+)  # fmt: skip
+
+
+class _Assignment(click.ParamType):
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, text = str(value).partition("=")
+        if not name or not equals:
+            self.fail(f"{value!r} is not of the form Name=Value", param, ctx)
+        return name, text
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the API; 0 takes a free one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready, for a program to read.")
+@click.option("--exit-with-stdin", is_flag=True, help="Stop when standard input closes, too.")
+@click.option("--parameter", "parameters", type=_Assignment(), multiple=True, help="A parameter of the template.")
+@click.option("--quota", "quotas", type=_Assignment(), multiple=True, help="A quota of AWS, by its name in delivery.")
+@click.option(
+    "--account-concurrency",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.account_concurrency,
+    show_default=True,
+    help="Function invocations at once; each is a process here. A new AWS account has 10.",
+)
+@click.option(
+    "--rekognition-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULTS.rekognition_rate,
+    show_default=True,
+    help="DetectLabels calls a second. AWS: 50 in its large Regions, 5 elsewhere.",
+)
+@click.option(
+    "--rekognition-median-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULTS.rekognition_median_ms,
+    show_default=True,
+    help="The median time of a DetectLabels call.",
+)
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--log-dir", type=click.Path(file_okay=False, path_type=Path), help="Keep the functions' logs in this folder."
+)
+@click.option(
+    "--template",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=_DEFAULTS.template,
+    help="Another template than infra.yaml.",
+)
+def local(
+    as_json: bool,
+    exit_with_stdin: bool,
+    parameters: "tuple[tuple[str, str], ...]",
+    quotas: "tuple[tuple[str, str], ...]",
+    **options: Any,
+) -> None:
+    """Serve infra.yaml on this machine: API Gateway, Kinesis, SQS, SNS, Lambda, S3, DynamoDB and Rekognition.
+
+    It needs no AWS account and listens on 127.0.0.1 only. Ctrl-C stops it and all it started; nothing is kept.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    chosen = Options(parameters=dict(parameters), quotas=_numbers(quotas), **options)
+    try:
+        uvloop.run(_serve(chosen, as_json=as_json, exit_with_stdin=exit_with_stdin))
+    except _REFUSALS as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _numbers(quotas: "tuple[tuple[str, str], ...]") -> dict[str, float]:
+    numbers = {}
+    for name, text in quotas:
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            raise click.UsageError(f"quota {name} is a number, not {text!r}") from None
+    return numbers
+
+
+async def _serve(options: Options, *, as_json: bool, exit_with_stdin: bool) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # While it starts, too: what has been started must be stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    if exit_with_stdin:
+        await loop.connect_read_pipe(lambda: _UntilClosed(stopped), sys.stdin)
+    starting = loop.create_task(EmbeddedAws.start(options, _tell))
+    stopping = loop.create_task(stopped.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return
+    stopping_early = stopped.is_set()
+    embedded = await starting
+    try:
+        if not stopping_early:
+            click.echo(_as_json(embedded.ready) if as_json else _as_text(embedded.ready))
+            sys.stdout.flush()
+        await stopping
+    finally:
+        await embedded.close()
+
+
+class _UntilClosed(asyncio.Protocol):
+    def __init__(self, stopped: asyncio.Event) -> None:
+        self._stopped = stopped
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        self._stopped.set()
+
+
+def _tell(step: str) -> None:
+    click.echo(f"starting {step}", err=True)
+
+
+def _as_json(ready: Ready) -> str:
+    return json.dumps(asdict(ready), separators=(",", ":"))
+
+
+def _as_text(ready: Ready) -> str:
+    api = ready.outputs["ApiUrl"]
+    return f"""
+The API is at {api}
+
+  curl -T photo.jpg -H 'Content-Type: image/jpeg' {api}/v1/images/photo.jpg
+  curl -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' {api}/v1/kinesis/images
+  curl {api}/v1/requests/REQUEST_ID
+
+/v1/sqs/images and /v1/sns/images take the same. An image can come with its request:
+{{"image": {{"bytes": "<base64>"}}}}. How the buffers stand: {ready.control_url}/state
+
+For boto3 and the aws command:
+
+{_exports(ready.environment)}
+
+Ctrl-C stops it."""
+
+
+def _exports(environment: "Mapping[str, str]") -> str:
+    return "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in sorted(environment.items()))

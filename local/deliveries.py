@@ -1,0 +1,193 @@
+"""How the buffers of a stack reach its functions: event source mappings and subscriptions, each with its driver."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from delivery.async_invoke import AsyncInvoke
+from delivery.kinesis_mapping import KinesisMapping
+from delivery.quotas import Quotas
+from delivery.sqs_mapping import SqsMapping
+from local.async_source import AsyncSource, EventStore
+from local.clock import Clock
+from local.driver import Driver
+from local.failure_destination import FailureBucket, FailureDestination, FailureQueue
+from local.function import Function
+from local.gateway.configuration import truth
+from local.kinesis_source import KinesisSource
+from local.queue import Queue
+from local.resource_properties import NotServedError, last_segment, read
+from local.sqs_source import SqsSource
+from local.stream import Stream
+from local.template import Resource
+from local.wire import WireService
+
+# API:CreateEventSourceMapping.
+_KINESIS_BATCH_SIZE: Final = 100
+_SQS_BATCH_SIZE: Final = 10
+# API:PutFunctionEventInvokeConfig; what holds for a function that has no such configuration, too.
+_EVENT_RETRIES: Final = 2
+_EVENT_AGE_S: Final = 21_600
+
+_MAPPING: Final = (
+    "FunctionName",
+    "EventSourceArn",
+    "BatchSize",
+    "MaximumBatchingWindowInSeconds",
+    "FunctionResponseTypes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What it takes to make a delivery: the functions by ARN, and where failures may go."""
+
+    functions: Mapping[str, Function]
+    queues: Mapping[str, Queue]
+    buckets: Mapping[str, str]
+    s3: WireService
+    quotas: Quotas
+    clock: Clock
+    seed: int
+
+    def of_stream(self, resource: Resource, stream: Stream) -> Driver:
+        """A Kinesis mapping, its driver subscribed to the stream.
+
+        Raises:
+            NotServedError: it has a property that is not served, or names what is not in the template.
+        """
+        properties = read(
+            resource,
+            heeded=(
+                *_MAPPING, "ParallelizationFactor", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds",
+                "BisectBatchOnFunctionError", "DestinationConfig",
+            ),
+            # Nothing is in a stream before its mapping here, so every starting position is the same.
+            harmless=("StartingPosition", "Tags"),
+        )  # fmt: skip
+        function = self.function(resource)
+        destination = self._destination(resource)
+        partial = _reports_failures(properties)
+        machine = KinesisMapping(
+            stream.machine,
+            capacity=function.environments,
+            random=self._random(resource),
+            quotas=stream.quotas,
+            batch_size=int(properties.get("BatchSize", _KINESIS_BATCH_SIZE)),
+            batching_window_s=float(properties.get("MaximumBatchingWindowInSeconds", 0)),
+            parallelization_factor=int(properties.get("ParallelizationFactor", 1)),
+            bisect=truth(properties.get("BisectBatchOnFunctionError")),
+            maximum_retry_attempts=_unless_minus_one(properties.get("MaximumRetryAttempts")),
+            maximum_record_age_s=_unless_minus_one(properties.get("MaximumRecordAgeInSeconds")),
+            report_batch_item_failures=partial,
+            function_timeout_s=function.configuration.timeout_s,
+            on_failure=destination is not None,
+        )
+        source = KinesisSource(
+            stream,
+            function.configuration,
+            self.clock,
+            mapping_id=resource.ref,
+            partial=partial,
+            destination=destination,
+        )
+        driver = Driver(machine, source, function, self.clock)
+        stream.subscribe(driver.offered)
+        return driver
+
+    def of_queue(self, resource: Resource, queue: Queue) -> Driver:
+        """An SQS mapping, its driver subscribed to the queue.
+
+        Raises:
+            NotServedError: it has a property that is not served, or names what is not in the template.
+        """
+        properties = read(resource, heeded=(*_MAPPING, "ScalingConfig"), harmless=("Tags",))
+        function = self.function(resource)
+        most = properties.get("ScalingConfig", {}).get("MaximumConcurrency")
+        partial = _reports_failures(properties)
+        machine = SqsMapping(
+            queue.machine,
+            capacity=function.environments,
+            random=self._random(resource),
+            quotas=self.quotas,
+            batch_size=int(properties.get("BatchSize", _SQS_BATCH_SIZE)),
+            batching_window_s=float(properties.get("MaximumBatchingWindowInSeconds", 0)),
+            maximum_concurrency=None if most is None else int(most),
+            report_batch_item_failures=partial,
+            function_timeout_s=function.configuration.timeout_s,
+        )
+        driver = Driver(machine, SqsSource(queue, machine, partial=partial), function, self.clock)
+        queue.subscribe(driver.offered)
+        return driver
+
+    def of_events(
+        self, function: Function, configuration: Resource | None, events: EventStore
+    ) -> tuple[AsyncInvoke, Driver]:
+        """A function's asynchronous queue. `configuration` is its `AWS::Lambda::EventInvokeConfig`, if it has one.
+
+        Raises:
+            NotServedError: it has a property that is not served, or names what is not in the template.
+        """
+        properties: Mapping[str, Any] = {}
+        destination = None
+        if configuration is not None:
+            heeded = (
+                "FunctionName",
+                "Qualifier",
+                "MaximumRetryAttempts",
+                "MaximumEventAgeInSeconds",
+                "DestinationConfig",
+            )
+            properties = read(configuration, heeded=heeded)
+            destination = self._destination(configuration)
+        machine = AsyncInvoke(
+            capacity=function.environments,
+            random=Random(f"{self.seed}/{function.configuration.name}"),
+            quotas=self.quotas,
+            maximum_retry_attempts=int(properties.get("MaximumRetryAttempts", _EVENT_RETRIES)),
+            maximum_event_age_s=float(properties.get("MaximumEventAgeInSeconds", _EVENT_AGE_S)),
+            function_timeout_s=function.configuration.timeout_s,
+            on_failure=destination is not None,
+        )
+        source = AsyncSource(events, function.configuration, self.clock, destination=destination)
+        return machine, Driver(machine, source, function, self.clock)
+
+    def function(self, resource: Resource) -> Function:
+        """The function that a mapping invokes.
+
+        Raises:
+            NotServedError: it is not in the template.
+        """
+        name = last_segment(str(resource.properties["FunctionName"]))
+        for function in self.functions.values():
+            if function.configuration.name == name:
+                return function
+        raise NotServedError(resource.logical_id, f"there is no function {name} in the template")
+
+    def _destination(self, resource: Resource) -> FailureDestination | None:
+        configuration = resource.properties.get("DestinationConfig") or {}
+        if set(configuration) - {"OnFailure"}:
+            raise NotServedError(resource.logical_id, "only an OnFailure destination is served here")
+        arn = configuration.get("OnFailure", {}).get("Destination")
+        if arn is None:
+            return None
+        if arn in self.queues:
+            return FailureQueue(self.queues[arn])
+        if arn in self.buckets:
+            return FailureBucket(self.buckets[arn], self.s3)
+        raise NotServedError(
+            resource.logical_id, f"its OnFailure destination {arn} is no queue or bucket of the template"
+        )
+
+    def _random(self, resource: Resource) -> Random:
+        return Random(f"{self.seed}/{resource.logical_id}")
+
+
+def _reports_failures(properties: Mapping[str, Any]) -> bool:
+    return "ReportBatchItemFailures" in (properties.get("FunctionResponseTypes") or ())
+
+
+def _unless_minus_one(value: object) -> int | None:
+    # -1 is AWS's word for no limit.
+    return None if value is None or int(str(value)) == -1 else int(str(value))

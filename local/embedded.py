@@ -1,0 +1,198 @@
+"""The embedded AWS: infra.yaml served on this machine, whole."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from delivery.quotas import Quotas
+from delivery.token_bucket import TokenBucket
+from local.clock import epoch_clock
+from local.control import Control
+from local.deployed_stack import DeployedStack, Surroundings
+from local.function import CREDENTIALS
+from local.gateway.rest_api import RestApi
+from local.http import HOST, listen, serve
+from local.kinesis import Kinesis
+from local.lambda_api import LambdaApi
+from local.physical_names import PhysicalNames
+from local.proxy import HttpProxy
+from local.server_process import ServerProcess
+from local.sns import Sns
+from local.sqs import Sqs
+from local.storage import make_all
+from local.template import ResolvedStack, load
+from local.wire import WireService
+
+ROOT: Final = Path(__file__).parents[1]
+# What the template has to be told to be deployed, and what means nothing here: the code is not in a bucket.
+_CODE: Final = {"CodeBucket": "local", "CodeKey": "local"}
+_MOTO_READY_S: Final = 30.0
+# The first start on a machine builds the recogniser's model.
+_REKOGNITION_READY_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to serve it. `quotas` are overrides by name; `log_dir` keeps the functions' logs; `port` 0 takes a free one."""
+
+    template: Path = ROOT / "infra.yaml"
+    port: int = 0
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    account_concurrency: int = 10
+    rekognition_rate: float = 50.0
+    rekognition_median_ms: float = 300.0
+    seed: int = 1
+    log_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is to be known of a running one.
+
+    `outputs` are the template's; `environment` is what boto3 needs to find it; `options` every option, parameter and
+    quota in force.
+    """
+
+    outputs: Mapping[str, str]
+    environment: Mapping[str, str]
+    control_url: str
+    options: Mapping[str, Any]
+
+
+class EmbeddedAws:
+    """A running embedded AWS. Made by `start`, ended by `close`."""
+
+    def __init__(self, ready: Ready, deployed: DeployedStack, parts: AsyncExitStack) -> None:
+        self.ready = ready
+        self.deployed = deployed
+        self._parts = parts
+
+    @classmethod
+    async def start(cls, options: Options, tell: Callable[[str], None] = lambda _: None) -> Self:
+        """Start everything; `tell` is given each step.
+
+        Raises:
+            TemplateError, NotServedError, ConfigurationError: the template cannot be served; says what of it.
+            UnknownQuotaError, ValueError: a quota or a setting has no such value.
+            ServerProcessError, StorageError: a part did not start.
+            OSError: the port is taken.
+        """
+        async with AsyncExitStack() as parts:
+            ready, deployed = await _start(options, tell, parts)
+            return cls(ready, deployed, parts.pop_all())
+        raise AssertionError("an exit stack of ours swallows nothing")
+
+    async def close(self) -> None:
+        """Stop everything, processes too."""
+        await self._parts.aclose()
+
+
+async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExitStack) -> tuple[Ready, DeployedStack]:
+    clock = epoch_clock()
+    overridden = dict(options.quotas)
+    quotas = Quotas.with_overrides({"account_concurrency": options.account_concurrency, **overridden})
+    api_socket = listen(options.port)
+    parts.callback(api_socket.close)
+    queue_socket = listen()
+    parts.callback(queue_socket.close)
+    names = PhysicalNames(
+        queue_base_url=f"http://{HOST}:{queue_socket.getsockname()[1]}",
+        api_base_url=f"http://{HOST}:{api_socket.getsockname()[1]}",
+    )
+    template = load(options.template)
+    code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
+    stack = template.resolve({**code, **options.parameters}, names)
+
+    tell("S3 and DynamoDB")
+    moto = await _server("local.moto_server", [], _MOTO_READY_S, parts)
+    storage = HttpProxy(moto.url)
+    parts.push_async_callback(storage.close)
+    tell("Rekognition")
+    rekognition_arguments = [
+        *("--rate", str(options.rekognition_rate), "--median-ms", str(options.rekognition_median_ms)),
+        *("--seed", str(options.seed), "--s3-endpoint", moto.url),
+    ]
+    rekognition, _ = await asyncio.gather(
+        _server("local.rekognition", rekognition_arguments, _REKOGNITION_READY_S, parts),
+        make_all(stack.of_type("AWS::DynamoDB::Table"), stack.of_type("AWS::S3::Bucket"), storage),
+    )
+
+    tell("buffers, functions and the API")
+    sockets = {name: listen() for name in ("kinesis", "sns", "lambda")} | {"sqs": queue_socket}
+    for socket in sockets.values():
+        parts.callback(socket.close)
+    endpoints = {
+        **{_endpoint(name): f"http://{HOST}:{socket.getsockname()[1]}" for name, socket in sockets.items()},
+        **{_endpoint(name): moto.url for name in ("dynamodb", "s3")},
+        _endpoint("rekognition"): rekognition.url,
+    }
+    deployed = DeployedStack.of(
+        stack,
+        Surroundings(
+            clock=clock,
+            quotas=quotas,
+            overridden=overridden,
+            region=names.region,
+            task_root=ROOT,
+            endpoints=endpoints,
+            log_folder=options.log_dir,
+            s3=storage,
+            seed=options.seed,
+        ),
+    )
+    services: dict[str, WireService] = {
+        "kinesis": Kinesis(deployed.streams, names.account, clock, _request_id),
+        "sqs": Sqs(deployed.queues.values(), clock, _request_id),
+        "sns": Sns(deployed.topics, _request_id),
+        "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.accept_event, clock),
+    }
+    api = RestApi(
+        stack.resources,
+        {**services, "dynamodb": storage, "s3": storage},
+        clock,
+        account=TokenBucket(quotas.api_requests_per_s, quotas.api_burst_requests),
+    )
+    for name, socket in sockets.items():
+        parts.push_async_callback((await serve(services[name], socket=socket)).close)
+    states = {buffer: driver.state for buffer, driver in deployed.drivers.items()}
+    control = await serve(Control(states, clock))
+    parts.push_async_callback(control.close)
+    parts.push_async_callback((await serve(api, socket=api_socket)).close)
+    # Last in, first out: no delivery may go on while what it calls is being closed.
+    parts.push_async_callback(deployed.close)
+    environment = {**endpoints, **CREDENTIALS.variables(), "AWS_DEFAULT_REGION": names.region}
+    return Ready(stack.outputs, environment, control.url, _in_force(options, quotas, stack)), deployed
+
+
+async def _server(module: str, arguments: list[str], within_s: float, parts: AsyncExitStack) -> ServerProcess:
+    # The user's own AWS settings are none of its business.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    server = await ServerProcess.start(module, arguments, environment, within_s)
+    parts.push_async_callback(server.stop)
+    return server
+
+
+def _in_force(options: Options, quotas: Quotas, stack: ResolvedStack) -> dict[str, Any]:
+    return {
+        "template": options.template.name,
+        "account_concurrency": quotas.account_concurrency,
+        "rekognition_rate": options.rekognition_rate,
+        "rekognition_median_ms": options.rekognition_median_ms,
+        "seed": options.seed,
+        "parameters": dict(stack.parameters),
+        "quotas": asdict(quotas),
+    }
+
+
+def _endpoint(service: str) -> str:
+    return f"AWS_ENDPOINT_URL_{service.upper()}"
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4())

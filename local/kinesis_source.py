@@ -1,0 +1,89 @@
+"""A Kinesis stream as event source."""
+
+import itertools
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+
+from delivery.protocol import End, Facts, Invocation, Ok, Outcome
+from local.clock import Clock
+from local.event_source import batch_outcome_of, outcome_of
+from local.events import kinesis_event
+from local.execution_environment import Answer, FunctionConfiguration
+from local.failure_destination import Failure, FailureDestination, stream_record
+from local.stream import Stream, StreamRecord, shard_id
+
+
+class KinesisSource:
+    """What a driver needs of a stream and its mapping. The records stay in the stream, whatever becomes of them.
+
+    Args:
+        mapping_id: the event source mapping's UUID, part of the key of what is put into a failure bucket.
+        partial: whether the function's list of failed records is heeded.
+        destination: where records go that are given up; None to lose them.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        configuration: FunctionConfiguration,
+        clock: Clock,
+        *,
+        mapping_id: str,
+        partial: bool,
+        destination: FailureDestination | None,
+    ) -> None:
+        self._stream = stream
+        self._configuration = configuration
+        self._clock = clock
+        self._mapping_id = mapping_id
+        self._partial = partial
+        self._destination = destination
+        self._identifiers: dict[int, dict[str, int]] = {}
+        self._failures: dict[int, Failure] = {}
+
+    def event(self, invocation: Invocation) -> bytes:
+        """The batch's event."""
+        records = [self._stream.record(id_) for id_ in invocation.ids]
+        self._identifiers[invocation.number] = {record.sequence_number: record.id for record in records}
+        return json.dumps(self._event(records), separators=(",", ":")).encode()
+
+    def request_id(self, invocation: Invocation) -> str:  # noqa: ARG002 (the protocol's signature)
+        """A new one: a mapping invokes synchronously."""
+        return str(uuid.uuid4())
+
+    def outcome(self, invocation: Invocation, answer: Answer) -> Outcome:
+        """What the answer means; the failed records of a batch are named by sequence number."""
+        identifiers = self._identifiers.pop(invocation.number, {})
+        outcome = batch_outcome_of(answer, identifiers) if self._partial else outcome_of(answer)
+        if not isinstance(outcome, Ok):
+            self._failures.update(dict.fromkeys(invocation.ids, Failure.of(invocation, answer)))
+        return outcome
+
+    async def end(self, facts: Facts) -> None:
+        """Send those given up to the destination, a record for each shard and reason."""
+        failures = {id_: self._failures.pop(id_, None) for id_, _ in facts.dead}
+        for id_ in itertools.chain(facts.done, (id_ for id_, _ in facts.expired)):
+            self._failures.pop(id_, None)
+        if self._destination is None:
+            return
+        for end, records in self._batches(facts.dead):
+            shard = shard_id(records[0].shard)
+            record = stream_record(
+                records,
+                self._event(records) if self._destination.takes_payload else None,
+                end,
+                failures[records[-1].id],
+                self._configuration.arn,
+                self._stream.arn,
+                self._clock,
+            )
+            await self._destination.deliver(record, f"aws/lambda/{self._mapping_id}/{shard}", self._clock())
+
+    def _batches(self, dead: Iterable[tuple[int, End]]) -> Iterator[tuple[End, list[StreamRecord]]]:
+        ended = [(self._stream.record(id_), end) for id_, end in dead]
+        for (_, end), group in itertools.groupby(ended, key=lambda entry: (entry[0].shard, entry[1])):
+            yield end, [record for record, _ in group]
+
+    def _event(self, records: Iterable[StreamRecord]) -> dict[str, object]:
+        return kinesis_event(records, self._stream.arn, self._configuration.role_arn)
