@@ -9,11 +9,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
 
 from local.service_error import ConstraintError, MalformedError, MissingError
 
@@ -62,7 +62,7 @@ class ApiModel:
 
     def __init__(self, service: str, *, check_enums: bool = True) -> None:
         self._check_enums = check_enums
-        self._model = botocore.session.get_session().get_service_model(service)
+        self._model = _service_model(service)
         self.target_prefix: str = self._model.metadata.get("targetPrefix", "")
         self.version: str = self._model.api_version
         self.operations = frozenset(self._model.operation_names)
@@ -77,6 +77,11 @@ class ApiModel:
         """The values of an enum, by its shape's name."""
         values: list[str] = self._model.shape_for(shape).metadata["enum"]
         return frozenset(values)
+
+
+@cache
+def _service_model(service: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
 
 
 class _Compiler:
