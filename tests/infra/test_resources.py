@@ -1,0 +1,210 @@
+"""Storage, buffers, functions and deliveries as infra.yaml defines them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.physical_names import PhysicalNames
+from local.template import ResolvedStack, Template
+from pipeline.stack import Stack
+
+FUNCTIONS = {"SnsFunction": "sns", "SqsFunction": "sqs", "KinesisFunction": "kinesis"}
+NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
+GIVEN = {"CodeBucket": "code", "CodeKey": "forebay.zip"}
+
+
+def test_every_parameter_is_used_described_and_grouped(template: Template, infra_path: Path) -> None:
+    parameters = template.document["Parameters"]
+    groups = template.document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    used = set(re.findall(r"!Ref (\w+)", infra_path.read_text()))
+
+    assert set(parameters) <= used
+    assert all(parameter["Description"] for parameter in parameters.values())
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(parameters)
+
+
+def test_only_the_code_has_to_be_given(template: Template) -> None:
+    parameters = template.document["Parameters"]
+
+    assert {name for name, parameter in parameters.items() if "Default" not in parameter} == set(GIVEN)
+
+
+def test_outputs_are_a_whole_stack(stack: ResolvedStack) -> None:
+    of_stack = Stack.from_outputs(stack.outputs)
+
+    assert len(stack.outputs) == 13
+    assert of_stack.queue_url == "http://127.0.0.1:4100/000000000000/forebay-Queue"
+    assert of_stack.results_by_run_index == "by_run"
+    assert re.fullmatch(r"https://\w{10}\.execute-api\.us-east-1\.amazonaws\.com/live", of_stack.api_url)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_runs_its_handler_with_the_settings_it_reads(stack: ResolvedStack, name: str) -> None:
+    properties = stack.resources[name].properties
+    variables = properties["Environment"]["Variables"]
+
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Handler"] == f"consumers.{FUNCTIONS[name]}.handler"
+    assert properties["LoggingConfig"] == {"LogGroup": stack.resources[f"{name}Logs"].ref}
+    assert variables["RESULTS_TABLE"] == stack.resources["ResultsTable"].ref
+    assert set(variables) == {
+        "RESULTS_TABLE", "RESULT_TTL_DAYS", "MIN_CONFIDENCE", "MAX_LABELS", "IN_BATCH_CONCURRENCY",
+        "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL",
+    }  # fmt: skip
+
+
+def test_functions_differ_in_nothing_that_a_comparison_could_hang_on(stack: ResolvedStack) -> None:
+    def alike(name: str) -> dict[str, Any]:
+        properties = dict(stack.resources[name].properties)
+        own = ("Description", "Handler", "Role", "LoggingConfig")
+        variables = dict(properties.pop("Environment")["Variables"])
+        del variables["POWERTOOLS_SERVICE_NAME"]
+        return {key: value for key, value in properties.items() if key not in own} | variables
+
+    assert alike("SnsFunction") == alike("SqsFunction") == alike("KinesisFunction")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_concurrency_is_reserved_only_on_request(template: Template, stack: ResolvedStack, name: str) -> None:
+    parameter = f"{name.removesuffix('Function')}ReservedConcurrency"
+
+    assert "ReservedConcurrentExecutions" not in stack.resources[name].properties
+    reserved = template.resolve({**GIVEN, parameter: "7"}, NAMES)
+    assert reserved.resources[name].properties["ReservedConcurrentExecutions"] == 7
+
+
+def test_defaults_fit_an_account_with_ten_executions(stack: ResolvedStack) -> None:
+    kinesis = stack.resources["KinesisMapping"].properties["ParallelizationFactor"]
+    lanes = kinesis * stack.resources["Stream"].properties["ShardCount"]
+
+    assert stack.resources["SqsMapping"].properties["ScalingConfig"]["MaximumConcurrency"] + lanes < 10
+
+
+def test_a_message_stays_hidden_for_six_times_the_function_and_the_window(stack: ResolvedStack) -> None:
+    timeout = stack.resources["SqsFunction"].properties["Timeout"]
+    window = stack.resources["SqsMapping"].properties["MaximumBatchingWindowInSeconds"]
+
+    assert stack.resources["Queue"].properties["VisibilityTimeout"] >= 6 * timeout + window
+
+
+def test_sqs_batch_of_more_than_ten_has_a_window(stack: ResolvedStack) -> None:
+    mapping = stack.resources["SqsMapping"].properties
+
+    assert mapping["BatchSize"] <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
+
+
+def test_an_image_outlives_every_wait_for_it(template: Template) -> None:
+    longest = {name: template.document["Parameters"][name]["Default"] for name in ("SnsMaximumEventAge",)}
+
+    assert template.document["Parameters"]["ImageExpiryDays"]["Default"] * 86_400 >= longest["SnsMaximumEventAge"]
+
+
+def test_mappings_read_partial_failures(stack: ResolvedStack) -> None:
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
+        assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_mapping_options_come_from_the_parameter_of_their_name(template: Template) -> None:
+    # Crossed parameters (retries for lanes) are a fault of a reference template.
+    given = {
+        "SqsBatchSize": 11, "SqsBatchingWindow": 12, "SqsMaximumConcurrency": 13,
+        "KinesisBatchSize": 14, "KinesisBatchingWindow": 15, "KinesisParallelizationFactor": 6,
+        "KinesisMaximumRetryAttempts": 17, "KinesisMaximumRecordAge": 180, "KinesisBisectBatch": "false",
+        "SnsMaximumRetryAttempts": 1, "SnsMaximumEventAge": 190,
+    }  # fmt: skip
+    stack = template.resolve({**GIVEN, **{name: str(value) for name, value in given.items()}}, NAMES)
+    sqs, kinesis, sns = (
+        stack.resources[name].properties for name in ("SqsMapping", "KinesisMapping", "SnsFunctionInvocation")
+    )
+
+    assert (sqs["BatchSize"], sqs["MaximumBatchingWindowInSeconds"]) == (11, 12)
+    assert sqs["ScalingConfig"] == {"MaximumConcurrency": 13}
+    assert (kinesis["BatchSize"], kinesis["MaximumBatchingWindowInSeconds"]) == (14, 15)
+    assert (kinesis["ParallelizationFactor"], kinesis["MaximumRetryAttempts"]) == (6, 17)
+    assert (kinesis["MaximumRecordAgeInSeconds"], kinesis["BisectBatchOnFunctionError"]) == (180, False)
+    assert (sns["MaximumRetryAttempts"], sns["MaximumEventAgeInSeconds"]) == (1, 190)
+
+
+def test_what_is_given_up_goes_somewhere(stack: ResolvedStack) -> None:
+    resources = stack.resources
+    redrive = resources["Queue"].properties["RedrivePolicy"]
+    sns = resources["SnsFunctionInvocation"].properties["DestinationConfig"]["OnFailure"]["Destination"]
+    kinesis = resources["KinesisMapping"].properties["DestinationConfig"]["OnFailure"]["Destination"]
+
+    assert redrive["deadLetterTargetArn"] == resources["SqsDeadLetterQueue"].attributes["Arn"]
+    assert sns == resources["SnsFailureQueue"].attributes["Arn"]
+    assert kinesis == resources["KinesisFailureBucket"].attributes["Arn"]
+    for name in ("SqsDeadLetterQueue", "SnsFailureQueue"):
+        assert resources[name].properties["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_nothing_is_published_before_the_push_can_be_taken(template: Template) -> None:
+    waits_for = template.document["Resources"]["SnsSubscription"]["DependsOn"]
+
+    assert set(waits_for) == {"SnsFunctionPermission", "SnsFunctionInvocation"}
+
+
+def test_subscription_delivers_to_the_function_that_lets_it(stack: ResolvedStack) -> None:
+    subscription = stack.resources["SnsSubscription"].properties
+    permission = stack.resources["SnsFunctionPermission"].properties
+
+    assert subscription["TopicArn"] == permission["SourceArn"] == stack.resources["Topic"].ref
+    assert subscription["Endpoint"] == stack.resources["SnsFunction"].attributes["Arn"]
+    assert permission["Principal"] == "sns.amazonaws.com"
+
+
+def test_results_table_has_the_keys_and_the_index_of_the_contract(stack: ResolvedStack) -> None:
+    table = stack.resources["ResultsTable"].properties
+    (index,) = table["GlobalSecondaryIndexes"]
+
+    assert table["KeySchema"] == [{"AttributeName": "request_id", "KeyType": "HASH"}]
+    assert index["IndexName"] == stack.outputs["ResultsByRunIndex"]
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["run_id", "sequence"]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_everything_at_rest_is_encrypted(stack: ResolvedStack) -> None:
+    for bucket in stack.of_type("AWS::S3::Bucket"):
+        assert bucket.properties["BucketEncryption"]
+    for queue in stack.of_type("AWS::SQS::Queue"):
+        assert queue.properties["SqsManagedSseEnabled"] is True
+    assert stack.resources["Topic"].properties["KmsMasterKeyId"] == "alias/aws/sns"
+    assert stack.resources["Stream"].properties["StreamEncryption"]["EncryptionType"] == "KMS"
+    # DynamoDB encrypts always; naming a key would only make it cost.
+    assert "SSESpecification" not in stack.resources["ResultsTable"].properties
+
+
+def test_logs_and_images_are_not_kept_for_ever(stack: ResolvedStack) -> None:
+    for group in stack.of_type("AWS::Logs::LogGroup"):
+        assert group.properties["RetentionInDays"] == 14
+    for bucket in stack.of_type("AWS::S3::Bucket"):
+        (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
+        assert rule["Status"] == "Enabled"
+        assert rule["ExpirationInDays"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "there", "why"),
+    [
+        ("own-role", {"ApiLogs", "ApiAccount", "ApiLogRole"}, "a new account has no role yet"),
+        ("account-role", {"ApiLogs"}, "another stack's role must not be replaced"),
+        ("none", set(), "logs cost"),
+    ],
+)
+def test_access_logs_bring_what_they_need(template: Template, choice: str, there: set[str], why: str) -> None:
+    stack = template.resolve({**GIVEN, "AccessLogs": choice}, NAMES)
+
+    assert {"ApiLogs", "ApiAccount", "ApiLogRole"} & set(stack.resources) == there, why
+    assert ("AccessLogSetting" in stack.resources["ApiStage"].properties) == ("ApiLogs" in there)
+
+
+def test_no_resource_has_a_fixed_name_that_would_collide_with_another_stack(template: Template) -> None:
+    names = {"BucketName", "TableName", "QueueName", "TopicName", "FunctionName", "RoleName", "LogGroupName"}
+    for logical_id, resource in template.document["Resources"].items():
+        fixed = {key for key in names & set(resource["Properties"]) if isinstance(resource["Properties"][key], str)}
+        assert not fixed, logical_id
