@@ -22,6 +22,7 @@ from delivery.protocol import (
     Outcome,
     PartialFailure,
     Refusal,
+    Slot,
     Throttled,
 )
 from delivery.quotas import Quotas
@@ -76,6 +77,14 @@ class KinesisMapping:
             raise ValueError(f"a batching window of {batching_window_s} s; a mapping takes 0 to 300")
         if not 1 <= parallelization_factor <= 10:
             raise ValueError(f"a parallelization factor of {parallelization_factor}; a mapping takes 1 to 10")
+        if maximum_retry_attempts is not None and not 0 <= maximum_retry_attempts <= 10_000:
+            raise ValueError(
+                f"{maximum_retry_attempts} retry attempts; a mapping takes 0 to 10,000, or None for no end"
+            )
+        if maximum_record_age_s is not None and not 0 < maximum_record_age_s <= 604_800:
+            raise ValueError(
+                f"a record age of {maximum_record_age_s} s; a mapping takes up to 604,800, or None for any"
+            )
         self._stream = stream
         self._quotas = quotas
         self._batch_size = batch_size
@@ -100,6 +109,7 @@ class KinesisMapping:
             Lane(number, number // parallelization_factor) for number in range(stream.shards * parallelization_factor)
         ]
         self._turns = Agenda()
+        self._throttled: dict[int, None] = {}
         stream.attach(self)
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
@@ -118,21 +128,17 @@ class KinesisMapping:
         """The invocations to start now; each holds a slot until it is settled."""
         for shard in self._reads.due(now):
             self._read(now, shard)
-        ready = [
-            (lane, batch)
-            for lane in map(self._lanes.__getitem__, self._turns.due(now))
-            if (batch := self._next_batch(now, lane)) is not None
-        ]
+        ready = []
+        for number in self._turns.due(now):
+            lane = self._lanes[number]
+            if (batch := self._next_batch(now, lane)) is not None:
+                ready.append((lane, batch))
+            else:
+                self._throttled.pop(number, None)
         slots = self._invoker.acquire_upto(now, len(ready))
         for lane, batch in ready[len(slots) :]:
             self._hold(now, lane, batch)
-        invocations = []
-        for slot, (lane, batch) in zip(slots, ready, strict=False):
-            lane.busy = True
-            invocations.append(
-                self._invoker.start(now, slot, batch, batch.records.ids, attempt=batch.retries + 1, lane=lane.number)
-            )
-        return invocations
+        return [self._start(now, slot, lane, batch) for slot, (lane, batch) in zip(slots, ready, strict=False)]
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
         """Say how an invocation ended. The slot is released."""
@@ -140,6 +146,10 @@ class KinesisMapping:
         lane = self._lanes[invocation.lane]
         lane.busy = False
         lane.window_from = now
+        if self._throttled and not isinstance(outcome, Throttled):
+            # The slot just freed goes to the lane that has waited longest: the one that gave it up would always be
+            # there first to take it again, and starve the others.
+            self._turns.set(next(iter(self._throttled)), now)
         if isinstance(outcome, Throttled):
             self._hold(now, lane, batch)
         elif (checkpoint := self._checkpoint(batch, outcome)) == len(batch.records):
@@ -264,6 +274,11 @@ class KinesisMapping:
         # A sequence number that was not in the batch makes the whole batch fail.
         return bisect_left(ids, min(outcome.failed)) if outcome.failed <= set(ids) else 0
 
+    def _start(self, now: float, slot: Slot, lane: Lane, batch: Batch) -> Invocation:
+        lane.busy = True
+        self._throttled.pop(lane.number, None)
+        return self._invoker.start(now, slot, batch, batch.records.ids, attempt=batch.retries + 1, lane=lane.number)
+
     def _retry(self, now: float, lane: Lane, batch: Batch, checkpoint: int) -> None:
         ids = batch.records.ids
         self._ledger.done(ids[:checkpoint])
@@ -280,6 +295,7 @@ class KinesisMapping:
         """Keep a throttled batch for later. It costs no retry, however often."""
         batch.throttles += 1
         lane.again.append(batch)
+        self._throttled.setdefault(lane.number)
         self._turns.set(lane.number, now + self._throttle_wait.wait_s(batch.throttles))
 
     def _continue(self, now: float, lane: Lane) -> None:

@@ -165,7 +165,7 @@ class SqsQueue:
         self._advance(now)
         hidden = self._held(lease)
         if hidden is None:
-            gone = [number for number in ids if number in self._again and self._again[number].lease == lease]
+            gone = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
             for number in gone:
                 del self._again[number]
         elif len(ids) == len(hidden) and set(ids) == set(hidden.ids()):
