@@ -119,13 +119,16 @@ class Benchmark:
             self._record.faults.append(str(error))
         except OSError as error:
             self._record.faults.append(f"the run's files could not be written: {error}")
+        except BaseException as error:
+            self._record.faults.append(f"the load test failed: {error!r}")
+            raise
         finally:
             self._generator.close()
             self._finish()
 
     def _turns(self) -> None:
         workload = self._workload
-        self._phase("preparing the target" if self._target.kind == "aws" else "starting the embedded AWS")
+        self._phase("getting the target ready")
         self._target.open(workload)
         images = tuple(prepare(choice) for choice in workload.images)
         schedule = draw(workload.rate, workload.seed, [choice.weight for choice in workload.images])

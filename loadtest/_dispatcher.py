@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 30.0
 # A request in flight is a connection and a greenlet. Locust raises the limit of open files to 10,000.
 MOST_IN_FLIGHT: Final = 4_096
+# How long a turn that is stopped waits for answers.
+GRACE_S: Final = 5.0
 _ACCEPTED: Final = 202
 _LONGEST_ERROR: Final = 200
 
@@ -85,6 +87,7 @@ class Dispatcher:
         *,
         timeout_s: float = TIMEOUT_S,
         most_in_flight: int = MOST_IN_FLIGHT,
+        grace_s: float = GRACE_S,
     ) -> None:
         self.counts = Counts()
         self._turn = turn
@@ -92,6 +95,7 @@ class Dispatcher:
         self._answered = answered
         self._accepted = accepted
         self._most_in_flight = most_in_flight
+        self._grace_s = grace_s
         self._client = HTTPClient.from_url(
             turn.api_url,
             concurrency=most_in_flight,
@@ -111,11 +115,14 @@ class Dispatcher:
     def run(self) -> None:
         """Send every request at its time, and return when each has its answer or has timed out.
 
-        Killed, it stops at once; what was in flight is recorded as unanswered.
+        Killed, it sends nothing more, and waits a little for what is in flight: a request without its answer is one of
+        which nobody knows whether it was accepted.
         """
         try:
             self._pace()
             gevent.joinall(list(self._sending.values()))
+        except gevent.GreenletExit:
+            gevent.joinall(list(self._sending.values()), timeout=self._grace_s)
         finally:
             self._stop()
             self._client.close()

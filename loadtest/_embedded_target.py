@@ -31,6 +31,7 @@ _READY_S: Final = 120
 _STATE_S: Final = 5
 _STOP_S: Final = 20
 _TAIL: Final = 2_000
+_NICENESS: Final = 5
 
 OWN_COMMAND: Final = f"{shlex.quote(str(Path(sys.executable).with_name('forebay')))} local"
 
@@ -146,6 +147,9 @@ class EmbeddedTarget:
             )
         except OSError as error:
             raise TargetError(f"the embedded AWS cannot be started: {error}; is Forebay installed here?") from None
+        # Both share a machine, and the generator has to be on time.
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
         try:
             self._ready = self._read_ready()
             Stack.from_outputs(self.outputs)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, jsonify, send_from_directory
+from flask import Blueprint, Response, abort, jsonify, send_file, send_from_directory
 
 if TYPE_CHECKING:
     from locust.web import WebUI
@@ -45,6 +45,7 @@ class LiveView:
     def __init__(self) -> None:
         self._run: dict[str, Any] = {"run": None, "phase": "no run yet", "invalid_because": None}
         self._turns: dict[str, _Turn] = {}
+        self._report: Path | None = None
 
     def began(self, run_id: str, workload: "Workload") -> None:
         """Begin anew."""
@@ -57,6 +58,7 @@ class LiveView:
             "invalid_because": None,
         }
         self._turns = {buffer: _Turn() for buffer in workload.buffers}
+        self._report = None
 
     def phase(self, text: str) -> None:
         """What the run does now."""
@@ -82,10 +84,15 @@ class LiveView:
         self._run["phase"] = "ended"
         self._run["invalid_because"] = list(invalid_because)
 
+    def reported(self, report: Path) -> None:
+        """The page can show it."""
+        self._report = report
+
     def to_json(self) -> dict[str, Any]:
         """What the page draws: the run, and for each buffer a list of points, named by `columns`."""
         return {
             **self._run,
+            "report": "./forebay/report.html" if self._report else None,
             "columns": ["second", *_POINT],
             "buffers": [turn.to_json(buffer) for buffer, turn in self._turns.items()],
         }
@@ -99,6 +106,13 @@ class LiveView:
         @web_ui.auth_required_if_enabled
         def live() -> Response:
             return jsonify(self.to_json())
+
+        @pages.route("/forebay/report.html")
+        @web_ui.auth_required_if_enabled
+        def report() -> Response:
+            if self._report is None:
+                abort(404)
+            return send_file(self._report)
 
         @pages.route("/forebay/<path:name>")
         @web_ui.auth_required_if_enabled

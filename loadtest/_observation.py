@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.run import OBSERVATION_COLUMNS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadtest._workload import Workload
     from pipeline.request import Buffer
 
@@ -55,3 +57,6 @@ class Observer(Protocol):
 
     def ended(self, invalid_because: tuple[str, ...]) -> None:
         """The run is over, and valid if there is no reason against it."""
+
+    def reported(self, report: "Path") -> None:
+        """The run's report has been made."""

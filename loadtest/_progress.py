@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from loadtest._observation import Observation
     from loadtest._workload import Workload
@@ -66,6 +67,9 @@ class Progress:
         self._say("the run is valid" if not invalid_because else "THE RUN IS NOT VALID:")
         for reason in invalid_because:
             self._say(f"  - {reason}")
+
+    def reported(self, report: "Path") -> None:
+        """The report says itself where it is."""
 
     def _line(self, observation: "Observation") -> str:
         seconds = observation.at / 1_000 - self._starts_at

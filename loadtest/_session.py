@@ -14,7 +14,7 @@ from loadtest._progress import Progress
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
-from loadtest._workload import Workload, find, read
+from loadtest._workload import Workload, WorkloadError, find, read
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -63,7 +63,11 @@ class Session:
             WorkloadError: the workload is not as it should be.
             TargetError: the target does not start.
         """
-        self._take_aim().open(self._workload())
+        target, workload = self._take_aim(), self._workload()
+        if isinstance(target, EmbeddedTarget):
+            for observer in self._observers:
+                observer.phase("starting the embedded AWS")
+        target.open(workload)
 
     def start(self) -> None:
         """Start a run, after the one before has ended."""
@@ -89,27 +93,43 @@ class Session:
         if before is not None:
             before.join()
         self.exit_code = 1
+        try:
+            benchmark = self._new_benchmark()
+        except (WorkloadError, TargetError, OSError) as error:
+            for observer in self._observers:
+                observer.ended((str(error),))
+            return
+        self._benchmark = benchmark
+        benchmark.run()
+        reported = self._report(benchmark.folder.path)
+        self.exit_code = 0 if reported and not benchmark.faults else 1
+
+    def _new_benchmark(self) -> Benchmark:
         options = self._options
-        benchmark = Benchmark(
+        return Benchmark(
             self._workload(),
             self._take_aim(),
             Generator(self._answered, most_in_flight=options.most_in_flight),
             Path(options.runs),
             self._observers,
         )
-        self._benchmark = benchmark
-        benchmark.run()
-        reported = options.no_report or self._report(benchmark.folder.path)
-        self.exit_code = 0 if reported and not benchmark.faults else 1
 
     def _report(self, run: Path) -> bool:
         """Make the report, in a process of its own: what it needs is large and slow to load."""
+        later = f"forebay report {run}"
+        if self._options.no_report:
+            self.farewell = f"The run is in {run}; its report: {later}"
+            return True
+        for observer in self._observers:
+            observer.phase("making the report")
         made = subprocess.run([_FOREBAY, "report", run], check=False)  # noqa: S603 (our own command)
         if made.returncode:
-            self.farewell = f"The report could not be made. The run is in {run}; try again: forebay report {run}"
-        else:
-            self.farewell = f"Report: {run / 'report.html'}"
-        return made.returncode == 0
+            self.farewell = f"The report could not be made. The run is in {run}; try again: {later}"
+            return False
+        for observer in self._observers:
+            observer.reported(run / "report.html")
+        self.farewell = ""
+        return True
 
     def _workload(self) -> Workload:
         return read(find(self._options.workload))

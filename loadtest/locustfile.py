@@ -3,6 +3,8 @@
 Locust's user holds no load: arrivals follow a schedule, not users. The one user there is shows that a run is on.
 """
 
+import logging
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +59,16 @@ def prepare(environment: "Environment", **_: Any) -> None:
         sys.exit("Forebay's load runs in one process: leave out --processes, --master and --worker.")
     options = environment.parsed_options
     assert options is not None
-    # Our own line replaces Locust's periodic table; --print-stats brings it back.
-    options.only_summary = not options.print_stats
+    if options.headless:
+        # Locust takes care of SIGTERM only when a headless run is over; until then it is another Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not options.print_stats:
+        # Our own lines stand in for Locust's tables and its talk of users.
+        options.only_summary = True
+        logging.getLogger("locust.stats_logger").setLevel(logging.CRITICAL)
+        logging.getLogger("locust.runners").setLevel(logging.WARNING)
+        if options.headless:
+            logging.getLogger("locust.main").setLevel(logging.WARNING)
     live = LiveView()
 
     def answered(path: str, latency_ms: float, length: int, failure: Exception | None) -> None:
@@ -86,6 +96,8 @@ def prepare(environment: "Environment", **_: Any) -> None:
 def start(environment: "Environment", **_: Any) -> None:
     """Start a run."""
     _session(environment).start()
+    assert isinstance(environment.shape_class, OneRun)
+    environment.shape_class.begun = True
 
 
 @events.test_stop.add_listener
@@ -104,7 +116,7 @@ def end(environment: "Environment", **_: Any) -> None:
 
 @events.quit.add_listener
 def say_farewell(**_: Any) -> None:
-    """The last lines on the terminal: where the report is."""
+    """The last lines on the terminal, where the report's own are not: how to come by it."""
     for session in _sessions.values():
         if session.farewell:
             sys.stdout.write(f"\n{session.farewell}\n")
@@ -124,18 +136,16 @@ class OneRun(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()
-        self._started = False
+        self.begun = False
 
     def reset_time(self) -> None:
         """Locust calls this, and then `tick`, before it says that a test starts."""
         super().reset_time()
-        self._started = False
+        self.begun = False
 
     def tick(self) -> tuple[int, float] | None:
         """One user until the run has ended."""
         assert self.runner is not None
-        running = _session(self.runner.environment).running
-        if self._started and not running:
+        if self.begun and not _session(self.runner.environment).running:
             return None
-        self._started = self._started or running
         return 1, 1

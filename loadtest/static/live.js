@@ -108,6 +108,12 @@
     const valid = live.invalid_because;
     const phase = valid === null ? live.phase : valid.length ? `Not valid: ${valid.join("; ")}` : "Ended; the run is valid.";
     head.append(node("p", valid && valid.length ? "phase bad" : "phase", phase));
+    if (live.report) {
+      const link = node("a", "", "Open the report");
+      link.href = live.report;
+      link.target = "_blank";
+      head.append(node("p", "phase", link));
+    }
     panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, live))));
   };
 

@@ -169,7 +169,7 @@ def test_arrivals_beyond_the_most_in_flight_are_dropped_on_record(answering_serv
 def test_a_stopped_turn_has_every_arrival_so_far_on_record(answering_server, dispatch):
     url = answering_server("--stall-after", "20", "--stall-s", "30")
 
-    schedule, counts, rows, _ = dispatch(url, flat(100, 5), kill_after=1.0)
+    schedule, counts, rows, _ = dispatch(url, flat(100, 5), kill_after=1.0, grace_s=0.1)
 
     assert counts.offered == len(rows) < len(schedule)
     assert counts.in_flight == 0
@@ -178,3 +178,11 @@ def test_a_stopped_turn_has_every_arrival_so_far_on_record(answering_server, dis
         "stopped before it was sent",
     }
     assert counts.accepted == sum(row["status"] == 202 for row in rows)
+
+
+def test_a_stopped_turn_waits_for_the_answers_on_their_way(answering_server, dispatch):
+    url = answering_server("--stall-after", "20", "--stall-s", "1")
+
+    _, counts, rows, _ = dispatch(url, flat(100, 5), kill_after=0.7, grace_s=20)
+
+    assert counts.offered == counts.accepted == len(rows)

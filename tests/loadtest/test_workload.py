@@ -91,7 +91,11 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("20", "0"), 8, "cut_off_s: 0 is not more than 0"),
         (GOOD + "images: [{photo: cofee.jpg}]\n", 9, "there is no photo 'cofee.jpg'"),
         (GOOD + "images: [{photo: ../../../etc/passwd}]\n", 9, "there is no photo"),
-        (GOOD + "images: [{photo: coffee.jpg, wieght: 2}]\n", 9, "images[0].wieght: there is no such key; did you mean"),
+        (
+            GOOD + "images: [{photo: coffee.jpg, wieght: 2}]\n",
+            9,
+            "images[0].wieght: there is no such key; did you mean",
+        ),
         (GOOD + "images: [{photo: coffee.jpg, weight: 0}]\n", 9, "images[0].weight: 0 is not more than 0"),
         (GOOD + "images: [{photo: coffee.jpg, width: 5000}]\n", 9, "images[0].width: 5000 is more than 4096"),
         (GOOD + "images: [{photo: coffee.jpg}, {photo: coffee.jpg}]\n", 9, "images[1]: coffee stands here twice"),
@@ -154,7 +158,9 @@ def test_a_name_is_one_of_ours_and_anything_else_a_file(workload):
     assert find(str(path)) == path
 
 
-@pytest.mark.parametrize(("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are smoke, spike, steady")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are smoke, spike, steady")]
+)
 def test_a_workload_that_is_not_there_is_refused_with_those_that_are(name, says):
     with pytest.raises(WorkloadError) as refused:
         find(name)

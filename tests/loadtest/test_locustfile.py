@@ -1,0 +1,324 @@
+"""Locust itself, as a user starts it, in a process of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from pipeline.run import RunFolder, read_rows
+
+LOADTEST = Path(__file__).parents[2] / "loadtest"
+
+WORKLOAD = """\
+name: tiny
+why: a test
+seed: 1
+buffers: [{buffers}]
+rate: [[0, 30], [{seconds}, 30]]
+cut_off_s: {cut_off}
+images: [{images}]
+local: {{{local}}}
+"""
+SMALL = "{photo: coffee.jpg, weight: 3, width: 100}"
+LARGE = "{photo: coffee.jpg, width: 1200}"
+
+
+class Locust:
+    """One Locust process, its output collected as it comes."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "locust", "-f", str(LOADTEST), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def output(self):
+        return "\n".join(self.lines)
+
+    def wait_for(self, text, seconds=60):
+        until = time.monotonic() + seconds
+        while not (found := re.search(text, self.output)):
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < until, self.output
+            time.sleep(0.05)
+        return found
+
+    def end(self, seconds=90):
+        code = self.process.wait(timeout=seconds)
+        self._reader.join()
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def locust(tmp_path, stand_in):
+    started = []
+
+    def start(
+        *arguments, embedded=stand_in, seconds=1, cut_off=20, buffers="sns, sqs, kinesis", images=SMALL, local=""
+    ):
+        workload = tmp_path / "tiny.yaml"
+        workload.write_text(
+            WORKLOAD.format(seconds=seconds, cut_off=cut_off, buffers=buffers, images=images, local=local)
+        )
+        aim = ["--embedded", embedded] if embedded else []
+        started.append(Locust("--workload", workload, "--runs", tmp_path / "runs", *aim, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.end()
+
+
+@pytest.fixture
+def latest(tmp_path):
+    return RunFolder(tmp_path / "latest")
+
+
+def children_of(process):
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ended_valid(run, latest):
+    """The run ended and found nothing wrong but, on a busy machine, its own lateness."""
+    code = run.end()
+    described = latest.described()
+    late = [reason for reason in described["invalid_because"] if reason.startswith("the load generator was late")]
+    assert described["invalid_because"] == late, run.output
+    assert code == (1 if late else 0)
+    return described
+
+
+def sequences(rows, buffer):
+    return sorted(row["sequence"] for row in rows if row["buffer"] == buffer)
+
+
+def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
+    run = locust("--headless", images=f"{SMALL}, {LARGE}")
+
+    described = ended_valid(run, latest)
+    rows = list(read_rows(latest.requests(0)))
+    results = list(read_rows(latest.results))
+    assert [turn["buffer"] for turn in described["buffers"]] == ["sns", "sqs", "kinesis"]
+    for turn in described["buffers"]:
+        assert turn["drained"]
+        assert not turn["cut_off"]
+        assert sequences(rows, turn["buffer"]) == list(range(turn["scheduled"]))
+        assert sequences(results, turn["buffer"]) == list(range(turn["scheduled"]))
+    assert {row["status"] for row in rows} == {202}
+    # The same schedule for each: the same images at the same seconds.
+    images = Counter((row["sequence"], row["image"]) for row in rows)
+    assert set(images.values()) == {3}
+    assert {row["image"] for row in rows} == {"coffee-100", "coffee-1200"}
+    joined = {(row["buffer"], row["sequence"]): row["request_id"] for row in rows}
+    assert all(joined[row["buffer"], row["sequence"]] == row["request_id"] for row in results)
+    scorecard = json.loads((latest.path / "scorecard.json").read_text())
+    for buffer in ("sns", "sqs", "kinesis"):
+        figures = scorecard["buffers"][buffer]
+        assert figures["accepted"] == figures["completed"] == len(sequences(rows, buffer))
+        assert figures["lost"] == figures["unfinished"] == 0
+    assert "report.html" in run.lines[-1]
+    assert ("the run is valid" in run.output) == described["valid"]
+
+
+def test_observations_count_up_to_what_was_sent(locust, latest):
+    for turn in ended_valid(locust("--headless", "--no-report"), latest)["buffers"]:
+        seen = [row for row in read_rows(latest.observations) if row["buffer"] == turn["buffer"]]
+        assert seen[-1]["offered"] == seen[-1]["accepted"] == seen[-1]["completed"] == turn["scheduled"]
+        assert seen[-1]["backlog"] == 0
+        assert [row["offered"] for row in seen] == sorted(row["offered"] for row in seen)
+        assert all(row["at"] > turn["started_at"] for row in seen)
+
+
+def test_what_the_gateway_refuses_is_no_fault_of_the_run_and_stands_in_locusts_own_statistics(
+    locust, latest, answering_server
+):
+    url = answering_server("--status", "429")
+
+    run = locust("--headless", "--no-report", "--print-stats", "--host", f"{url}/prod", embedded=None, buffers="sqs")
+
+    ended_valid(run, latest)
+    assert re.search(r"POST +/v1/sqs/images +\d+ +\d+\(100\.00%\)", run.output), run.output
+    assert "HTTP 429" in run.output
+    assert "forebay report" in run.lines[-1]
+
+
+def test_dropped_arrivals_make_the_run_invalid_and_the_exit_code_one(locust, latest, answering_server):
+    url = answering_server("--stall-after", "5", "--stall-s", "1")
+
+    run = locust(
+        "--headless", "--no-report", "--most-in-flight", "3", "--host", f"{url}/prod",
+        embedded=None, buffers="sqs", cut_off=2,
+    )  # fmt: skip
+
+    assert run.end() == 1, run.output
+    described = latest.described()
+    assert not described["valid"]
+    assert described["generator"]["dropped"] == described["buffers"][0]["dropped"] > 0
+    assert any("were never sent" in reason for reason in described["invalid_because"])
+    assert "THE RUN IS NOT VALID" in run.output
+
+
+def test_a_buffer_that_does_not_drain_is_cut_off_and_the_next_finds_a_new_embedded_aws(locust, latest):
+    run = locust("--headless", buffers="sns, sqs", cut_off=2, local="lose_every: 10")
+
+    described = ended_valid(run, latest)
+    assert [turn["cut_off"] for turn in described["buffers"]] == [True, True]
+    assert "emptying the buffers" in run.output
+    results = list(read_rows(latest.results))
+    for turn in described["buffers"]:
+        assert 0 < len(sequences(results, turn["buffer"])) < turn["scheduled"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_run_stopped_in_the_middle_is_described_reported_and_leaves_no_process(locust, latest, number):
+    run = locust("--headless", seconds=30)
+    run.wait_for(r"sns +\d+ s +offered")
+    embedded = children_of(run.process)
+
+    run.process.send_signal(number)
+
+    assert run.end() == 1, run.output
+    described = latest.described()
+    assert "it was stopped before its end" in described["invalid_because"]
+    assert [turn["buffer"] for turn in described["buffers"]] == ["sns"]
+    rows = list(read_rows(latest.requests(0)))
+    assert len(rows) == described["buffers"][0]["offered"] < described["buffers"][0]["scheduled"]
+    assert described["generator"]["lost_rows"] == 0
+    accepted = {row["sequence"] for row in rows if row["status"] == 202}
+    assert set(sequences(read_rows(latest.results), "sns")) <= accepted
+    assert (latest.path / "report.html").exists()
+    assert embedded
+    assert not any(alive(pid) for pid in embedded)
+
+
+def test_an_embedded_aws_that_ends_in_mid_run_makes_the_run_invalid_with_its_last_words(locust, latest):
+    run = locust("--headless", "--no-report", local="crash_after: 20")
+
+    assert run.end() == 1, run.output
+    assert "the stand-in crashes, as it was told" in latest.described()["invalid_because"][0]
+    assert len(sequences(read_rows(latest.requests(0)), "sns")) == latest.described()["buffers"][0]["offered"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--embedded", "false"), "the embedded AWS does not start: it ended with 1"),
+        (("--embedded", "echo hello"), "its first line is not what --json promises"),
+        (("--embedded", "no-such-command"), "cannot be started"),
+        (("--workload", "smoek"), "did you mean smoke?"),
+        (("--host", "nowhere"), "--host nowhere is no URL"),
+        (("--host", "http://127.0.0.1:1", "--stack", "x"), "give one of them"),
+        (("--processes", "2"), "in one process"),
+    ],
+)
+def test_what_cannot_run_is_said_before_it_runs(locust, tmp_path, arguments, says):
+    run = locust("--headless", *arguments)
+
+    assert run.end() != 0
+    assert says in run.output
+    assert "Traceback" not in run.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_page_runs_the_workload_stops_it_and_runs_it_again(locust, latest, tmp_path):
+    port = _free_port()
+    page = f"http://127.0.0.1:{port}"
+    run = locust("--no-report", "--web-port", port, buffers="sns")
+    _until(lambda: requests.get(page, timeout=5).status_code == 200)
+    listening = [each.laddr for each in psutil.Process(run.process.pid).net_connections() if each.status == "LISTEN"]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    html = requests.get(page, timeout=5).text
+    assert "forebay/live.js" in html
+    assert '"key": "forebay"' in html
+    assert requests.get(f"{page}/forebay/live.js", timeout=5).ok
+    assert requests.get(f"{page}/forebay/live.css", timeout=5).ok
+    assert requests.get(f"{page}/forebay/../locustfile.py", timeout=5).status_code == 404
+    assert _live(page)["run"] is None
+
+    # A first run to its end.
+    assert requests.post(f"{page}/swarm", data={"user_count": 1, "spawn_rate": 1}, timeout=5).json()["success"]
+    _until(lambda: _live(page)["phase"] == "ended")
+    first = _live(page)
+    assert first["buffers"][0]["drained"]
+    points = [dict(zip(first["columns"], point, strict=True)) for point in first["buffers"][0]["points"]]
+    assert points[-1]["offered"] == points[-1]["completed"] > 0
+    assert points[-1]["backlog"] == 0
+    _until(lambda: requests.get(f"{page}/stats/requests", timeout=5).json()["state"] == "stopped")
+
+    # A second one, of another workload, stopped on the way.
+    (tmp_path / "long.yaml").write_text((tmp_path / "tiny.yaml").read_text().replace("[1, 30]", "[60, 30]"))
+    form = {"user_count": 1, "spawn_rate": 1, "workload": str(tmp_path / "long.yaml")}
+    assert requests.post(f"{page}/swarm", data=form, timeout=5).json()["success"]
+    _until(lambda: _live(page)["run"] != first["run"] and len(_live(page)["buffers"][0]["points"]) > 1)
+    assert requests.post(f"{page}/stop", timeout=20).ok
+    _until(lambda: _live(page)["phase"] == "ended")
+    assert "it was stopped before its end" in _live(page)["invalid_because"]
+
+    # A third with a workload that is not there: said on the page, and the next start works.
+    form["workload"] = "smoek"
+    requests.post(f"{page}/swarm", data=form, timeout=5)
+    _until(lambda: "did you mean smoke?" in str(_live(page)["invalid_because"]))
+    _until(lambda: requests.get(f"{page}/stats/requests", timeout=5).json()["state"] == "stopped")
+    form["workload"] = str(tmp_path / "tiny.yaml")
+    assert requests.post(f"{page}/swarm", data=form, timeout=5).json()["success"]
+    _until(lambda: _live(page)["run"] is not None and _live(page)["buffers"][0]["drained"])
+
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() in (0, 1)
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def _live(page):
+    return requests.get(f"{page}/forebay/live.json", timeout=5).json()
+
+
+def _free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def _until(true, seconds=60):
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            if true():
+                return
+        except requests.ConnectionError:
+            pass
+        assert time.monotonic() < until
+        time.sleep(0.1)
