@@ -112,7 +112,7 @@ class Util:
 
     def base64Decode(self, text: Any) -> JavaString:  # noqa: N802
         """The UTF-8 text in base64."""
-        return JavaString(base64.b64decode(str(text)).decode("utf-8", "replace"))
+        return JavaString(base64.b64decode(str(text), validate=True).decode("utf-8", "replace"))
 
     def urlEncode(self, text: Any) -> JavaString:  # noqa: N802
         """As java.net.URLEncoder: application/x-www-form-urlencoded, UTF-8."""
