@@ -38,4 +38,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     report = _worker.work(delivered, received_at=received_at, remaining_ms=context.get_remaining_time_in_millis())
     report.failures.extend(damaged)
     tell(report)
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failed_tokens]}
+    failed = set(report.failed_tokens)
+    numbers = dict.fromkeys(record["kinesis"]["sequenceNumber"] for record in event["Records"])
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers if number in failed]}
