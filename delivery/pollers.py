@@ -25,20 +25,20 @@ class Pollers:
         self._reset_s = quotas.sqs_pollers_idle_reset_s
         self._failure_cost = quotas.sqs_pollers_lost_per_failure
         self._level: float = self._start
+        # While saturated, the n-th poller gained comes n steps after `_growing_from`; else `_credit_s` is what was
+        # left of a step when saturation ended.
+        self._growing_from: float | None = None
+        self._gained = 0
         self._credit_s = 0.0
-        self._saturated_since: float | None = None
         self._idle_since: float | None = None
 
     def count(self, now: float) -> int:
         """How many there are now."""
-        if self._saturated_since is not None:
-            while self._level < self._most and now >= self.grows_at():
-                self._saturated_since = self.grows_at()
-                self._credit_s = 0.0
-                self._level = min(self._level + 1, self._most)
+        while now >= self.grows_at():
+            self._gained += 1
+            self._level = min(self._level + 1, self._most)
         if self._idle_since is not None and now >= self._idle_since + self._reset_s:
             self._level = self._start
-            self._credit_s = 0.0
         return self.last_count
 
     @property
@@ -48,21 +48,25 @@ class Pollers:
 
     def grows_at(self) -> float:
         """When there will be one more, if nothing changes; infinity if never."""
-        if self._saturated_since is None or self._level >= self._most:
+        if self._growing_from is None or self._level >= self._most:
             return math.inf
-        return self._saturated_since + self._step_s - self._credit_s
+        return self._growing_from + (self._gained + 1) * self._step_s
 
-    def fail(self) -> None:
+    def fail(self, now: float) -> None:
         """A batch failed or was throttled: the mapping backs off."""
+        if self._level >= self._most and self._growing_from is not None:
+            # At the cap nothing was gained, and the time spent there gives nothing back now.
+            self._growing_from, self._gained = now, 0
         self._level = max(float(self._least), self._level - self._failure_cost)
 
     def observe(self, now: float, *, saturated: bool, idle: bool) -> None:
         """What the end of a poll looked like: all busy and messages waiting, or nothing to do at all."""
-        if saturated and self._saturated_since is None:
-            self._saturated_since = now
-        elif not saturated and self._saturated_since is not None:
-            self._credit_s += now - self._saturated_since
-            self._saturated_since = None
+        if saturated and self._growing_from is None:
+            self._growing_from, self._gained = now - self._credit_s, 0
+        elif not saturated and self._growing_from is not None:
+            at_cap = self._level >= self._most
+            self._credit_s = 0.0 if at_cap else max(0.0, now - self._growing_from - self._gained * self._step_s)
+            self._growing_from = None
         if not idle:
             self._idle_since = None
         elif self._idle_since is None:

@@ -144,7 +144,7 @@ class SqsMapping:
         failed = self._failed(batch, outcome)
         if failed is None:
             # Its messages come back by themselves, when their visibility timeout is over.
-            self._pollers.fail()
+            self._pollers.fail(now)
             return
         for lease in batch.leases:
             done = [message for message in lease.ids if message not in failed] if failed else lease.ids
@@ -238,7 +238,7 @@ class SqsMapping:
     def _hold(self, now: float, batch: _Batch) -> None:
         """Keep a throttled batch, at the most until its messages become visible to others."""
         batch.throttles += 1
-        self._pollers.fail()
+        self._pollers.fail(now)
         self._turns.set(batch.number, min(now + self._throttle_wait.wait_s(batch.throttles), batch.until()))
 
     def _failed(self, batch: _Batch, outcome: Outcome) -> frozenset[int] | None:
