@@ -29,9 +29,10 @@ _EXTENDED_BYTES: Final = 11
 
 
 def random_ids() -> RequestId:
-    """A UUID, and 88 random bits as AWS writes them: 15 characters and a '='."""
-    extended = base64.urlsafe_b64encode(os.urandom(_EXTENDED_BYTES)).decode("ascii")
-    return RequestId(str(uuid.uuid4()), extended)
+    """A random UUID, and 88 random bits as AWS writes them: 15 characters and a '='."""
+    random = os.urandom(16 + _EXTENDED_BYTES)
+    extended = base64.urlsafe_b64encode(random[16:]).decode("ascii")
+    return RequestId(str(uuid.UUID(bytes=random[:16], version=4)), extended)
 
 
 class Context(dict[str, Any]):
