@@ -6,7 +6,6 @@ back-off and full jitter, until it is accepted or given up with the reason.
 
 import random
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +103,12 @@ class BatchSender:
     def send_all(self, entries: "Iterable[Entry]") -> Sent:
         """Send every entry. Entries are drawn as they are needed; those to be retried go first."""
         sent = Sent()
-        retries: deque[tuple[Entry, int]] = deque()
         fresh = self._fitting(entries, sent)
+        batch: list[tuple[Entry, int]] = []
         held: list[Entry] = []
-        while batch := self._next_batch(retries, fresh, held):
+        while batch := self._filled(batch, fresh, held):
             faults = self._faults(batch)
-            worst = 0
+            retries: list[tuple[Entry, int]] = []
             for position, (entry, attempt) in enumerate(batch):
                 fault = faults.get(position)
                 if fault is None:
@@ -117,12 +116,13 @@ class BatchSender:
                 elif fault.retryable and attempt < self._patience.attempts:
                     sent.retried += len(entry.request_ids)
                     retries.append((entry, attempt + 1))
-                    worst = max(worst, attempt)
                 else:
                     tries = f" (sent {attempt} times)" if fault.retryable else ""
                     _give_up(sent, entry, fault.reason + tries)
-            if worst:
-                self._sleep(self._patience.pause(worst, self._uniform()))
+            if retries:
+                most_tried = max(attempt for _, attempt in retries) - 1
+                self._sleep(self._patience.pause(most_tried, self._uniform()))
+            batch = retries
         return sent
 
     def _fitting(self, entries: "Iterable[Entry]", sent: Sent) -> "Iterator[Entry]":
@@ -134,26 +134,21 @@ class BatchSender:
             else:
                 yield entry
 
-    def _next_batch(
-        self, retries: "deque[tuple[Entry, int]]", fresh: "Iterator[Entry]", held: list[Entry]
+    def _filled(
+        self, retries: list[tuple[Entry, int]], fresh: "Iterator[Entry]", held: list[Entry]
     ) -> list[tuple[Entry, int]]:
-        """Fill a batch from the retries, then from what is fresh; `held` keeps a fresh entry that did not fit."""
-        batch: list[tuple[Entry, int]] = []
-        room = self._limits.call_bytes
+        """A batch of the retries, which fitted into one before, and of what is fresh; `held` keeps what did not fit."""
+        batch = list(retries)
+        room = self._limits.call_bytes - sum(entry.size for entry, _ in batch)
         while len(batch) < self._limits.entries:
-            if retries:
-                if retries[0][0].size > room:
-                    break
-                batch.append(retries.popleft())
-            else:
-                entry = held.pop() if held else next(fresh, None)
-                if entry is None:
-                    break
-                if entry.size > room:
-                    held.append(entry)
-                    break
-                batch.append((entry, 1))
-            room -= batch[-1][0].size
+            entry = held.pop() if held else next(fresh, None)
+            if entry is None:
+                break
+            if entry.size > room:
+                held.append(entry)
+                break
+            batch.append((entry, 1))
+            room -= entry.size
         return batch
 
     def _faults(self, batch: "Sequence[tuple[Entry, int]]") -> "Mapping[int, Fault]":

@@ -296,6 +296,15 @@ def test_what_hangs_past_the_deadline_and_what_was_not_begun_are_handed_back(blo
     assert results.written == []
 
 
+def test_what_was_handed_back_before_it_was_begun_is_not_begun_later(blocked: Blocked) -> None:
+    one = worker(blocked, Results(), concurrency=1)
+    one.work([delivered("m1", b"a"), delivered("m2", b"b")], received_at=0, remaining_ms=1_000)
+    blocked.released.set()
+    work(one, delivered("m3", b"c"))
+
+    assert b"b" not in blocked.calls
+
+
 def test_a_worker_goes_on_after_a_batch_that_hung(blocked: Blocked) -> None:
     results = Results()
     one = worker(blocked, results, concurrency=1)
