@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from delivery.quotas import Quotas
 from delivery.token_bucket import TokenBucket
@@ -26,7 +26,9 @@ from local.sns import Sns
 from local.sqs import Sqs
 from local.storage import make_all
 from local.template import ResolvedStack, load
-from local.wire import WireService
+
+if TYPE_CHECKING:
+    from local.wire import WireService
 
 ROOT: Final = Path(__file__).parents[1]
 # What the template has to be told to be deployed, and what means nothing here: the code is not in a bucket.
@@ -38,7 +40,7 @@ _REKOGNITION_READY_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to serve it. `quotas` are overrides by name; `log_dir` keeps the functions' logs; `port` 0 takes a free one."""
+    """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, `port` 0 takes any free."""
 
     template: Path = ROOT / "infra.yaml"
     port: int = 0

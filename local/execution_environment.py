@@ -1,14 +1,12 @@
 """An execution environment: a process that runs a function's handler by AWS's own client, one invocation at a time."""
 
 import asyncio
-import contextlib
 import json
-import os
 import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -18,6 +16,7 @@ from local.clock import Clock
 from local.function_log import EnvironmentLog
 from local.http import Server, serve
 from local.runtime_api import Call, Reply, RuntimeApi, RuntimeGoneError
+from local.tether import kill
 
 # The load generator shares the cores; its schedule must not suffer from handlers.
 _NICENESS: Final = 5
@@ -70,6 +69,10 @@ class FunctionConfiguration:
     own_variables: Mapping[str, str]
     variables: Mapping[str, str]
 
+    def with_variables(self, variables: Mapping[str, str]) -> "FunctionConfiguration":
+        """The same, with the whole environment of its processes."""
+        return replace(self, variables=variables)
+
 
 class ExecutionEnvironment:
     """A started process with its Runtime API. Made by `start`; ends with `stop`, or by itself."""
@@ -120,8 +123,6 @@ class ExecutionEnvironment:
                     "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.port}",
                     "AWS_LAMBDA_LOG_STREAM_NAME": name,
                 },
-                # A Ctrl-C at the terminal is for us, who stop our processes in order.
-                start_new_session=True,
             )
         except BaseException:
             await server.close()
@@ -179,8 +180,7 @@ class ExecutionEnvironment:
     async def stop(self) -> None:
         """Kill the process and whatever it started. Lambda gives no notice to a function without extensions either."""
         if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            kill(self._process.pid)
         await asyncio.shield(self._watch)
 
     async def _await_exit(self) -> None:

@@ -114,7 +114,8 @@ class Function:
         answer = await environment.invoke(event, request_id)
         if answer.lost:
             self._tell(answer, environment)
-        self._expire_later()
+        # Soon: the caller gives the slot back first, and only then is the environment idle.
+        asyncio.get_running_loop().call_soon(self._expire_later)
         return answer
 
     async def invoke_now(self, event: bytes) -> Answer | None:

@@ -1,6 +1,5 @@
 """The functions of a stack."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -73,9 +72,7 @@ def _configuration(
         },
         variables={},
     )
-    return dataclasses.replace(
-        configuration, variables=process_variables(configuration, region=region, endpoints=endpoints)
-    )
+    return configuration.with_variables(process_variables(configuration, region=region, endpoints=endpoints))
 
 
 def _text(value: object) -> str:

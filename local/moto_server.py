@@ -95,7 +95,7 @@ def _environ(request: WireRequest) -> dict[str, Any]:
 
 async def _main() -> None:
     # moto asks for credentials of its own when it calls itself; the user's must not be found.
-    os.environ.update(AWS_ACCESS_KEY_ID="moto", AWS_SECRET_ACCESS_KEY="moto", AWS_DEFAULT_REGION="us-east-1")
+    os.environ.update(AWS_ACCESS_KEY_ID="moto", AWS_SECRET_ACCESS_KEY="moto", AWS_DEFAULT_REGION="us-east-1")  # noqa: S106
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     server = await serve(WsgiService(DomainDispatcherApplication(create_backend_app)))

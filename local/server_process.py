@@ -4,14 +4,14 @@ What it is told to run prints one line of JSON, {"url": ...}, when it is ready, 
 """
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
+
+from local.tether import kill
 
 _STOP_S: Final = 3.0
 _TAIL: Final = 2_000
@@ -45,8 +45,6 @@ class ServerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env=dict(environment),
-            # A Ctrl-C at the terminal is for us, who stop our processes in order.
-            start_new_session=True,
         )
         try:
             async with asyncio.timeout(ready_within_s):
@@ -87,7 +85,6 @@ class ServerProcess:
             pass
         finally:
             if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+                kill(self._process.pid)
                 await self._process.wait()
             self._log.close()

@@ -7,6 +7,7 @@ with threads, which may deadlock. Where the kernel has no such tether (it is Lin
 its standard input, or the Runtime API's connection, closes.
 """
 
+import contextlib
 import ctypes
 import os
 import runpy
@@ -24,11 +25,24 @@ def main(arguments: list[str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             sys.exit("the parent has gone")
+    # A process group of its own, so that a Ctrl-C at the terminal is left to the parent, and all that this process may
+    # start can be killed with it. No session of its own: where Linux groups processes by session to share out the CPU
+    # (sched_autogroup), niceness would count for nothing.
+    os.setpgid(0, 0)
     if arguments[0] == "--nice":
         os.nice(int(arguments[1]))
         arguments = arguments[2:]
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+
+
+def kill(process_id: int) -> None:
+    """Kill a tethered process and whatever it started. It must not have been waited for yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGKILL)
+    # Too early, before it has a group, there is none of that number.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process_id, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,2 @@
+print("on the way to its end")
+raise ValueError("this module cannot be imported")
