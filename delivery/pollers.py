@@ -39,12 +39,18 @@ class Pollers:
             self._level = min(self._level + 1, self._most)
         if self._idle_since is not None and now >= self._idle_since + self._reset_s:
             self._level = self._start
+            self._idle_since = None
         return self.last_count
 
     @property
     def last_count(self) -> int:
         """How many there were when last counted, less failures since."""
         return int(self._level)
+
+    @property
+    def saturated(self) -> bool:
+        """Whether they were at the end of the last poll."""
+        return self._growing_from is not None
 
     def grows_at(self) -> float:
         """When there will be one more, if nothing changes; infinity if never."""

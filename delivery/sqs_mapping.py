@@ -161,9 +161,10 @@ class SqsMapping:
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
         at = min(self._turns.next_at(), self._pollers.grows_at(), self._queue.expires_at())
-        if self._gathering or len(self._batches) < self._pollers.last_count:
-            return min(at, self._queue.visible_at())
-        return at
+        if self._pollers.saturated and not self._gathering and len(self._batches) >= self._pollers.last_count:
+            return at
+        # Also while all are busy: growth counts from the moment a message has to wait.
+        return min(at, self._queue.visible_at())
 
     def pending(self) -> int:
         """Messages accepted and not yet ended."""
@@ -210,7 +211,7 @@ class SqsMapping:
     def _receive(self, now: float) -> list[_Batch]:
         """Let the waiting pollers receive what is visible; the batches that are then complete."""
         ready = []
-        while self._queue.visible(now):
+        while self._queue.visible(now) and not self._queue.full(now):
             free = self._pollers.count(now) - len(self._batches)
             seats = len(self._gathering) + max(free, 0)
             if seats == 0:
@@ -223,6 +224,7 @@ class SqsMapping:
             if lease is not None:
                 batch.add(lease)
             elif batch.count == 0:
+                # What was visible had been received too often, and is given up.
                 break
             if batch.number not in self._batches:
                 self._number = batch.number

@@ -273,7 +273,10 @@ class SqsQueue:
                 message.visible_at = hidden.until
             self._again.update(hidden.messages)
             self._reveal(lease)
-        if (old := self._fresh.take(now - self._retention_s)) is not None:
+        while self.expires_at() <= now:
+            # By the sum, as `expires_at` has it: the difference may round to just before the message.
+            old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
+            assert old is not None
             self._ledger.expire(old.ids, End.RETENTION)
 
     def _reveal(self, lease: int) -> None:

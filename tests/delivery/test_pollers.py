@@ -117,6 +117,15 @@ def test_they_start_over_from_failures_too():
     assert p.count(60.0) == 5
 
 
+def test_they_start_over_once():
+    """A failure in the first poll after the idleness counts."""
+    p = pollers()
+    p.observe(0.0, saturated=False, idle=True)
+    assert p.count(60.0) == 5
+    p.fail(60.0)
+    assert p.count(60.0) == 4
+
+
 def test_a_moment_of_work_ends_the_idleness():
     p = saturated_from(0.0)
     p.count(10.0)

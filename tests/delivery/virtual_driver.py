@@ -27,12 +27,14 @@ class Run:
     offered: int = 0
     facts: Facts = field(default_factory=Facts)
     done_at: dict[int, float] = field(default_factory=dict)
+    ended_at: dict[int, float] = field(default_factory=dict)
     peak_running: int = 0
 
     def add(self, now: float, facts: Facts) -> None:
-        for record in facts.done:
-            assert record not in self.done_at, f"record {record} was done twice"
-            self.done_at[record] = now
+        self.done_at.update(dict.fromkeys(facts.done, now))
+        for record in [*facts.done, *(record for record, _ in facts.dead + facts.expired)]:
+            assert record not in self.ended_at, f"record {record} ended twice"
+            self.ended_at[record] = now
         self.facts.done += facts.done
         self.facts.dead += facts.dead
         self.facts.expired += facts.expired
@@ -49,9 +51,6 @@ class Run:
 
     def batches(self) -> list[list[int]]:
         return [list(invocation.ids) for invocation in self.started]
-
-    def ends(self) -> int:
-        return len(self.facts.done) + len(self.facts.dead) + len(self.facts.expired)
 
 
 def always(seconds: float, outcome: Outcome | None = None) -> Service:
