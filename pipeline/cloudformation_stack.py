@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 POLL_S: Final = 2.0
 # CloudFormation stops the rest once one resource has failed, and says so of each of them.
 _NOT_A_CAUSE: Final = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
+# A stack that was never made whole, or only proposed: CloudFormation updates none of them.
+_ONLY_TO_DELETE: Final = (
+    "REVIEW_IN_PROGRESS",
+    "CREATE_FAILED",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "DELETE_FAILED",
+)
 _CURES: Final = (
     ("UnreservedConcurrentExecution", "Lower the ...ReservedConcurrency parameters: 100 executions stay unreserved."),
     ("CloudWatch Logs role ARN", "Give --parameter AccessLogs=own-role, or none."),
@@ -83,13 +91,13 @@ class StackDeployment:
 
     def _check_ready(self, present: "StackTypeDef") -> None:
         status = present["StackStatus"]
-        if status.endswith("_IN_PROGRESS"):
-            raise DeploymentError(f"the stack {self.name} is being changed already ({status}): wait until that is done")
-        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+        if status in _ONLY_TO_DELETE:
             raise DeploymentError(
                 f"the stack {self.name} is in {status} and can only be deleted: "
                 f"run `aws cloudformation delete-stack --stack-name {self.name}`, then deploy again"
             )
+        if status.endswith("_IN_PROGRESS"):
+            raise DeploymentError(f"the stack {self.name} is being changed already ({status}): wait until that is done")
         if status == "UPDATE_ROLLBACK_FAILED":
             raise DeploymentError(
                 f"the stack {self.name} is in {status}: "

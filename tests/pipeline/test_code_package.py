@@ -171,10 +171,9 @@ def test_python_without_pip_is_told_how_to_get_it(checkout: Path, monkeypatch: p
         build(checkout, checkout / "out.zip")
 
 
-def test_code_too_large_for_lambda_is_refused(
-    built: CodePackage, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(code_package, "_MAXIMUM_UNPACKED", built.unpacked - 1)
+def test_code_too_large_for_lambda_is_refused(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_package, "_MAXIMUM_UNPACKED", 10_000)
+    monkeypatch.setattr(code_package, "DEPENDENCIES", ("typing-extensions",))
 
-    with pytest.raises(PackageError, match="Lambda takes"):
+    with pytest.raises(PackageError, match=r"bytes unpacked; Lambda takes 10,000"):
         build(copy, tmp_path / "out.zip")
