@@ -1,8 +1,11 @@
 """The whole report of a run's folder, built into it."""
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports import figures, findings, page, scorecard, verdict
+from reports.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pipeline.run import RunFolder
@@ -15,12 +18,15 @@ def build(folder: "RunFolder") -> str:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
     found = findings.find(folder)
-    path = folder.path
-    found.rows.write("joined", path / "joined.parquet")
-    found.rows.write("observations", path / "observations.parquet")
-    scorecard.write(scorecard.scorecard(found), path / "scorecard.json")
-    scorecard.write(scorecard.details(found), path / "report.json")
+    texts = {
+        "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),
+        "report.json": scorecard.to_json(scorecard.details(found)),
+        "report.html": page.page(found),
+    }
+    for table in ("joined", "observations"):
+        write_whole(folder.path / f"{table}.parquet", partial(found.rows.write, table))
     for name in figures.FIGURES:
-        figures.png(name, found, path / f"{name}.png")
-    (path / "report.html").write_text(page.page(found), encoding="utf-8")
-    return verdict.plain(found, path / "report.html")
+        write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
+    for name, text in texts.items():
+        write_whole(folder.path / name, partial(Path.write_text, data=text, encoding="utf-8"))
+    return verdict.plain(found, folder.path / "report.html")

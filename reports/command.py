@@ -7,8 +7,8 @@ import click
 
 from pipeline.run import RunError, RunFolder
 
-_RUNS: Final = Path("reports/runs")
-_LATEST: Final = Path("reports/latest")
+_RUNS: Final = Path(__file__).parent / "runs"
+_LATEST: Final = Path(__file__).parent / "latest"
 
 
 @click.command()

@@ -15,9 +15,17 @@ from reports.timeline_figure import draw_timeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from matplotlib.figure import Figure
+
     from reports.findings import Findings
 
 FIGURES: Final = {"timeline": draw_timeline, "latency": draw_latency, "stages": draw_stages}
+
+
+def figure(name: str, findings: "Findings", form: Form) -> "Figure":
+    """One figure, drawn in a form."""
+    with mpl.rc_context(style(form)):
+        return FIGURES[name](findings, form)
 
 
 def svg(name: str, findings: "Findings", form: Form) -> str:
@@ -25,7 +33,7 @@ def svg(name: str, findings: "Findings", form: Form) -> str:
     prefix = f"{name}-{form.value}-"
     out = io.StringIO()
     with mpl.rc_context(style(form) | {"svg.hashsalt": prefix}):
-        FIGURES[name](findings, form).savefig(
+        figure(name, findings, form).savefig(
             out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
     return _for_page(out.getvalue(), prefix)
@@ -34,7 +42,7 @@ def svg(name: str, findings: "Findings", form: Form) -> str:
 def png(name: str, findings: "Findings", path: "Path") -> None:
     """One figure as a PNG on white, headed and footed, for a slide."""
     with mpl.rc_context(style(Form.SLIDE)):
-        FIGURES[name](findings, Form.SLIDE).savefig(
+        figure(name, findings, Form.SLIDE).savefig(
             path, format="png", dpi=200, facecolor="white", bbox_inches="tight", pad_inches=0.3
         )
 
@@ -43,6 +51,9 @@ def _for_page(drawing: str, prefix: str) -> str:
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r'(<svg [^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawing, count=1)
     drawing = re.sub(r"font-family: [^;\"]*", "font-family: inherit", drawing)
+    # matplotlib names clips and marks by a hash of the last digit of their place, which differs from run to run.
+    for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([mp][0-9a-f]{10})"', drawing))):
+        drawing = drawing.replace(name, f"{name[0]}{number}")
     # Several drawings stand in one page, and ids must not meet.
     drawing = re.sub(r'\bid="', f'id="{prefix}', drawing)
     drawing = re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawing)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline
+from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline, units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +127,11 @@ def _partial(run: description.Description, rows: joined.Joined) -> "list[str]":
     reasons.extend(
         f"{buffer}: the run does not tell of its turn" for buffer in rows.buffers if run.turn(buffer) is None
     )
+    reasons.extend(
+        f"{turn.buffer}: its turn was broken off, neither drained nor at its cut-off"
+        for turn in run.turns
+        if not turn.drained and not turn.cut_off
+    )
     wanted = [str(name) for name in run.workload.get("buffers") or ()]
     reasons.extend(f"{name}: its turn never came" for name in wanted if name not in rows.buffers)
     return reasons
@@ -136,30 +141,39 @@ def _notes(rows: joined.Joined, buffers: dict[str, BufferFindings]) -> "list[str
     notes = []
     for name, buffer in buffers.items():
         account = buffer.account
-        if account.accepted_unanswered:
-            notes.append(
-                f"{name}: {account.accepted_unanswered:,} requests got no HTTP answer and were processed all the same; "
-                "they are not among the accepted"
-            )
-        if account.rejected_processed:
-            notes.append(
-                f"{name}: {account.rejected_processed:,} requests were answered with an error and were processed all "
-                "the same; they are among the rejected"
-            )
-        if account.unrequested:
-            notes.append(
-                f"{name}: {account.unrequested:,} results or dead letters have no row of their request: rows of "
-                "requests are missing"
-            )
-        if buffer.unstamped:
-            notes.append(
-                f"{name}: {buffer.unstamped:,} results have no stored_at (their process died between the two writes); "
-                "they count as ended and are in no latency"
-            )
-        if account.lost:
-            notes.append(f"{name}: {account.lost:,} accepted requests are lost: the buffer ran empty without them")
+        for number, one, many in (
+            (
+                account.accepted_unanswered,
+                "request got no HTTP answer and was processed all the same; it is not among the accepted",
+                "requests got no HTTP answer and were processed all the same; they are not among the accepted",
+            ),
+            (
+                account.rejected_processed,
+                "request was answered with an error and processed all the same; it is among the rejected",
+                "requests were answered with an error and processed all the same; they are among the rejected",
+            ),
+            (
+                account.unrequested,
+                "result or dead letter has no row of its request: rows of requests are missing",
+                "results or dead letters have no row of their request: rows of requests are missing",
+            ),
+            (
+                buffer.unstamped,
+                "result has no stored_at, its process having died in between; it counts as ended, in no latency",
+                "results have no stored_at, their process having died in between; they count as ended, in no latency",
+            ),
+            (
+                account.lost,
+                "accepted request is lost: the buffer ran empty without it",
+                "accepted requests are lost: the buffer ran empty without them",
+            ),
+        ):
+            if number:
+                notes.append(f"{name}: {units.count(number, one, many)}")
     if rows.repeated_requests:
-        notes.append(f"{rows.repeated_requests:,} rows of requests repeat a sequence number; each was counted once")
+        repeated = units.count(rows.repeated_requests, "row of requests repeats", "rows of requests repeat")
+        notes.append(f"{repeated} a sequence number; each request was counted once")
     if rows.unidentified:
-        notes.append(f"{rows.unidentified:,} results or dead letters belong to no request of this run; left out")
+        unknown = units.count(rows.unidentified, "result or dead letter belongs", "results or dead letters belong")
+        notes.append(f"{unknown} to no request of this run; left out")
     return notes

@@ -122,6 +122,9 @@ FROM wide ORDER BY buffer, sequence
 """
 
 
+_KNOWN_IDS: Final = "SELECT request_id FROM requests WHERE request_id IS NOT NULL"
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """A run's rows, joined. `cut_short` names the files that break off; `drained` the buffers that ran empty."""
@@ -146,13 +149,9 @@ class Joined:
         return np.asarray(self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"], np.float64)
 
     def write(self, table: str, path: "Path") -> None:
-        """Write a table to a Parquet file, whole or not at all."""
-        beside = path.with_name(path.name + ".new")
-        self.connection.execute(
-            f"COPY {table} TO $path (FORMAT parquet, COMPRESSION zstd)",
-            {"path": str(beside)},
-        )
-        beside.replace(path)
+        """Write a table to a Parquet file."""
+        sql = f"COPY {table} TO $path (FORMAT parquet, COMPRESSION zstd)"
+        self.connection.execute(sql, {"path": str(path)})
 
 
 def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
@@ -162,32 +161,29 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
         RunError: a file cannot be read, or no request was sent.
     """
     connection = duckdb.connect()
-    loaded = [
-        rows.load(connection, "requests", rows.REQUESTS, folder.all_requests()),
-        rows.load(connection, "results", rows.RESULTS, [folder.results]),
-        rows.load(connection, "dead_letters", rows.DEAD_LETTERS, [folder.dead_letters]),
-        rows.load(connection, "observations", rows.OBSERVATIONS, [folder.observations]),
-    ]
-    if not loaded[0].rows:
+    requests = rows.load(connection, "requests", rows.REQUESTS, folder.all_requests())
+    results = rows.load(connection, "results", rows.RESULTS, [folder.results])
+    dead_letters = rows.load(connection, "dead_letters", rows.DEAD_LETTERS, [folder.dead_letters])
+    observations = rows.load(connection, "observations", rows.OBSERVATIONS, [folder.observations])
+    if not requests.rows:
         raise RunError(f"{folder.path} holds no request: nothing was sent, so there is nothing to report")
     if _count(connection, "requests WHERE buffer IS NULL OR sequence IS NULL"):
         raise RunError(f"{folder.path}: a row of requests names no buffer or no sequence")
     connection.execute("CREATE TABLE drained (buffer VARCHAR)")
-    for buffer in (name for name, is_drained in drained.items() if is_drained):
-        connection.execute("INSERT INTO drained VALUES (?)", [buffer])
+    # Without all results and dead letters on record, nothing is known to be lost.
+    if not results.cut_short and not dead_letters.cut_short:
+        for buffer in (name for name, is_drained in drained.items() if is_drained):
+            connection.execute("INSERT INTO drained VALUES (?)", [buffer])
     connection.execute(_JOIN)
     sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
     return Joined(
         connection=connection,
         buffers=(*(name for name in drained if name in sent), *(name for name in sent if name not in drained)),
-        cut_short=tuple(text for part in loaded for text in part.cut_short),
-        repeated_requests=_count(connection, "requests")
-        - _count(connection, "(SELECT DISTINCT buffer, sequence FROM requests)"),
-        unidentified=loaded[1].rows
-        + loaded[2].rows
-        - _count(connection, "results WHERE sequence IS NOT NULL OR request_id IN (SELECT request_id FROM requests)")
-        - _count(
-            connection, "dead_letters WHERE sequence IS NOT NULL OR request_id IN (SELECT request_id FROM requests)"
+        cut_short=requests.cut_short + results.cut_short + dead_letters.cut_short + observations.cut_short,
+        repeated_requests=requests.rows - _count(connection, "(SELECT DISTINCT buffer, sequence FROM requests)"),
+        unidentified=sum(
+            _count(connection, f"{table} WHERE sequence IS NULL AND coalesce(request_id, '') NOT IN ({_KNOWN_IDS})")
+            for table in ("results", "dead_letters")
         ),
     )
 

@@ -96,22 +96,22 @@ class _Reader:
                 return
             rows: list[tuple[Any, ...]] = []
             before = self.rows
-            whole = False
+            # Asked after each row: at the end of a file the unpacker counts what it could not finish, too.
+            read = unpacker.tell()
             try:
                 for row in unpacker:
                     if not isinstance(row, tuple) or len(row) != len(columns):
                         break
                     rows.append(row)
+                    read = unpacker.tell()
                     if len(rows) == _PIECE:
                         yield self._batch(path, columns, rows)
                         rows = []
-                else:
-                    whole = unpacker.tell() == size
             except (ValueError, msgpack.exceptions.UnpackException):
-                whole = False
+                pass
             if rows:
                 yield self._batch(path, columns, rows)
-            if not whole:
+            if read < size:
                 self.cut_short.append(f"{path.name} breaks off after row {self.rows - before:,}")
 
     def _columns(self, path: "Path", unpacker: Any, size: int) -> tuple[str, ...] | None:
@@ -151,4 +151,11 @@ def _finite(numbers: pa.Array) -> pa.Array:
 
 
 def _texts(values: "Sequence[Any]") -> "list[str | None]":
-    return [value if value is None or isinstance(value, str) else json.dumps(value, default=str) for value in values]
+    return [value if value is None or isinstance(value, str) else _text(value) for value in values]
+
+
+def _text(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)

@@ -11,8 +11,6 @@ from reports.quantiles import PERCENTILES, Quantiles
 from reports.simulated import simulated
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reports.findings import BufferFindings, Findings
 
 
@@ -56,11 +54,9 @@ def details(findings: "Findings") -> dict[str, Any]:
     }
 
 
-def write(document: dict[str, Any], path: "Path") -> None:
-    """Write a document as JSON, whole or not at all."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+def to_json(document: dict[str, Any]) -> str:
+    """A document as it stands in a file."""
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _buffer(buffer: "BufferFindings") -> dict[str, Any]:

@@ -30,7 +30,7 @@ WITH span AS (
     UNION ALL SELECT responded_at, 'rejected' FROM joined WHERE buffer = $buffer AND outcome LIKE 'rejected%'
     UNION ALL SELECT stored_at, 'completed' FROM joined WHERE buffer = $buffer AND outcome IN ('completed', 'failed')
 ), rates AS (
-    SELECT greatest(floor((moment - start) / ($step * 1000)), 0)::BIGINT AS step,
+    SELECT greatest(floor((moment - start) / ($step * 1e3)), 0)::BIGINT AS step,
         count(*) FILTER (kind = 'offered') / $step AS offered,
         count(*) FILTER (kind = 'accepted') / $step AS accepted,
         count(*) FILTER (kind = 'rejected') / $step AS rejected,
@@ -38,10 +38,10 @@ WITH span AS (
         count(*) FILTER (kind = 'accepted') - count(*) FILTER (kind = 'completed') AS growth
     FROM events, span WHERE moment IS NOT NULL GROUP BY 1
 ), seen AS (
-    SELECT floor(("at" - start) / ($step * 1000))::BIGINT AS step, max(backlog) AS backlog,
+    SELECT floor(("at" - start) / ($step * 1e3))::BIGINT AS step, max(backlog) AS backlog,
         max(concurrency) AS concurrency, max(throttles) AS all_throttles, max(oldest_age_s) AS oldest_age_s
     FROM observations, span
-    WHERE buffer = $buffer AND "at" BETWEEN start AND start + ($seconds + $step) * 1000 GROUP BY 1
+    WHERE buffer = $buffer AND "at" BETWEEN start AND start + ($seconds + $step) * 1e3 GROUP BY 1
 ), steps AS (
     SELECT unnest(range(0, floor($seconds / $step)::BIGINT + 2)) AS step
 )

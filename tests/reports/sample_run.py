@@ -181,7 +181,7 @@ def _refuse_over(requests: list[Sent], per_s: float) -> None:
 def _push(random_: random.Random, requests: list[Sent], scale: float) -> Served:
     """One message an invocation, throttled over 25 at once, tried again after 1, 2, 4 ... seconds."""
     served = Served()
-    free = [(0.0, number) for number in range(round(25 * scale))]
+    free = [(0.0, number) for number in range(math.ceil(25 * scale))]
     used: set[int] = set()
     waiting = [(request.accepted + 0.05, 0, request.sequence, request) for request in requests]
     heapq.heapify(waiting)
@@ -200,12 +200,13 @@ def _push(random_: random.Random, requests: list[Sent], scale: float) -> Served:
 
 def _queue(random_: random.Random, requests: list[Sent], scale: float) -> Served:
     """Pollers that ramp up from two to five, ten messages a batch."""
-    return _pull(random_, requests, {number: 0.0 if number < 2 else 8.0 + number for number in range(round(5 * scale))})
+    opens = {number: 0.0 if number < 2 else 8.0 + number for number in range(math.ceil(5 * scale))}
+    return _pull(random_, requests, opens)
 
 
 def _shards(random_: random.Random, requests: list[Sent], scale: float) -> Served:
     """Two shards, two lanes each, all there from the start."""
-    return _pull(random_, requests, dict.fromkeys(range(round(4 * scale)), 0.0))
+    return _pull(random_, requests, dict.fromkeys(range(math.ceil(4 * scale)), 0.0))
 
 
 def _pull(random_: random.Random, requests: list[Sent], opens: dict[int, float]) -> Served:

@@ -1,0 +1,43 @@
+"""A run's folder as a load test leaves one."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reports import findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.run import RunFolder
+    from reports.findings import Findings
+
+
+def _write_run() -> "Callable[..., RunFolder]":
+    spec = importlib.util.spec_from_file_location("sample_run", Path(__file__).with_name("sample_run.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    write: Callable[..., RunFolder] = module.write_run
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_run() -> "Callable[..., RunFolder]":
+    """Write a sample run to a path; see sample_run.py."""
+    return _write_run()
+
+
+@pytest.fixture(scope="session")
+def sample(write_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempPathFactory) -> "RunFolder":
+    """The sample run: three buffers, all drained. Not to be changed."""
+    return write_run(tmp_path_factory.mktemp("runs") / "sample")
+
+
+@pytest.fixture(scope="session")
+def sample_findings(sample: "RunFolder") -> "Findings":
+    """What the sample run shows."""
+    return findings.find(sample)

@@ -1,0 +1,111 @@
+"""`forebay report`, as a user meets it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from reports import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.run import RunFolder
+
+WRITTEN = {
+    "scorecard.json", "report.json", "report.html", "joined.parquet", "observations.parquet", "timeline.png",
+    "latency.png", "stages.png",
+}  # fmt: skip
+
+
+@pytest.fixture
+def runs(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> "Path":
+    """An empty folder of runs in the place of the real one."""
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(command, "_RUNS", tmp_path / "runs")
+    monkeypatch.setattr(command, "_LATEST", tmp_path / "latest")
+    return tmp_path / "runs"
+
+
+def test_a_run_by_its_id_is_reported_into_its_folder_and_again_the_same(sample: "RunFolder", runs: "Path") -> None:
+    shutil.copytree(sample.path, runs / "r1")
+    before = {path.name for path in (runs / "r1").iterdir()}
+    made = CliRunner().invoke(command.report, ["r1"])
+    assert made.exit_code == 0, made.output
+    assert "accepted =" in made.output.splitlines()[0]
+    assert {path.name for path in (runs / "r1").iterdir()} == before | WRITTEN, "and nothing half-written stays behind"
+    first = {name: (runs / "r1" / name).read_bytes() for name in ("scorecard.json", "report.html")}
+    (runs.parent / "latest").symlink_to(runs / "r1")
+    assert CliRunner().invoke(command.report).exit_code == 0
+    assert {name: (runs / "r1" / name).read_bytes() for name in first} == first
+
+
+def test_the_parquet_holds_a_row_for_each_request_with_its_outcome(sample: "RunFolder", tmp_path: "Path") -> None:
+    folder = shutil.copytree(sample.path, tmp_path / "run")
+    done = subprocess.run(
+        [sys.executable, "-m", "reports", str(folder)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    card = json.loads((folder / "scorecard.json").read_text())["buffers"]
+    counted = duckdb.sql(f"SELECT buffer, outcome, count(*) FROM '{folder}/joined.parquet' GROUP BY ALL").fetchall()
+    for buffer, outcome, number in counted:
+        if outcome in card[buffer]:
+            assert outcome == "rejected" or card[buffer][outcome] == number
+    assert sum(number for *_, number in counted) == sum(buffer["offered"] for buffer in card.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "run `make bench` first"),
+        (["nowhere"], "no run 'nowhere'"),
+        (["../../etc/passwd"], "no run"),
+    ],
+)
+def test_a_run_that_is_not_there_is_an_error_with_its_cure(runs: "Path", arguments: list[str], said: str) -> None:
+    made = CliRunner().invoke(command.report, arguments)
+    assert made.exit_code == 1
+    assert said in made.output
+    assert "make bench" in made.output
+    assert "Traceback" not in made.output
+
+
+def test_an_unknown_run_is_told_which_there_are(runs: "Path") -> None:
+    (runs / "20261123T-spike").mkdir()
+    assert "20261123T-spike" in CliRunner().invoke(command.report, ["other"]).output
+
+
+def test_a_folder_that_holds_no_run_is_left_as_it_was(runs: "Path") -> None:
+    (runs / "empty").mkdir()
+    made = CliRunner().invoke(command.report, ["empty"])
+    assert made.exit_code == 1
+    assert "holds no run" in made.output
+    assert list((runs / "empty").iterdir()) == []
+
+
+def test_a_broken_description_is_an_error_and_no_traceback(sample: "RunFolder", runs: "Path") -> None:
+    folder = shutil.copytree(sample.path, runs / "broken")
+    (folder / "run.json").write_text("{")
+    made = CliRunner().invoke(command.report, ["broken"])
+    assert made.exit_code == 1
+    assert "is not JSON" in made.output
+
+
+def test_a_run_cut_off_is_reported_and_marked(sample: "RunFolder", runs: "Path") -> None:
+    folder = shutil.copytree(sample.path, runs / "cut")
+    described = json.loads((folder / "run.json").read_text()) | {"ended_at": None, "valid": False}
+    (folder / "run.json").write_text(json.dumps(described))
+    rows = (folder / "requests-1.rows").read_bytes()
+    (folder / "requests-1.rows").write_bytes(rows[:-5])
+    made = CliRunner().invoke(command.report, ["cut"])
+    assert made.exit_code == 0
+    assert "NOT VALID: requests-1.rows breaks off" in made.output
+    run = json.loads((folder / "scorecard.json").read_text())["run"]
+    assert run["partial"] is True
+    assert run["valid"] is False
