@@ -1,9 +1,11 @@
 """What a function does once, at init: read its settings, make its clients, and stand ready with a worker."""
 
+import gc
 import os
 
 from botocore.session import get_session
 
+from consumers import COLLECTOR_THRESHOLD
 from consumers.environment import Environment
 from consumers.worker import Worker
 from pipeline.recognition import Recogniser, rekognition_client
@@ -30,4 +32,7 @@ def start() -> Worker:
     results = ResultsTable(
         dynamodb_client(session, concurrency), settings.results_table, ttl_days=settings.result_ttl_days
     )
+    # Nothing of init becomes garbage: what is frozen is never looked at again.
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLD)
     return Worker(recogniser, results, Environment.of_this_process(os.environ), concurrency=concurrency)
