@@ -181,6 +181,7 @@ class Benchmark:
         starts_at = record.started_at / 1_000
         cut_off_at = starts_at + workload.rate.duration + workload.cut_off_s
         tick = 0
+        sent = False
         while True:
             tick += 1
             if self._stopping.wait(max(0.0, starts_at + tick * _OBSERVE_S - time.time())):
@@ -191,22 +192,19 @@ class Benchmark:
             observations.write(*observation.row())
             for observer in self._observers:
                 observer.observed(observation)
-            if self._generator.busy:
-                if time.time() < cut_off_at:
-                    continue
-                record.cut_off = True
-                return
+            if not sent and self._generator.counts.offered == record.scheduled:
+                sent = True
+                self._phase(f"waiting for {record.buffer} to drain")
             if self._generator.failure is not None:
                 return
             accepted = self._generator.counts.accepted
-            if not observation.backlog and state.ended is not None and state.ended >= accepted:
+            ended = state.ended is not None and state.ended >= accepted
+            if not self._generator.busy and not observation.backlog and ended:
                 record.drained = True
                 return
             if time.time() >= cut_off_at:
                 record.cut_off = True
                 return
-            if self._generator.counts.offered == record.scheduled:
-                self._phase(f"waiting for {record.buffer} to drain")
 
     def _observation(self, buffer: "Buffer", state: BufferState) -> Observation:
         counts = self._generator.counts

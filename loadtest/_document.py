@@ -63,6 +63,11 @@ class Value:
         """What to raise when this value is at fault."""
         return DocumentError(f"{self.name}:{self.line}: {self.key + ': ' if self.key else ''}{fault}")
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether it is keys and values."""
+        return isinstance(self.node, yaml.MappingNode)
+
     def keys(self, known: "Collection[str] | None" = None, required: "Collection[str]" = ()) -> "Mapping[str, Value]":
         """Read keys and values; only `known` ones if given, `required` ones always."""
         if not isinstance(self.node, yaml.MappingNode):

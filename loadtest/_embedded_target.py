@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import IO
 
-    from loadtest._workload import Workload
+    from loadtest._workload import Option, Workload
     from pipeline.request import Buffer
 
 # The first start on a machine builds the recogniser's model.
@@ -192,11 +192,13 @@ class EmbeddedTarget:
         return Outcome.by_environment(Stack.from_outputs(self.outputs), self._ready["environment"])
 
 
-def _flags(name: str, value: str | float | bool) -> list[str]:
+def _flags(name: str, value: "Option | Mapping[str, Option]") -> list[str]:
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    return [f"--{flag}", str(value)]
+    if isinstance(value, str | int | float):
+        return [f"--{flag}", str(value)]
+    return [part for each, assigned in value.items() for part in (f"--{flag}", f"{each}={assigned}")]
 
 
 def _ended(process: gevent.subprocess.Popen, within_s: float) -> bool:

@@ -31,6 +31,8 @@ PHOTOS: Final = Path(__file__).parent / "images"
 # More would not fit one process' memory with room to spare; such loads are for several workers.
 MOST_ARRIVALS: Final = 5_000_000
 
+Option = str | int | float | bool
+
 _REQUIRED: Final = ("name", "why", "seed", "buffers", "rate", "cut_off_s")
 _KNOWN: Final = (*_REQUIRED, "images", "local")
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
@@ -76,7 +78,7 @@ class Workload:
     rate: Rate
     cut_off_s: float
     images: tuple[ImageChoice, ...]
-    local: "Mapping[str, str | int | float | bool]"
+    local: "Mapping[str, Option | Mapping[str, Option]]"
     document: "Mapping[str, Any]"
 
 
@@ -124,9 +126,13 @@ def _workload(document: Value, folder: Path) -> Workload:
         rate=_rate(values["rate"]),
         cut_off_s=values["cut_off_s"].number(above=True),
         images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
-        local={key: value.scalar() for key, value in values["local"].keys().items()} if "local" in values else {},
+        local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
         document=document.plain(),
     )
+
+
+def _option(value: Value) -> "Option | Mapping[str, Option]":
+    return {name: each.scalar() for name, each in value.keys().items()} if value.has_keys else value.scalar()
 
 
 def _name(value: Value) -> str:

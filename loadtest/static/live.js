@@ -33,9 +33,16 @@
     return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
   };
 
-  const chart = (points, at, until) => {
-    const most = roundUp(Math.max(10, ...points.map((p) => Math.max(p[at.offered], p[at.backlog] ?? 0))));
-    const last = Math.max(until, points.length ? points[points.length - 1][at.second] : 0);
+  // One for all buffers, so that the charts can be held against each other.
+  const scaleOf = (live, at) => {
+    const points = live.buffers.flatMap((turn) => turn.points);
+    return {
+      most: roundUp(points.reduce((most, p) => Math.max(most, p[at.offered], p[at.backlog] ?? 0), 10)),
+      last: points.reduce((last, p) => Math.max(last, p[at.second]), live.duration),
+    };
+  };
+
+  const chart = (points, at, { most, last }) => {
     const x = (second) => LEFT + (WIDTH - LEFT - RIGHT) * (second / last);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / most);
     const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
@@ -74,11 +81,11 @@
 
   const statusOf = (turn, now, duration) => {
     if (!turn.began) return "waits for its turn";
-    if (turn.drained !== null) return turn.drained ? "drained" : "not drained at the cut-off";
+    if (turn.drained !== null) return turn.drained ? "drained" : "not drained";
     return now < duration ? "sending" : "draining";
   };
 
-  const turnOf = (turn, at, live) => {
+  const turnOf = (turn, at, live, scale) => {
     const last = turn.points[turn.points.length - 1] || [];
     const figure = (label, text, name) => {
       const made = node("div", name ? "figure key" : "figure", node("b", "", text), node("span", "", label));
@@ -96,7 +103,7 @@
       "article", "turn",
       node("div", "title", node("h3", "", turn.buffer), node("span", "status", status)),
       figures,
-      chart(turn.points, at, live.duration),
+      chart(turn.points, at, scale),
     );
   };
 
@@ -114,7 +121,8 @@
       link.target = "_blank";
       head.append(node("p", "phase", link));
     }
-    panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, live))));
+    const scale = scaleOf(live, at);
+    panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, live, scale))));
   };
 
   const isDark = () => {

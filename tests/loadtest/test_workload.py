@@ -46,13 +46,13 @@ def test_images_and_local_options_are_read(workload):
         workload(
             GOOD
             + "images: [{photo: coffee.jpg, weight: 2, width: 200}, {photo: coffee.jpg}]\n"
-            + "local: {account_concurrency: 10, prewarm: false, seed: abc}\n"
+            + "local: {account_concurrency: 10, prewarm: false, seed: abc, quota: {a: 1}}\n"
         )
     )
 
     assert [(image.name, image.weight) for image in tiny.images] == [("coffee-200", 2.0), ("coffee", 1.0)]
     assert tiny.images[0].photo == PHOTOS / "coffee.jpg"
-    assert tiny.local == {"account_concurrency": 10, "prewarm": False, "seed": "abc"}
+    assert tiny.local == {"account_concurrency": 10, "prewarm": False, "seed": "abc", "quota": {"a": 1}}
 
 
 def test_a_photo_beside_the_workload_is_found(workload, tmp_path):

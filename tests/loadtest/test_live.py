@@ -1,0 +1,59 @@
+import json
+
+from loadtest._live import LiveView
+from loadtest._observation import Observation
+from loadtest._workload import find, read
+
+
+def view_of(seconds):
+    live = LiveView()
+    live.began("r1", read(find("spike")))
+    live.turn_began("sns", 1_000.0)
+    for second in range(1, seconds + 1):
+        live.observed(
+            Observation("sns", (1_000 + second) * 1_000.0, second, second, None, 0, 3, 0, 1, 0, 0, oldest_age_s=1.5)
+        )
+    return live
+
+
+def test_before_a_run_there_is_none():
+    live = LiveView().to_json()
+
+    assert live["run"] is None
+    assert live["buffers"] == []
+
+
+def test_a_run_has_its_buffers_in_turn_with_points_named_by_columns():
+    live = view_of(2).to_json()
+
+    assert json.loads(json.dumps(live)) == live
+    assert [(turn["buffer"], turn["began"], turn["drained"]) for turn in live["buffers"]] == [
+        ("sns", True, None), ("sqs", False, None), ("kinesis", False, None),
+    ]  # fmt: skip
+    last = dict(zip(live["columns"], live["buffers"][0]["points"][-1], strict=True))
+    assert last["second"] == 2.0
+    assert (last["offered"], last["completed"], last["backlog"], last["oldest_age_s"]) == (2, None, 3, 1.5)
+
+
+def test_a_long_turn_is_thinned_out_and_keeps_its_last_point():
+    points = view_of(5_000).to_json()["buffers"][0]["points"]
+
+    assert len(points) <= 601
+    assert points[0][0] == 1.0
+    assert points[-1][0] == 5_000.0
+
+
+def test_the_next_run_begins_with_an_empty_view(tmp_path):
+    live = view_of(3)
+    live.turn_ended("sns", drained=True)
+    live.ended(("it was late",))
+    live.reported(tmp_path / "report.html")
+    assert live.to_json()["invalid_because"] == ["it was late"]
+    assert live.to_json()["report"] is not None
+
+    live.began("r2", read(find("spike")))
+
+    assert live.to_json()["run"] == "r2"
+    assert live.to_json()["invalid_because"] is None
+    assert live.to_json()["report"] is None
+    assert all(turn["points"] == [] for turn in live.to_json()["buffers"])

@@ -1,0 +1,76 @@
+import io
+
+import pytest
+
+from loadtest._observation import Observation
+from loadtest._progress import Progress
+from loadtest._workload import find, read
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def observation(second, **figures):
+    values = {
+        "offered": 1_200, "accepted": 1_100, "completed": 900, "dead_lettered": 0, "backlog": 200, "in_flight": 0,
+        "concurrency": 1, "throttles": 0, "cold_starts": 0, "oldest_age_s": None,
+    }  # fmt: skip
+    return Observation("sqs", second * 1_000, **(values | figures))
+
+
+def shown(out, observations):
+    clock = iter(range(100))
+    progress = Progress(out, clock=lambda: next(clock))
+    progress.began("r1", read(find("smoke")))
+    progress.phase("sending to sqs")
+    progress.turn_began("sqs", 0.0)
+    for each in observations:
+        progress.observed(each)
+    progress.turn_ended("sqs", drained=True)
+    progress.ended(())
+    return out.getvalue()
+
+
+def test_a_terminal_has_one_live_line_that_stands_once_the_turn_is_over():
+    text = shown(Terminal(), [observation(second) for second in range(1, 9)])
+
+    assert text.count("\r") == 10
+    last = text.rpartition("\r\x1b[K")[2]
+    assert last.startswith(
+        "sqs        8 s  offered  1,200  accepted  1,100  completed    900  backlog    200  drained\n"
+    )
+
+
+def test_elsewhere_lines_come_every_five_seconds_and_nothing_is_overwritten():
+    lines = shown(io.StringIO(), [observation(second) for second in range(1, 13)]).splitlines()
+
+    assert not any("\r" in line or "\x1b" in line for line in lines)
+    assert [line[:15] for line in lines if line.startswith("sqs")] == [
+        "sqs        1 s ", "sqs        5 s ", "sqs       10 s ", "sqs       12 s ",
+    ]  # fmt: skip
+    assert lines[-1] == "the run is valid"
+
+
+@pytest.mark.parametrize(
+    ("figures", "there", "absent"),
+    [
+        ({"throttles": 7}, "throttles      7", "dead lettered"),
+        ({"dead_lettered": 2}, "dead lettered      2", "throttles"),
+        ({"completed": None, "backlog": None, "throttles": None}, "accepted", "completed"),  # a target that cannot tell
+    ],
+)
+def test_a_line_has_what_is_known_and_is_news(figures, there, absent):
+    line = shown(io.StringIO(), [observation(1, **figures)]).splitlines()[-2]
+
+    assert there in line
+    assert absent not in line
+
+
+def test_why_a_run_is_not_valid_is_said_last():
+    out = io.StringIO()
+
+    Progress(out).ended(("it was late", "it lost rows"))
+
+    assert out.getvalue().splitlines() == ["THE RUN IS NOT VALID:", "  - it was late", "  - it lost rows"]
