@@ -160,12 +160,15 @@ class EmbeddedTarget:
 
     def _read_ready(self) -> dict[str, Any]:
         assert self._process is not None
-        line = b""
+        line = None
         with gevent.Timeout(_READY_S, False):
             line = self._process.stdout.readline()
+        if line is None:
+            raise TargetError(f"it was not ready after {_READY_S} s")
         if not line:
-            status = self._process.poll()
-            raise TargetError(f"it was not ready after {_READY_S} s" if status is None else f"it ended with {status}")
+            # Its stdout closes a moment before its status can be had.
+            _ended(self._process, _STOP_S)
+            raise TargetError(f"it ended with {self._process.returncode}")
         try:
             ready = json.loads(line)
             if not (isinstance(ready["outputs"], dict) and isinstance(ready["environment"], dict)):

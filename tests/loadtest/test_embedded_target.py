@@ -1,0 +1,153 @@
+import json
+import os
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from loadtest._embedded_target import EmbeddedTarget
+from loadtest._image import LoadImage
+from loadtest._target import BufferState, TargetError, upload
+from loadtest._workload import read
+
+WORKLOAD = """\
+name: tiny
+why: a test
+seed: 1
+buffers: [sns]
+rate: [[0, 1], [1, 1]]
+cut_off_s: 1
+local: {local}
+"""
+
+
+@pytest.fixture
+def workload(tmp_path):
+    def write(local="{}"):
+        (tmp_path / "w.yaml").write_text(WORKLOAD.format(local=local))
+        return read(tmp_path / "w.yaml")
+
+    return write
+
+
+@pytest.fixture
+def embedded(stand_in):
+    target = EmbeddedTarget(stand_in)
+    yield target
+    target.close()
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def printing(text):
+    return f'{sys.executable} -c \'import sys; sys.stderr.write("its last words"); print(r"""{text}""")\''
+
+
+def test_it_starts_with_the_options_of_the_workload_and_serves(embedded, workload):
+    embedded.open(workload("{rate: 33, lose_every: 5}"))
+
+    assert embedded.options["rate"] == 33.0
+    assert embedded.options["lose_every"] == 5
+    upload(embedded, (LoadImage("a", b"x", "a.jpg", b""), LoadImage("b", b"y", None, b"")))
+    state = embedded.state("sns", "r1.sns")
+    assert (state.completed, state.backlog, state.ended) == (0, 0, 0)
+    assert list(embedded.results("sns", "r1.sns")) == []
+    assert list(embedded.dead_letters("sns", "r1.sns", datetime.now(UTC))) == []
+
+
+def test_an_unused_one_is_kept_and_a_used_one_or_other_options_start_anew(embedded, workload):
+    embedded.open(workload())
+    first = embedded.api_url
+    embedded.open(workload())
+    assert embedded.api_url == first
+
+    embedded.state("sns", "r1.sns")
+    embedded.open(workload())
+    second = embedded.api_url
+    assert second != first
+
+    embedded.open(workload("{rate: 5}"))
+    assert embedded.api_url != second
+    assert embedded.options["rate"] == 5.0
+
+
+def test_closed_it_leaves_no_process(embedded, workload):
+    embedded.open(workload())
+    process = embedded._process
+
+    embedded.close()
+    embedded.close()
+
+    assert process.returncode == 0
+    assert not alive(process.pid)
+
+
+def test_one_that_does_not_heed_its_stdin_is_ended_by_signal(workload, monkeypatch, tmp_path):
+    monkeypatch.setattr("loadtest._embedded_target._STOP_S", 0.2)
+    ready = {"outputs": dict.fromkeys(OUTPUTS, "x"), "environment": {}, "control_url": "http://127.0.0.1:1"}
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text(
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"print({json.dumps(ready)!r}, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    target = EmbeddedTarget(f"{sys.executable} {deaf}")
+    target.open(workload())
+    process = target._process
+
+    target.close()
+
+    assert process.returncode == -9
+    assert not alive(process.pid)
+
+
+OUTPUTS = (
+    "ApiUrl", "StreamName", "QueueUrl", "TopicArn", "ResultsTable", "ResultsByRunIndex", "ImageBucket",
+    "SqsDeadLetterQueueUrl", "SnsFailureQueueUrl", "KinesisFailureBucket", "SnsFunctionName", "SqsFunctionName",
+    "KinesisFunctionName",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("no-such-command-here", "is Forebay installed here"),
+        (printing(""), "not what --json promises"),
+        (printing("not json"), "not what --json promises"),
+        (printing("[]"), "not what --json promises"),
+        (printing('{"outputs": {}}'), "not what --json promises"),
+        (printing('{"outputs": {}, "environment": {}, "control_url": "x"}'), "has no output ApiUrl"),
+        (f"{sys.executable} -c 'import sys; sys.exit(\"its last words\")'", "it ended with"),
+    ],
+)
+def test_one_that_does_not_start_says_why_and_leaves_no_process(workload, command, says):
+    target = EmbeddedTarget(command)
+
+    with pytest.raises(TargetError, match=says) as refused:
+        target.open(workload())
+
+    assert "no-such" in command or "its last words" in str(refused.value)
+    assert target._process is None
+
+
+def test_an_option_it_does_not_know_is_refused_in_its_own_words(embedded, workload):
+    with pytest.raises(TargetError, match=r"No such option.*--ratee"):
+        embedded.open(workload("{ratee: 5}"))
+
+
+def test_a_state_counts_from_the_start_of_the_turn_and_keeps_what_is_of_the_moment():
+    before = BufferState(completed=10, dead_lettered=1, expired=0, backlog=5, throttles=3, cold_starts=2)
+    now = BufferState(completed=25, dead_lettered=2, expired=None, backlog=7, throttles=3, cold_starts=2)
+
+    state = now.since(before)
+
+    assert state == BufferState(completed=15, dead_lettered=1, backlog=7, throttles=0, cold_starts=0)
+    assert state.ended == 16
+    assert BufferState().since(before).ended is None

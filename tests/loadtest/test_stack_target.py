@@ -1,0 +1,135 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from loadtest._stack_target import StackTarget
+from loadtest._target import TargetError
+from loadtest._workload import find, read
+from pipeline.request import Measurement
+from pipeline.result import Passage, Result, Status
+from pipeline.results_table import BY_RUN_INDEX, ResultsTable
+
+OUTPUTS = {
+    "ApiUrl": "https://api/prod/", "StreamName": "s", "QueueUrl": {"Ref": "Queue"}, "TopicArn": "t",
+    "ResultsTable": {"Ref": "Table"}, "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b",
+    "SqsDeadLetterQueueUrl": {"Ref": "Dead"}, "SnsFailureQueueUrl": {"Ref": "Failed"},
+    "KinesisFailureBucket": {"Ref": "Bucket"}, "SnsFunctionName": "f", "SqsFunctionName": "f",
+    "KinesisFunctionName": "f",
+}  # fmt: skip
+
+
+def template(outputs):
+    keys = [("run_id", "HASH"), ("sequence", "RANGE")]
+    return {
+        "Resources": {
+            "Queue": {"Type": "AWS::SQS::Queue"},
+            "Dead": {"Type": "AWS::SQS::Queue"},
+            "Failed": {"Type": "AWS::SQS::Queue"},
+            "Bucket": {"Type": "AWS::S3::Bucket"},
+            "Table": {
+                "Type": "AWS::DynamoDB::Table",
+                "Properties": {
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "KeySchema": [{"AttributeName": "request_id", "KeyType": "HASH"}],
+                    "AttributeDefinitions": [
+                        {"AttributeName": "request_id", "AttributeType": "S"},
+                        {"AttributeName": "run_id", "AttributeType": "S"},
+                        {"AttributeName": "sequence", "AttributeType": "N"},
+                    ],
+                    "GlobalSecondaryIndexes": [
+                        {
+                            "IndexName": BY_RUN_INDEX,
+                            "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+                            "Projection": {"ProjectionType": "ALL"},
+                        }
+                    ],
+                },
+            },
+        },
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        yield boto3.Session()
+
+
+@pytest.fixture
+def stack(aws):
+    body = json.dumps(template(OUTPUTS))
+    aws.client("cloudformation").create_stack(StackName="forebay", TemplateBody=body)
+    target = StackTarget("forebay")
+    target.open(read(find("smoke")))
+    return target
+
+
+def record(request_id, run_id, sequence):
+    return {
+        "request_id": request_id, "accepted_at": 1.0, "buffer": "sqs",
+        "request": {"image": {"bytes": "YQ=="}, "run": {"id": run_id, "sequence": sequence, "intended_at": 0.5}},
+    }  # fmt: skip
+
+
+def test_a_stack_is_known_by_its_outputs(stack):
+    assert stack.kind == "aws"
+    assert stack.api_url == "https://api/prod"
+    assert stack.outputs["ResultsByRunIndex"] == BY_RUN_INDEX
+    assert stack.options is None
+
+
+def test_results_dead_letters_and_depth_of_a_run_are_read(stack, aws):
+    table = ResultsTable(aws.client("dynamodb"), stack.outputs["ResultsTable"])
+    for run_id, sequence in (("r1.sqs", 0), ("r1.sqs", 1), ("r1.sns", 0)):
+        passage = Passage(1.0, 2.0, 3.0, 1, 1, 0.0, "e")
+        measurement = Measurement(run_id, sequence, 0.5)
+        table.write(Result(f"{run_id}{sequence}", "sqs", Status.SUCCEEDED, (), None, "m", passage, measurement))
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody="waits")
+    for name in ("SqsDeadLetterQueueUrl", "SnsFailureQueueUrl"):
+        sqs.send_message(QueueUrl=stack.outputs[name], MessageBody=json.dumps(record("d", "r1.sqs", 2)))
+
+    state = stack.state("sqs", "r1.sqs")
+
+    assert (state.completed, state.dead_lettered, state.backlog) == (2, 1, 1)
+    assert [row[:4] for row in stack.results("sqs", "r1.sqs")] == [
+        ("sqs", 0, "r1.sqs0", "SUCCEEDED"), ("sqs", 1, "r1.sqs1", "SUCCEEDED"),
+    ]  # fmt: skip
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    assert [row[:3] for row in stack.dead_letters("sqs", "r1.sqs", hour_ago)] == [("sqs", 2, "d")]
+    assert list(stack.dead_letters("kinesis", "r1.kinesis", hour_ago)) == []
+    assert (stack.state("sns", "r1.sns").completed, stack.state("sns", "r1.sns").backlog) == (1, None)
+    assert stack.state("kinesis", "r1.kinesis").dead_lettered is None
+
+
+def test_a_stack_keeps_what_it_holds(stack):
+    assert not stack.renew()
+
+
+def test_a_stack_that_is_not_there_is_refused(aws):
+    with pytest.raises(TargetError, match="the stack nothing cannot be read"):
+        StackTarget("nothing").open(read(find("smoke")))
+
+
+def test_a_stack_of_another_template_is_refused(aws):
+    body = json.dumps(template({"ApiUrl": "x"}))
+    aws.client("cloudformation").create_stack(StackName="other", TemplateBody=body)
+
+    with pytest.raises(TargetError, match="has no output StreamName"):
+        StackTarget("other").open(read(find("smoke")))
+
+
+def test_without_a_region_the_account_cannot_be_reached(monkeypatch):
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+
+    with pytest.raises(TargetError, match="region"):
+        StackTarget("forebay").open(read(find("smoke")))
