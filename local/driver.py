@@ -84,6 +84,10 @@ class Driver:
             "oldest_age_s": round(self._machine.oldest_age_s(self._clock()), 3) if backlog else None,
         }
 
+    async def settled(self) -> None:
+        """Wait until what is under way now is over: invocations, and failures on their way to where they go."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def close(self) -> None:
         """Stop driving: what is in the machine stays there."""
         self._closed = True

@@ -99,7 +99,10 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     clock = epoch_clock()
     overridden = dict(options.quotas)
     quotas = Quotas.with_overrides({"account_concurrency": options.account_concurrency, **overridden})
-    api_socket = listen(options.port)
+    try:
+        api_socket = listen(options.port)
+    except OSError as error:
+        raise OSError(f"port {options.port} cannot be had: {error.strerror}; choose another with --port") from None
     parts.callback(api_socket.close)
     queue_socket = listen()
     parts.callback(queue_socket.close)
@@ -175,6 +178,8 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
 async def _server(module: str, arguments: list[str], within_s: float, parts: AsyncExitStack) -> ServerProcess:
     # The user's own AWS settings are none of its business.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # onnxruntime would report to its maker, and leave a file in the temporary folder.
+    environment["ORT_DISABLE_TELEMETRY"] = "1"
     server = await ServerProcess.start(module, arguments, environment, within_s)
     parts.push_async_callback(server.stop)
     return server

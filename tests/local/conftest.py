@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+
 from delivery.environments import Account, Environments
 from delivery.quotas import Quotas
-
 from local.clock import epoch_clock
 from local.execution_environment import FunctionConfiguration
 from local.function import Function, process_variables

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from delivery.protocol import Error, Ok, Outcome, PartialFailure, Timeout
 
+from delivery.protocol import Error, Ok, Outcome, PartialFailure, Timeout
 from local.event_source import batch_outcome_of, outcome_of
 from local.execution_environment import Answer, Ending
 

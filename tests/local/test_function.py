@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 import pytest
+
 from delivery.protocol import Slot
 from delivery.quotas import Quotas
-
 from local.execution_environment import Answer, Ending
 from local.function import Function
 from local.function_log import FunctionLogs

@@ -21,7 +21,7 @@ def environment(event, context):
 
 
 def raises(event, context):
-    raise RuntimeError("this handler always raises: é \u2028 \"quoted\"")
+    raise RuntimeError('this handler always raises: é \u2028 "quoted"')
 
 
 def hangs(event, context):
