@@ -3,6 +3,7 @@
 import gc
 
 # What a function imports at init, botocore and its models above all, stays for good. Looking for garbage among it is a
-# third of a cold start's CPU (0.53 s against 0.33 s on one core, Python 3.11), so the collector rests until start() has ended.
+# third of a cold start's CPU (0.53 s against 0.33 s on one core, Python 3.11), so the collector rests until start()
+# has ended.
 COLLECTOR_THRESHOLD = gc.get_threshold()
 gc.set_threshold(1_000_000)

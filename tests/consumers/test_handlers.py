@@ -1,4 +1,6 @@
 import base64
+import gc
+import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -342,3 +344,13 @@ def test_a_function_without_its_variables_does_not_start_and_says_which(
 
     with pytest.raises(ValueError, match="the variable MAX_LABELS is not set"):
         cold_start(buffer)
+
+
+def test_the_collector_is_at_work_again_once_a_function_stands_ready(cold_start: ColdStart) -> None:
+    usual = importlib.import_module("consumers").COLLECTOR_THRESHOLD
+    gc.set_threshold(1_000_000)
+
+    cold_start("sqs")
+
+    assert gc.isenabled()
+    assert gc.get_threshold() == usual

@@ -232,14 +232,17 @@ def test_a_run_is_read_in_order_and_in_ranges(
     assert [(m.run_id, m.sequence) for m in found if m] == [("r1", sequence) for sequence in expected]
 
 
-def test_a_run_longer_than_a_page_is_read_to_its_end(table: ResultsTable) -> None:
+def test_a_run_longer_than_a_page_is_read_to_its_end(client: Any, table: ResultsTable) -> None:
     # A page of a Query ends at 1 MB (API:Query).
     long = "x" * 60_000
     for sequence in range(30):
         measured = Measurement("r1", sequence, 0)
         table.write(replace(REFUSED, request_id=f"r1-{sequence}", reason=long, measurement=measured))
+    pages: list[int] = []
+    client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: pages.append(parsed["Count"]))
 
     assert sum(1 for _ in table.read_run("r1")) == 30
+    assert len(pages) > 1
 
 
 def test_an_unknown_run_is_empty(table: ResultsTable) -> None:
