@@ -209,7 +209,6 @@ class Queue:
             message = self._forget(id_)
             if message is not None and self.dead_letter_queue is not None:
                 self.dead_letter_queue.take_over(message, self.arn)
-        self._wake()
 
     def take_over(self, message: Message, source_arn: str) -> None:
         """Take a message that another queue gave up. It keeps its message id and when it was sent."""

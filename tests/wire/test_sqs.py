@@ -55,7 +55,7 @@ def test_a_message_comes_back_as_it_was_sent(sqs: Any, world: World, body: str) 
     assert message["MD5OfBody"] == sent["MD5OfMessageBody"] == hashlib.md5(body.encode()).hexdigest()
 
 
-def test_attributes_come_back_and_boto3_finds_their_md5_right(sqs: Any, world: World) -> None:
+def test_attributes_come_back_as_they_were_sent(sqs: Any, world: World) -> None:
     attributes = {
         "text": {"DataType": "String", "StringValue": "ä"},
         "count": {"DataType": "Number.int", "StringValue": "-1.5e3"},
