@@ -47,7 +47,7 @@ class Scenario:
             return KinesisMapping(KinesisStream(own.pop("shards"), self.table), **common, **own)
         if self.kind == "sqs":
             queue = SqsQueue(
-                quotas=self.table, visibility_timeout_s=60.0, max_receive_count=own.pop("max_receive_count")
+                quotas=self.table, visibility_timeout_s=10.0, max_receive_count=own.pop("max_receive_count")
             )
             return SqsMapping(queue, **common, **own)
         return AsyncInvoke(**common, **own)
@@ -98,8 +98,12 @@ def scenarios(draw, kinds=KINDS):
         "environments_per_10_s": draw(st.sampled_from([2, 1_000])),
         "event_bytes": 6_000,
         "sqs_message_bytes": 2_000,
+        "async_first_retry_s": 6,
+        "async_second_retry_s": 12,
+        "async_throttle_max_s": 30,
         "sqs_in_flight_max": draw(st.sampled_from([15, 120_000])),
-        "sqs_retention_s": draw(st.sampled_from([100, 345_600])),
+        "sqs_low_traffic_wait_s": draw(st.sampled_from([0, 4])),
+        "sqs_retention_s": draw(st.sampled_from([20, 345_600])),
         "kinesis_shard_records_per_s": draw(st.sampled_from([20, 1_000])),
         "kinesis_retention_s": draw(st.sampled_from([100, 86_400])),
         "kinesis_read_records": draw(st.sampled_from([7, 10_000])),
@@ -117,7 +121,7 @@ def scenarios(draw, kinds=KINDS):
         }
     elif kind == "sqs":
         settings |= {
-            "max_receive_count": draw(st.sampled_from([1, 3, 20])),
+            "max_receive_count": draw(st.sampled_from([1, 3, 6])),
             "batching_window_s": draw(st.sampled_from([0, 1.5])),
             "batch_size": draw(st.sampled_from([1, 10])),
             "maximum_concurrency": draw(st.sampled_from([None, 2, 20])),
@@ -217,6 +221,7 @@ def test_records_of_a_partition_key_are_processed_in_order(scenario):
 
 
 @given(scenarios(), st.sampled_from([0.0371, 0.29]))
+@settings(max_examples=60)
 def test_polling_when_told_to_is_as_good_as_polling_all_the_time(scenario, every):
     """So wake_at is never late."""
     _, told = scenario.run()
