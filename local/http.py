@@ -103,7 +103,10 @@ class _Handler:
             return _too_large()
         if headers.get("expect", "").lower() == "100-continue":
             await request.writer.write(_CONTINUE)
-        body = await self._body(request)
+        try:
+            body = await self._body(request)
+        except ConnectionError:
+            return _hung_up()
         if body is None:
             return _too_large()
         path, _, query = _origin_form(request.raw_path).partition("?")
@@ -143,5 +146,12 @@ def _too_large() -> web.Response:
         headers={"content-type": "application/json"},
         body=b'{"message":"Request Too Long"}',
     )
+    response.force_close()
+    return response
+
+
+def _hung_up() -> web.Response:
+    """An answer to nobody: the client left in the middle of its request, which then never was."""
+    response = web.Response(status=400)
     response.force_close()
     return response

@@ -104,7 +104,7 @@ class Util:
         for plain, escaped in _JAVASCRIPT_ESCAPES:
             if plain in text:
                 text = text.replace(plain, escaped)
-        return JavaString(_NOT_PRINTABLE_ASCII.sub(_utf16_escapes, text))
+        return JavaString(text if text.isascii() else _NOT_ASCII.sub(_utf16_escapes, text))
 
     def base64Encode(self, text: Any) -> JavaString:  # noqa: N802
         """Base64 of the UTF-8 text."""
@@ -120,7 +120,7 @@ class Util:
         for plain, escaped in _URL_ESCAPES:
             if plain in text:
                 text = text.replace(plain, escaped)
-        return JavaString(_NOT_PRINTABLE_ASCII.sub(_percent_escapes, text))
+        return JavaString(text if text.isascii() else _NOT_ASCII.sub(_percent_escapes, text))
 
     def urlDecode(self, text: Any) -> JavaString:  # noqa: N802
         """The inverse of urlEncode."""
@@ -165,14 +165,19 @@ class MappingTemplate:
 
 _UTIL: Final = Util()
 # One replace for each character that occurs costs far less on an image's base64 than looking at every character.
+_CONTROLS: Final = (*map(chr, range(0x20)), "\x7f")
+_JAVASCRIPT_NAMES: Final = {"\b": "\\b", "\n": "\\n", "\t": "\\t", "\f": "\\f", "\r": "\\r"}
 _JAVASCRIPT_ESCAPES: Final = (
-    ("\\", "\\\\"), ("'", "\\'"), ('"', '\\"'), ("/", "\\/"),
-    ("\b", "\\b"), ("\n", "\\n"), ("\t", "\\t"), ("\f", "\\f"), ("\r", "\\r"),
-)  # fmt: skip
-_NOT_PRINTABLE_ASCII: Final = re.compile(r"[^ -~]+")
+    *((plain, f"\\{plain}") for plain in "\\'\"/"),
+    *((plain, _JAVASCRIPT_NAMES.get(plain, f"\\u{ord(plain):04X}")) for plain in _CONTROLS),
+)
 _URL_ESCAPES: Final = (
-    ("%", "%25"), ("+", "%2B"), (" ", "+"), *((char, f"%{ord(char):02X}") for char in "!\"#$&'(),/:;<=>?@[\\]^`{|}~"),
-)  # fmt: skip
+    ("%", "%25"),
+    ("+", "%2B"),
+    (" ", "+"),
+    *((plain, f"%{ord(plain):02X}") for plain in (*"!\"#$&'(),/:;<=>?@[\\]^`{|}~", *_CONTROLS)),
+)
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def _utf16_escapes(match: re.Match[str]) -> str:

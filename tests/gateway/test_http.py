@@ -163,6 +163,45 @@ async def test_a_service_that_raises_is_answered_500_and_serves_on(caplog: pytes
     assert "a defect" in caplog.text
 
 
+async def test_a_client_that_leaves_in_the_middle_never_was(caplog: pytest.LogCaptureFixture) -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        status, _, _ = await asyncio.to_thread(ask, server, "POST", "/", body=b"whole")
+    finally:
+        await server.close()
+    assert (status, [request.body for request in echo.seen]) == (200, [b"whole"])
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_the_next_client_served(raw: bytes) -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(raw)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        status, _, _ = await asyncio.to_thread(ask, server, "GET", "/")
+    finally:
+        await server.close()
+    assert (status, len(echo.seen)) == (200, 1)
+
+
 async def test_a_port_can_be_known_before_the_service_is_there() -> None:
     bound = listen()
     port = bound.getsockname()[1]

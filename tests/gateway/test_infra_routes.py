@@ -2,9 +2,11 @@
 
 import json
 
+import aiohttp
 import pytest
 
 from local.gateway.rest_api import RestApi
+from local.http import serve
 from local.wire import WireResponse
 from tests.gateway.conftest import Infra
 from tests.gateway.upstream import EXTENDED_ID, Clock, answered, fixed_id, post
@@ -342,6 +344,17 @@ async def test_an_upload_that_s3_refuses(infra: Infra, upstream: int, status: in
     response = await infra.ask("PUT", "/v1/images/cat.jpg", EVERY_BYTE, "image/png")
     read(response)
     assert response.status == status
+
+
+async def test_a_large_upload_passes_through_the_socket_byte_for_byte(infra: Infra) -> None:
+    image = EVERY_BYTE * 36_000
+    server = await serve(infra.api)
+    async with aiohttp.ClientSession() as session:
+        url = f"{server.url}/{infra.api.stage_name}/v1/images/large.jpg"
+        async with session.put(url, data=image, headers={"Content-Type": "image/jpeg"}, expect100=True) as response:
+            assert (response.status, await response.json()) == (201, {"key": "large.jpg"})
+    await server.close()
+    assert infra.upstreams["s3"].seen[0].body == image
 
 
 async def test_an_upload_over_the_payload_limit_is_a_413(infra: Infra) -> None:

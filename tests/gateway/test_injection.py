@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.template import ResolvedStack
-from local.wire import WireRequest
+from local.wire import WireRequest, WireResponse
 from tests.gateway.conftest import Infra
-from tests.gateway.upstream import EXTENDED_ID, STARTED_AT
+from tests.gateway.upstream import EXTENDED_ID
 
 BUFFERS = ["kinesis", "sqs", "sns"]
 
@@ -83,8 +83,22 @@ def record_of(infra: Infra, buffer: str, request: WireRequest) -> Any:
     return json.loads(call["Message"])
 
 
-def carried(stack: ResolvedStack, buffer: str, body: bytes, headers: dict[str, str] | None = None) -> Any:
-    infra = Infra(stack)
+@pytest.fixture(scope="module")
+def shared(stack: ResolvedStack) -> Infra:
+    """One API for all examples."""
+    return Infra(stack)
+
+
+async def ask(infra: Infra, upstream: str, request: WireRequest) -> tuple[WireResponse, WireRequest]:
+    """The answer, and the one request that the service behind it got."""
+    infra.clock.now += 1
+    infra.upstreams[upstream].seen.clear()
+    response = await infra.api.handle(request)
+    (sent,) = infra.upstreams[upstream].seen
+    return response, sent
+
+
+def carried(infra: Infra, buffer: str, body: bytes, headers: dict[str, str] | None = None) -> Any:
     request = WireRequest(
         "POST",
         f"/{infra.api.stage_name}/v1/{buffer}/images",
@@ -92,19 +106,18 @@ def carried(stack: ResolvedStack, buffer: str, body: bytes, headers: dict[str, s
         {"content-type": "application/json", **(headers or {})},
         body,
     )
-    response = asyncio.run(infra.api.handle(request))
+    response, sent = asyncio.run(ask(infra, buffer, request))
     assert (response.status, json.loads(response.body)) == (202, {"request_id": EXTENDED_ID})
-    (sent,) = infra.upstreams[buffer].seen
     assert (sent.method, sent.query) == ("POST", "")
     return record_of(infra, buffer, sent)
 
 
-def expected(stack: ResolvedStack, buffer: str, body: Any) -> dict[str, Any]:
+def expected(infra: Infra, buffer: str, body: Any) -> dict[str, Any]:
     return {
         "request_id": EXTENDED_ID,
-        "accepted_at": int(STARTED_AT * 1000),
+        "accepted_at": int(infra.clock.now * 1000),
         "buffer": buffer,
-        "bucket": stack.outputs["ImageBucket"],
+        "bucket": infra.stack.outputs["ImageBucket"],
         "request": body,
     }
 
@@ -120,17 +133,17 @@ def expected(stack: ResolvedStack, buffer: str, body: Any) -> dict[str, Any]:
     indent=None,
 )
 def test_a_body_reaches_the_buffer_as_it_was_sent(
-    stack: ResolvedStack, buffer: str, body: dict[str, Any], escaped: bool, indent: int | None
+    shared: Infra, buffer: str, body: dict[str, Any], escaped: bool, indent: int | None
 ) -> None:
     sent = json.dumps(body, ensure_ascii=escaped, indent=indent).encode()
-    assert carried(stack, buffer, sent) == expected(stack, buffer, body)
+    assert carried(shared, buffer, sent) == expected(shared, buffer, body)
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
 @given(headers=st.dictionaries(st.sampled_from(SENT_HEADERS), HOSTILE))
-def test_headers_change_nothing(stack: ResolvedStack, buffer: str, headers: dict[str, str]) -> None:
+def test_headers_change_nothing(shared: Infra, buffer: str, headers: dict[str, str]) -> None:
     body = {"image": {"key": "cat.jpg"}}
-    assert carried(stack, buffer, json.dumps(body).encode(), headers) == expected(stack, buffer, body)
+    assert carried(shared, buffer, json.dumps(body).encode(), headers) == expected(shared, buffer, body)
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
@@ -138,11 +151,11 @@ def test_headers_change_nothing(stack: ResolvedStack, buffer: str, headers: dict
     "number",
     ["9007199254740991", "0.1", "1.10", "1e3", "1E+3", "0.30000000000000004", "1732400000100.123456789", "0e0"],
 )
-def test_numbers_arrive_as_they_were_written(stack: ResolvedStack, buffer: str, number: str) -> None:
+def test_numbers_arrive_as_they_were_written(shared: Infra, buffer: str, number: str) -> None:
     text = f'{{"image":{{"key":"a"}},"run":{{"id":"r","sequence":7,"intended_at":{number}}}}}'
-    infra = Infra(stack)
-    asyncio.run(infra.post(buffer, text.encode()))
-    body = infra.upstreams[buffer].seen[0].body
+    request = WireRequest("POST", f"/{shared.api.stage_name}/v1/{buffer}/images", "", {}, text.encode())
+    _, sent = asyncio.run(ask(shared, buffer, request))
+    body = sent.body
     if buffer == "kinesis":
         carried_text = base64.b64decode(json.loads(body)["Data"])
     else:
@@ -151,43 +164,40 @@ def test_numbers_arrive_as_they_were_written(stack: ResolvedStack, buffer: str, 
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
-def test_inline_image_bytes_arrive_as_they_were(stack: ResolvedStack, buffer: str) -> None:
+def test_inline_image_bytes_arrive_as_they_were(shared: Infra, buffer: str) -> None:
     image = bytes(range(256)) * 512
     body = {"image": {"bytes": base64.b64encode(image).decode()}}
-    record = carried(stack, buffer, json.dumps(body).encode())
+    record = carried(shared, buffer, json.dumps(body).encode())
     assert base64.b64decode(record["request"]["image"]["bytes"], validate=True) == image
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
-def test_a_name_given_twice_counts_once_for_check_and_reader_alike(stack: ResolvedStack, buffer: str) -> None:
-    record = carried(stack, buffer, b'{"image":{"key":"../../etc"},"image":{"key":"fine"}}')
+def test_a_name_given_twice_counts_once_for_check_and_reader_alike(shared: Infra, buffer: str) -> None:
+    record = carried(shared, buffer, b'{"image":{"key":"../../etc"},"image":{"key":"fine"}}')
     assert record["request"] == {"image": {"key": "fine"}}
 
 
 @given(id_=TEXTS)
-def test_an_id_asks_for_one_item_of_the_table_and_nothing_else(stack: ResolvedStack, id_: str) -> None:
-    infra = Infra(stack)
-    path = f"/v1/requests/{urllib.parse.quote(id_, safe='', errors='replace')}"
-    response = asyncio.run(infra.ask("GET", path, content_type=None))
+def test_an_id_asks_for_one_item_of_the_table_and_nothing_else(shared: Infra, id_: str) -> None:
+    path = f"/{shared.api.stage_name}/v1/requests/{urllib.parse.quote(id_, safe='', errors='replace')}"
+    response, asked = asyncio.run(ask(shared, "dynamodb", WireRequest("GET", path)))
     assert response.status == 404
-    (asked,) = infra.upstreams["dynamodb"].seen
     call = json.loads(asked.body)
     assert set(call) == {"TableName", "Key"}
-    assert call["TableName"] == infra.stack.outputs["ResultsTable"]
+    assert call["TableName"] == shared.stack.outputs["ResultsTable"]
     assert set(call["Key"]) == {"request_id"}
     assert set(call["Key"]["request_id"]) == {"S"}
 
 
 @given(key=TEXTS, image=st.binary(max_size=200))
-def test_a_key_stays_in_its_bucket_and_an_answer_stays_json(stack: ResolvedStack, key: str, image: bytes) -> None:
-    infra = Infra(stack)
-    path = f"/v1/images/{urllib.parse.quote(key, safe='', errors='replace')}"
-    response = asyncio.run(infra.ask("PUT", path, image, "image/png"))
+def test_a_key_stays_in_its_bucket_and_an_answer_stays_json(shared: Infra, key: str, image: bytes) -> None:
+    path = f"/{shared.api.stage_name}/v1/images/{urllib.parse.quote(key, safe='', errors='replace')}"
+    request = WireRequest("PUT", path, "", {"content-type": "image/png"}, image)
+    response, stored = asyncio.run(ask(shared, "s3", request))
     answer = json.loads(response.body)
     assert response.status in {201, 400}
     assert response.status == 400 or answer == {"key": key}
-    (stored,) = infra.upstreams["s3"].seen
     bucket, _, name = stored.path.removeprefix("/").partition("/")
-    assert (bucket, stored.query, stored.body) == (infra.stack.outputs["ImageBucket"], "", image)
+    assert (bucket, stored.query, stored.body) == (shared.stack.outputs["ImageBucket"], "", image)
     assert "/" not in name
     assert name not in {".", "..", ""}
