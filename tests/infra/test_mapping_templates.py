@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ class Rendered:
     text: str
     status: int | None
     headers: dict[str, str]
+    path: dict[str, str]
 
     @property
     def json(self) -> Any:
@@ -55,7 +57,7 @@ def render(template: str, body: bytes = b"", path: dict[str, str] | None = None,
     parameters = Parameters(path or {}, {}, {"content-type": content_type} if content_type else {})
     text = MappingTemplate(template).render(Input(Payload(body), parameters), context, {})
     override = context["responseOverride"]
-    return Rendered(text, override.get("status"), dict(override["header"]))
+    return Rendered(text, override.get("status"), dict(override["header"]), context["requestOverride"]["path"])
 
 
 def request_template(stack: ResolvedStack, method: str) -> str:
@@ -277,6 +279,20 @@ def test_upload_is_answered_by_its_key_and_type(
         assert answer.json == {"key": key}
     else:
         assert answer.json.keys() == {"message", "remedy"}
+
+
+def test_upload_of_a_wrong_type_overwrites_nothing(stack: ResolvedStack) -> None:
+    templates = stack.resources["PutImage"].properties["Integration"]["RequestTemplates"]
+
+    for content_type, template in templates.items():
+        call = render(template, b"not an image", path={"key": "cat.jpg"}, content_type=content_type)
+        answer = render(
+            answer_template(stack, "PutImage", r"2\d{2}"), path={"key": "cat.jpg"}, content_type=content_type
+        )
+
+        assert call.text == ""
+        assert not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", call.path["key"])
+        assert answer.status == 415
 
 
 @pytest.mark.parametrize("request_id", [REQUEST_ID, "Q-9j_FGuNoAMFyJw=", "JKJ+XmP/vHcESHA="])
