@@ -32,7 +32,7 @@ _REFUSALS = (
 )  # fmt: skip
 
 
-class _Assignment(click.ParamType):
+class _Assignment(click.ParamType[tuple[str, str]]):
     name = "name=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:

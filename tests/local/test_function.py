@@ -17,6 +17,7 @@ from local.execution_environment import Answer, Ending
 from local.function import Function
 from local.function_log import FunctionLogs
 from tests.local.conftest import MakeFunction
+from tests.local.world import until
 
 COLD = Slot(0, cold=True)
 
@@ -85,7 +86,8 @@ async def test_a_handler_past_its_timeout_is_killed_with_all_it_has_started(
         "errorType": "Sandbox.Timedout",
         "errorMessage": "RequestId: request-1 Error: Task timed out after 1.00 seconds",
     }
-    assert not _runs(int((tmp_path / "pid").read_text()))
+    child = int((tmp_path / "pid").read_text())
+    await until(lambda: not _runs(child))
     assert not function.processes
 
 
@@ -178,8 +180,7 @@ async def test_logs_are_kept_with_lambdas_own_lines_between(make_function: MakeF
 async def test_a_function_without_a_free_environment_throttles_a_caller(make_function: MakeFunction) -> None:
     function = make_function("sample.hangs", concurrency=1)
     running = asyncio.create_task(function.invoke_now(b"{}"))
-    while not function.processes:
-        await asyncio.sleep(0)
+    await until(lambda: len(function.processes) == 1)
     assert await function.invoke_now(b"{}") is None
     await function.close()
     ended = await running
@@ -193,15 +194,14 @@ async def test_environments_idle_too_long_are_stopped(make_function: MakeFunctio
     function = make_function("sample.ok", quotas=quotas)
     await function.invoke_now(b"{}")
     process = function.processes[0]
-    await asyncio.wait_for(_exit_of(process.pid), 20)
+    await until(lambda: not _runs(process.pid))
     assert not function.processes
 
 
 async def test_closing_leaves_no_process(make_function: MakeFunction) -> None:
     function = make_function("sample.hangs")
     running = [asyncio.create_task(invoke(function, slot=Slot(number, cold=True))) for number in range(2)]
-    while len(function.processes) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(function.processes) == 2)
     pids = [environment.pid for environment in function.processes.values()]
     await function.close()
     await asyncio.gather(*running)
@@ -210,8 +210,3 @@ async def test_closing_leaves_no_process(make_function: MakeFunction) -> None:
 
 def _runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-async def _exit_of(pid: int) -> None:
-    while _runs(pid):
-        await asyncio.sleep(0.05)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.http import serve
 from local.lambda_api import LambdaApi
 from local.wire import WireRequest
-from tests.local.world import World, world
+from tests.local.world import World, until, world
 
 NAME = "forebay-Function"
 
@@ -77,17 +77,14 @@ async def test_an_event_is_accepted_at_once_and_handled_later(caller: Caller) ->
     event = json.dumps({"Records": [{"body": "left-to-lambda"}]})
     answer = await caller.call("invoke", FunctionName=NAME, InvocationType="Event", Payload=event)
     assert answer["StatusCode"] == 202
-    async with asyncio.timeout(30):
-        while caller.here.done() != ["left-to-lambda"]:
-            await asyncio.sleep(0.02)
+    await until(lambda: caller.here.done() == ["left-to-lambda"])
 
 
 @pytest.mark.parametrize("caller", ["sample.hangs"], indirect=True)
 async def test_a_caller_over_the_concurrency_gets_429(caller: Caller) -> None:
     running = asyncio.create_task(caller.call("invoke", FunctionName=NAME))
     (function,) = caller.here.stack.functions.values()
-    while not function.environments.running:
-        await asyncio.sleep(0.01)
+    await until(lambda: function.environments.running == 1)
     assert await caller.refused("invoke", FunctionName=NAME) == "TooManyRequestsException"
     assert json.loads((await running)["Payload"].read())["errorType"] == "Sandbox.Timedout"
 

@@ -86,6 +86,13 @@ Resources:
 """
 
 
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Wait for what another process does."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.02)
+
+
 class NoStorage:
     """An S3 that nothing may reach."""
 
@@ -123,10 +130,8 @@ class World:
     async def until_empty(self, buffer: str) -> Mapping[str, Any]:
         """Wait until nothing is left in a buffer; its last state."""
         driver = self.stack.drivers[buffer]
-        async with asyncio.timeout(60):
-            while driver.state()["backlog"]:
-                await asyncio.sleep(0.02)
-            await driver.settled()
+        await until(lambda: not driver.state()["backlog"])
+        await driver.settled()
         return driver.state()
 
 

@@ -77,12 +77,12 @@ def answers_much(event, context):
 
 
 def prints(event, context):
-    print("a line of the handler")
-    print("another, to stderr", file=sys.stderr)
+    sys.stdout.write("a line of the handler\n")
+    sys.stderr.write("another, to stderr\n")
 
 
 def _remember(event):
-    with open(os.environ["DONE"], "a") as done:
+    with Path(os.environ["DONE"]).open("a") as done:
         for record in event["Records"]:
             done.write(_body(record) + "\n")
 
