@@ -229,7 +229,8 @@ class SqsMapping:
             if batch.number not in self._batches:
                 self._number = batch.number
                 self._batches[batch.number] = batch
-                self._turns.set(batch.number, batch.opened_at + self._gather_s)
+                # Never past its visibility timeout: it would receive its own messages again.
+                self._turns.set(batch.number, min(now + self._gather_s, batch.until()))
             if lease is None or batch.count == self._batch_size or now >= batch.opened_at + self._window_s:
                 self._turns.clear(batch.number)
                 ready.append(batch)

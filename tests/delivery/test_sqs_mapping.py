@@ -109,6 +109,13 @@ def test_a_window_longer_than_the_long_poll_is_kept():
     assert run.started_at(1) == [60.0]
 
 
+def test_a_window_longer_than_the_visibility_timeout_delivers_twice_but_never_in_one_batch():
+    machine = mapping(batching_window_s=60.0, visibility_timeout_s=10.0, maximum_concurrency=2)
+    run = drive(machine, [(0.0, messages([1]))], always(0.1), until=15.0)
+    assert [(invocation.start, list(invocation.ids)) for invocation in run.started] == [(10.0, [1])]
+    assert run.facts.received == 2
+
+
 def test_the_long_poll_ends_with_the_next_message():
     machine = mapping(batching_window_s=1.0, maximum_concurrency=2, quotas={"sqs_pollers_start": 1})
     run = drive(machine, [(0.0, messages([1])), (7.0, messages([2]))], always(0.1))
