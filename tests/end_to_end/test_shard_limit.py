@@ -1,6 +1,5 @@
 """A stream of one shard is offered three times what it takes."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -42,27 +41,11 @@ def test_put_records_takes_a_thousand_a_second_and_throttles_each_entry_of_the_r
     assert LIMIT * elapsed * 0.9 <= ended["accepted"] <= LIMIT * (elapsed + 1)
 
 
-def test_through_the_api_the_excess_is_429_and_none_of_it_is_counted_accepted(one_shard: Running) -> None:
-    kinesis = one_shard.client("kinesis")
-    stream = one_shard.ready["outputs"]["StreamName"]
-    before = one_shard.state("kinesis")["accepted"]
-
-    def offer(_: int) -> int:
-        return one_shard.post("kinesis", {"image": {"key": "cat.jpg"}}).status_code
-
-    over = threading.Event()
-
-    def fill() -> int:
-        records = [{"Data": b"x", "PartitionKey": str(key)} for key in range(500)]
-        accepted = 0
-        while not over.is_set():
-            answer = kinesis.put_records(StreamName=stream, Records=records)
-            accepted += len(records) - answer["FailedRecordCount"]
-        return accepted
-
-    with ThreadPoolExecutor(8) as clients:
-        filled = clients.submit(fill)
-        statuses = Counter(clients.map(offer, range(300)))
-        over.set()
-    assert set(statuses) == {202, 429}
-    assert one_shard.state("kinesis")["accepted"] - before == statuses[202] + filled.result()
+def test_through_the_api_the_excess_is_429_and_none_of_it_is_counted_accepted() -> None:
+    # A limit that eight Python clients can exceed; that of AWS takes a load generator (benchmarks/).
+    with running("--parameter", "KinesisShardCount=1", "--quota", "kinesis_shard_records_per_s=20") as few:
+        body = {"image": {"key": "cat.jpg"}}
+        with ThreadPoolExecutor(8) as clients:
+            statuses = Counter(clients.map(lambda _: few.post("kinesis", body).status_code, range(200)))
+        assert set(statuses) == {202, 429}
+        assert few.state("kinesis")["accepted"] == statuses[202]
