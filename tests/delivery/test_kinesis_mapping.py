@@ -193,6 +193,12 @@ def test_errors_back_off_longer_each_time():
     assert waits[:7] == pytest.approx([7 / 8 * wait for wait in (1, 2, 4, 8, 16, 32, 60)])
 
 
+def test_new_records_do_not_cut_a_back_off_short():
+    arrivals = [(0.0, records([0])), (0.5, records(range(1, 300)))]
+    run = drive(mapping(batch_size=10), arrivals, always(0.0, Error()), until=20.0)
+    assert [invocation.start for invocation in run.started] == pytest.approx([0.25, 1.125, 2.875, 6.375, 13.375])
+
+
 def test_the_lowest_failed_record_is_the_checkpoint_and_all_from_it_on_come_again():
     service = iter([PartialFailure(frozenset({4, 7})), Ok()])
     machine = mapping(batch_size=10, report_batch_item_failures=True)
