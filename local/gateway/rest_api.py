@@ -215,7 +215,10 @@ def _body_validator(
         if model not in models:
             raise ConfigurationError(logical_id, f"there is no model {model} in this template")
         schemas[content_type] = models[model]
-    return BodyValidator(schemas)
+    try:
+        return BodyValidator(schemas)
+    except ValueError as error:
+        raise ConfigurationError(logical_id, str(error)) from None
 
 
 def _only(resources: Mapping[str, StackResource], kind: str) -> tuple[str, StackResource]:
