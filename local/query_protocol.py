@@ -22,7 +22,7 @@ from local.wire import WireRequest, WireResponse
 # Far more than a batch of ten with ten attributes each has.
 MAX_FIELDS = 5_000
 # What XML 1.0 cannot hold even escaped.
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Tree = dict[str, Any]
 
@@ -251,7 +251,7 @@ def _element(name: str, inner: str) -> str:
 
 
 def _text(value: str) -> str:
-    return escape(NOT_XML.sub("\ufffd", value), {"\r": "&#xD;"})
+    return escape(_NOT_XML.sub("\ufffd", value), {"\r": "&#xD;"})
 
 
 def _response(status: int, body: Tree, request_id: str) -> WireResponse:

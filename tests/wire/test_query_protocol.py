@@ -221,3 +221,12 @@ def test_a_throttled_publish_is_429(world: World) -> None:
     world.topic.publish([Publication("x")] * 30_000)
     status, answer = as_json(world, "sns", Action="Publish", TopicArn=world.topic.arn, Message="x")
     assert (status, answer["Error"]["Code"]) == (429, "Throttled")
+
+
+def test_the_entries_of_a_form_keep_the_order_of_their_numbers(world: World) -> None:
+    fields = {}
+    for number in range(10, 0, -1):
+        fields[f"SendMessageBatchRequestEntry__{number}__Id"] = f"id-{number}"
+        fields[f"SendMessageBatchRequestEntry__{number}__MessageBody"] = f"body-{number}"
+    assert form(world, "sqs", PATH, Action="SendMessageBatch", **fields)[0] == 200
+    assert [world.queue.message(id_).sending.body for id_ in range(10)] == [f"body-{n}" for n in range(1, 11)]
