@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.gateway.exchange import RequestId, new_context
-from local.gateway.mapping_template import Input, MappingTemplate, Parameters
+from local.gateway.mapping_template import Input, MappingTemplate, Parameters, TemplateFailedError
 from local.gateway.payload import Payload
 from local.template import ResolvedStack
 from local.wire import WireRequest
@@ -130,6 +130,13 @@ def test_no_text_of_a_client_gets_out_of_its_place(stack: ResolvedStack, method:
     assert record.keys() == {"request_id", "accepted_at", "buffer", "bucket", "request"}
     assert record["request"] == body
     assert record["request_id"] == REQUEST_ID
+
+
+@pytest.mark.parametrize("method", POSTS)
+@pytest.mark.parametrize("body", [b'{"image": {}}, "bucket": "other"', b'{"image": ', b"{} {}", b"image=1"])
+def test_body_that_is_no_json_is_put_into_no_record(stack: ResolvedStack, method: str, body: bytes) -> None:
+    with pytest.raises(TemplateFailedError):
+        render(request_template(stack, method), body)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

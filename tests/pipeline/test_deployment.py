@@ -294,20 +294,22 @@ def begin_update(scripted: Scripted, *old: tuple[str, str, str, str]) -> None:
 def test_events_are_told_once_in_order_while_the_stack_changes(scripted: Scripted) -> None:
     old = ("e0", "demo", "CREATE_COMPLETE", "")
     begin = ("e1", "Queue", "UPDATE_IN_PROGRESS", "")
+    more = ("e1b", "Topic", "UPDATE_IN_PROGRESS", "")
     end = ("e2", "Queue", "UPDATE_COMPLETE", "")
     begin_update(scripted, old)
     scripted.stack("UPDATE_IN_PROGRESS")
-    scripted.events(begin, old)
+    scripted.events(more, begin, old)
     scripted.stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-    scripted.events(end, begin, old)
+    scripted.events(end, more, begin, old)
     scripted.stack("UPDATE_COMPLETE", Outputs=[{"OutputKey": "QueueUrl", "OutputValue": "https://q"}])
-    scripted.events(end, begin, old)
+    scripted.events(end, more, begin, old)
 
     assert scripted.deploy() == {"QueueUrl": "https://q"}
 
     assert [line.split() for line in scripted.told] == [
         ["updating", "the", "stack", "demo"],
         ["UPDATE_IN_PROGRESS", "Queue"],
+        ["UPDATE_IN_PROGRESS", "Topic"],
         ["UPDATE_COMPLETE", "Queue"],
     ]
     assert scripted.slept == [2.0, 2.0]
