@@ -96,10 +96,15 @@ def test_sqs_batch_of_more_than_ten_has_a_window(stack: ResolvedStack) -> None:
     assert mapping["BatchSize"] <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
 
 
-def test_an_image_outlives_every_wait_for_it(template: Template) -> None:
-    longest = {name: template.document["Parameters"][name]["Default"] for name in ("SnsMaximumEventAge",)}
+def test_an_image_outlives_every_wait_for_it(stack: ResolvedStack) -> None:
+    (rule,) = stack.resources["ImageBucket"].properties["LifecycleConfiguration"]["Rules"]
+    waits = (
+        stack.resources["Queue"].properties["MessageRetentionPeriod"],
+        stack.resources["Stream"].properties["RetentionPeriodHours"] * 3_600,
+        stack.resources["SnsFunctionInvocation"].properties["MaximumEventAgeInSeconds"],
+    )
 
-    assert template.document["Parameters"]["ImageExpiryDays"]["Default"] * 86_400 >= longest["SnsMaximumEventAge"]
+    assert rule["ExpirationInDays"] * 86_400 > max(waits)
 
 
 def test_mappings_read_partial_failures(stack: ResolvedStack) -> None:
