@@ -83,6 +83,7 @@ def _buffer(run: description.Description, rows: joined.Joined, buffer: str) -> B
     account = accounting.account(rows, buffer)
     latencies = rows.values("latency_ms", buffer, _RESULT)
     seen = observed.observed(rows, buffer)
+    whole = run.drained.get(buffer, False) and not rows.cut_short
     return BufferFindings(
         name=buffer,
         account=account,
@@ -93,7 +94,7 @@ def _buffer(run: description.Description, rows: joined.Joined, buffer: str) -> B
         ),
         stages=stages.stages(rows, buffer),
         observed=seen,
-        drain_s=_drain_s(rows, buffer, seen) if run.drained.get(buffer) and not account.lost else None,
+        drain_s=_drain_s(rows, buffer, seen) if whole and not account.lost + account.unfinished else None,
         unstamped=account.ended - len(latencies),
         timeline=timeline.timeline(rows, buffer),
         load=fairness.load(rows, buffer),

@@ -11,7 +11,7 @@ from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
-from reports.simulated import simulated
+from reports.simulated import own_parameters, parameters, quotas, simulated
 from reports.stages import STAGES
 from reports.units import NOTHING, count, duration, share
 from reports.verdict import verdict
@@ -62,13 +62,15 @@ def page(findings: "Findings") -> str:
         timeline_caption=timeline_caption(findings),
         latency_caption=latency_caption(findings),
         settings={
+            "Parameters of the template": flat(parameters(run)),
             "Workload": flat(run.workload),
             "Generator": flat(run.generator),
             "Stack": flat(run.stack),
             "Versions": flat(run.versions),
         },
+        quotas=flat(quotas(run)),
+        own_parameters={name: flat(own_parameters(run, name)) for name in findings.buffers},
         simulated=None if (parts := simulated(run)) is None else flat(parts),
-        options=flat(run.options),
     )
 
 
@@ -153,23 +155,17 @@ def _interval(quantile: Quantile) -> str:
     return f"{low} to {'never' if quantile.high is None else duration(quantile.high)}"
 
 
-def _stage_rows(buffers: "list[BufferFindings]") -> list[tuple[str, str, list[dict[str, str]]]]:
-    return [
-        (
-            name.replace("_", " "),
-            meaning,
-            [
-                {
-                    "p50": duration(times.value("p50")),
-                    "p90": duration(times.value("p90")),
-                    "p99": duration(times.value("p99")),
-                    "n": count(times.n),
-                }
-                for times in (buffer.stages[name].times for buffer in buffers)
-            ],
-        )
-        for name, meaning in STAGES.items()
-    ]
+def _stage_rows(buffers: "list[BufferFindings]") -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
+    rows = []
+    for name, meaning in STAGES.items():
+        cells = []
+        for times in (buffer.stages[name].times for buffer in buffers):
+            further = [
+                f"{title} {duration(times.value(p))}" for p, title in (("p90", "90 %"), ("p99", "99 %")) if times[p]
+            ]
+            cells.append((duration(times.value("p50")), [*further, f"n {count(times.n)}"]))
+        rows.append((name.replace("_", " "), meaning, cells))
+    return rows
 
 
 def _peak_rows(buffers: "list[BufferFindings]") -> list[Row]:

@@ -1,13 +1,45 @@
-"""Which parts of a run's target were not AWS, by name, with the settings that stood for it."""
+"""Which settings of a run's target stood in for AWS, and which were the stack's own, as any account would have them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reports.description import Description
 
-_LOCAL = "local"
+_LOCAL: Final = "local"
+# The template and its parameters are not simulated: AWS would be given the same.
+_OF_THE_STACK: Final = ("template", "parameters")
+_QUOTAS: Final = "quotas"
 
 
 def simulated(run: "Description") -> dict[str, Any] | None:
-    """The options of the embedded AWS, by name; None if the target was AWS itself."""
-    return dict(run.options) if run.target == _LOCAL else None
+    """The settings of the stand-ins, by name (the concurrency of the account, the rate and service time of
+    recognition), without the quota table; None if the target was AWS itself.
+    """
+    if run.target != _LOCAL:
+        return None
+    return {name: value for name, value in run.options.items() if name not in (*_OF_THE_STACK, _QUOTAS)}
+
+
+def quotas(run: "Description") -> Mapping[str, Any]:
+    """The AWS quotas that were modelled, by name."""
+    return _mapping(run.options.get(_QUOTAS))
+
+
+def parameters(run: "Description") -> Mapping[str, Any]:
+    """The parameters of the template that were in force."""
+    return _mapping(run.options.get("parameters"))
+
+
+def own_parameters(run: "Description", buffer: str) -> dict[str, Any]:
+    """The parameters that only one buffer has, named as the template does: `SqsBatchSize` is BatchSize of sqs."""
+    prefix = buffer.capitalize()
+    return {
+        name.removeprefix(prefix): value
+        for name, value in parameters(run).items()
+        if name.startswith(prefix) and name != prefix
+    }
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

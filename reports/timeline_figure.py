@@ -14,7 +14,6 @@ from reports.units import count, listed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy.typing as npt
     from matplotlib.axes import Axes
 
     from reports.findings import BufferFindings, Findings
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     Band = Callable[[Axes, BufferFindings, Face], None]
 
 _TWO_MINUTES: Final = 120
+_GAP: Final = 0.3
 
 
 def draw_timeline(findings: "Findings", form: Form) -> Figure:
@@ -61,24 +61,26 @@ def draw_timeline(findings: "Findings", form: Form) -> Figure:
     return figure
 
 
-def _panels(figure: Figure, form: Form, columns: int, heights: list[float]) -> "npt.NDArray[Any]":
+def _panels(figure: Figure, form: Form, columns: int, heights: list[float]) -> Any:
     """A row of axes for each band and a column for each buffer, wherever on the figure they stand."""
-    ratios = {"height_ratios": heights}
     if form is not Form.PHONE:
         return np.asarray(
-            figure.subplots(len(heights), columns, sharex=True, sharey="row", squeeze=False, gridspec_kw=ratios)
+            figure.subplots(
+                len(heights), columns, sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
+            )
         )
-    parts = figure.subfigures(columns, 1, squeeze=False, hspace=0.06)[:, 0]
-    panels = np.array(
-        [part.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=ratios) for part in parts]
-    )
-    panels = panels[:, :, 0].T
-    for band in panels:
-        for axes in band[1:]:
-            axes.sharey(band[0])
-    for axes in panels[0, 1:]:
-        axes.sharex(panels[0, 0])
-    return np.asarray(panels)
+    # A gap stands between two buffers, so that one's time axis and the next one's name keep apart.
+    ratios = [*heights, _GAP] * columns
+    grid = figure.add_gridspec(len(ratios) - 1, 1, height_ratios=ratios[:-1])
+    panels: Any = np.empty((len(heights), columns), dtype=object)
+    for row, column in np.ndindex(panels.shape):
+        panels[row, column] = figure.add_subplot(
+            grid[column * (len(heights) + 1) + row],
+            sharex=panels[0, 0],
+            sharey=panels[row, 0],
+        )
+        panels[row, column].tick_params(labelbottom=row == len(heights) - 1)
+    return panels
 
 
 def _head(axes: "Axes", face: Face) -> None:
@@ -111,20 +113,16 @@ def _rates(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
             color=MUTED.light, linewidth=0,
         )  # fmt: skip
     axes.plot(second + step / 2, completed, color=face.ink.light, linewidth=2)
-    peak = int(offered.argmax())
+    words = [("offered", MUTED.light, 0.0, "left"), ("completed", face.ink.light, 1.0, "right")]
     if buffer.account.refused:
-        _say(
-            axes,
-            f"{count(buffer.account.refused)} turned away",
-            second[np.flatnonzero(refused)[-1]] + step,
-            offered[peak] * 0.93,
-            MUTED.light,
-        )
-    _say(axes, "offered", second[peak] - 4 * step, offered[peak], MUTED.light, bold=False)
-    # Named where it stands furthest above what is offered: there the backlog is being worked off.
-    above = int((completed - offered).argmax())
-    _say(axes, "completed", second[above] + step, completed[above], face.ink.light)
-    axes.margins(y=0.12)
+        words.append((f"{count(buffer.account.refused)} turned away", MUTED.light, 0.5, "center"))
+    # Above the highest mark there can be, so that they cross none.
+    axes.set_ylim(top=max(offered.max(), completed.max(), 1.0) * 1.3)
+    for text, color, x, side in words:
+        axes.annotate(
+            text, (x, 1), xycoords="axes fraction", ha=side, va="top", color=color, fontsize=9,
+            weight="normal" if text == "offered" else "bold",
+        )  # fmt: skip
 
 
 def _backlog(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
@@ -141,17 +139,11 @@ def _backlog(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
 
 def _throttles(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
     frame = buffer.timeline
-    axes.bar(
-        frame.second,
-        frame.throttles,
-        width=float(frame.attrs["step_s"]),
-        align="edge",
-        color=face.ink.light,
-        linewidth=0,
-    )
+    axes.fill_between(frame.second, frame.throttles, step="post", color=face.ink.light, linewidth=0)
+    axes.margins(y=0.3)
     total = buffer.observed.throttles
     axes.annotate(
         "not told" if total is None else "none" if total == 0 else f"{total:,} in all",
-        (1, 0.9), xycoords="axes fraction", ha="right", va="top", fontsize=9,
+        (1, 1), xycoords="axes fraction", ha="right", va="top", fontsize=9,
         color=face.ink.light if total else MUTED.light, weight="bold" if total else "normal",
     )  # fmt: skip

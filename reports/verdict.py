@@ -66,9 +66,11 @@ def _headline(findings: "Findings", look: dict[str, Face]) -> str:
     lost = [look[name].name for name, buffer in buffers.items() if buffer.account.lost]
     if lost:
         return f"{listed(lost)} lost accepted requests."
-    cut_off = [look[name].name for name, buffer in buffers.items() if buffer.account.unfinished]
+    cut_off = [look[name].name for name, buffer in buffers.items() if buffer.account.unfinished and _cut_off(buffer)]
     if cut_off:
         return f"{listed(cut_off)} did not get through in time."
+    if any(buffer.account.unfinished for buffer in buffers.values()):
+        return "The run broke off: how it ended is not known of every request."
     drained = {name: buffer.drain_s for name, buffer in buffers.items() if buffer.drain_s is not None}
     if len(drained) < 2 or len(drained) < len(buffers):
         return "Every accepted request came to an end."
@@ -117,16 +119,16 @@ def _buffer(buffer: "BufferFindings") -> str:
         sentences.append("No delivery was throttled.")
     p50, p99 = latency.value("p50"), latency.value("p99")
     if p50 is not None:
-        tail = (
-            f", 99 % within {duration(p99)}"
-            if p99 is not None
-            else f", the slowest measured after {duration(latency.max)}"
-        )
-        sentences.append(f"Half of the results were there within {duration(p50)}{tail}.")
+        tail = f"99 % within {duration(p99)}" if p99 is not None else f"the slowest result took {duration(latency.max)}"
+        sentences.append(f"Half of the accepted requests had their result within {duration(p50)}, {tail}.")
     if buffer.drain_s is not None:
         sentences.append(f"The last request ended {duration(buffer.drain_s * 1000)} after the last arrival.")
-    sentences.extend(_ends(account))
+    sentences.extend(_ends(account, cut_off=_cut_off(buffer)))
     return " ".join(sentences)
+
+
+def _cut_off(buffer: "BufferFindings") -> bool:
+    return buffer.turn is not None and buffer.turn.cut_off
 
 
 def _door(account: "Account") -> str:
@@ -141,17 +143,15 @@ def _door(account: "Account") -> str:
     return f"{text}; {listed(away)}." if away else f"{text}."
 
 
-def _ends(account: "Account") -> list[str]:
+def _ends(account: "Account", *, cut_off: bool) -> list[str]:
     ends = []
     if account.failed:
         ends.append(f"{count(account.failed, 'request')} ended as failed, with a reason.")
     if account.dead_lettered:
         ends.append(f"{count(account.dead_lettered, 'request was', 'requests were')} given up and dead-lettered.")
     if account.unfinished:
-        ends.append(
-            f"{count(account.unfinished, 'request')} ({share(account.unfinished, account.accepted)}) had no end yet "
-            "when it was cut off."
-        )
+        part = f"{count(account.unfinished, 'request')} ({share(account.unfinished, account.accepted)})"
+        ends.append(f"{part} had no end yet when it was cut off." if cut_off else f"{part} without an end on record.")
     if account.lost:
         ends.append(f"{count(account.lost, 'request was', 'requests were')} LOST: accepted, and in none of the above.")
     if account.duplicates:
@@ -180,5 +180,8 @@ def _closing(findings: "Findings", look: dict[str, Face]) -> list[str]:
             )
         else:
             close = [look[name].name for name in (first, *others) if name not in behind]
-            sentences.append(f"By the median {listed(close)} cannot be told apart: their 95 % intervals overlap.")
+            slower = f"; {listed([look[name].name for name in behind])} was slower" if behind else ""
+            sentences.append(
+                f"By the median {listed(close)} cannot be told apart: their 95 % intervals overlap{slower}."
+            )
     return sentences

@@ -165,7 +165,7 @@ LETTERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(REQUESTS, min_size=1, max_size=12),
     st.lists(RESULTS, max_size=10),
@@ -188,7 +188,7 @@ def test_the_account_adds_up_for_any_rows(
     assert sum(one.offered + one.dropped for one in found.values()) == len(sent), "every request is in, and once"
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(REQUESTS, min_size=1, max_size=12, unique_by=lambda row: (row["buffer"], row["sequence"])),
     st.lists(RESULTS.filter(lambda row: row["buffer"] and row["sequence"] is not None), max_size=10),

@@ -212,6 +212,7 @@ def test_rows_cut_off_in_the_middle_make_it_partial_with_its_sums_right(
     for buffer in found.buffers.values():
         one = buffer.account
         assert not one.lost, "it may be among the rows that are gone"
+        assert buffer.drain_s is None
         assert one.accepted == one.completed + one.failed + one.dead_lettered + one.unfinished + one.lost
 
 

@@ -12,9 +12,9 @@ from pipeline.run import DEAD_LETTER_COLUMNS, REQUEST_COLUMNS, RowWriter, RunErr
 from reports import rows
 
 
-def load(path: Path, schema: object = rows.REQUESTS) -> tuple[rows.Loaded, list[tuple[object, ...]]]:
+def load(path: Path) -> tuple[rows.Loaded, list[tuple[object, ...]]]:
     connection = duckdb.connect()
-    loaded = rows.load(connection, "loaded", schema, [path])
+    loaded = rows.load(connection, "loaded", rows.REQUESTS, [path])
     return loaded, connection.execute("SELECT * FROM loaded").fetchall()
 
 
@@ -43,7 +43,7 @@ def test_no_file_has_no_rows(tmp_path: Path) -> None:
 
 def test_a_file_cut_anywhere_is_read_up_to_there_and_said_to_be_cut(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
-    whole = write(path, *(request(sequence) for sequence in range(5)))
+    whole = write(path, *(request(sequence) for sequence in range(2)))
     ends = []
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
@@ -53,7 +53,7 @@ def test_a_file_cut_anywhere_is_read_up_to_there_and_said_to_be_cut(tmp_path: Pa
         if not loaded.cut_short:
             ends.append(loaded.rows)
     # Nothing at all, the columns alone, and after each row.
-    assert ends == [0, 0, 1, 2, 3, 4, 5]
+    assert ends == [0, 0, 1, 2]
 
 
 def test_rubbish_after_whole_rows_is_left_out_and_said(tmp_path: Path) -> None:

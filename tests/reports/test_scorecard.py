@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,13 @@ def test_too_few_samples_give_null_and_never_a_figure(sample_findings: "Findings
     assert card["sns"]["latency_ms"]["p99"] is not None
     assert card["sns"]["latency_ms"]["p99_9"] is None
     assert card["kinesis"]["stages_ms"]["cold_start"] == {"p50": None, "p90": None, "p99": None, "n": 18}
+
+
+def test_what_stood_in_for_aws_is_named_and_what_aws_would_be_given_is_not(sample_findings: "Findings") -> None:
+    named = scorecard(sample_findings)["run"]["simulated"]
+    assert named == {"account_concurrency": 40, "rekognition_rate": 50.0, "rekognition_median_ms": 300.0}
+    aws = replace(sample_findings, run=replace(sample_findings.run, target="aws"))
+    assert scorecard(aws)["run"]["simulated"] is None
 
 
 def test_the_details_are_json_and_hold_every_interval(sample_findings: "Findings") -> None:
