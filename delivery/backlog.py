@@ -173,8 +173,6 @@ class Backlog:
             self._advance(run, part)
             most -= count
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
-            if count < ready:
-                break
         return joined(parts) if parts else None
 
     def _advance(self, run: Run, part: Run) -> None:

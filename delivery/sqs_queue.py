@@ -175,6 +175,8 @@ class SqsQueue:
             _single_out(lease, hidden)
             gone = [number for number in ids if hidden.messages.pop(number, None) is not None]
             self._in_flight -= len(gone)
+            if not hidden:
+                self._reveal(lease)
         self._ledger.done(gone)
         return len(gone)
 

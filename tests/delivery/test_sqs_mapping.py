@@ -247,6 +247,25 @@ def test_no_more_than_the_in_flight_limit_is_received():
     assert len(run.facts.done) == 100
 
 
+def test_a_full_queue_does_not_send_gathering_batches_off():
+    machine = mapping(
+        batching_window_s=10.0,
+        maximum_concurrency=2,
+        quotas={"sqs_pollers_start": 1, "sqs_in_flight_max": 3, "sqs_low_traffic_wait_s": 0},
+    )
+    run = drive(machine, [(0.0, messages(range(3))), (1.0, messages([3]))], always(0.1))
+    assert run.started[0].start == 10.0
+
+
+def test_growth_counts_from_the_moment_a_message_has_to_wait():
+    """Also when nobody happens to poll then: the mapping asks to be woken."""
+    offer = Offer(range(7), 100, times=[0.0] * 5 + [10.0, 30.0])
+    machine = mapping(batch_size=1, function_timeout_s=180.0, quotas={"sqs_pollers_per_minute": 30})
+    run = drive(machine, [(0.0, offer)], always(100.0), until=50.0)
+    assert run.started_at(5) == [12.0]
+    assert run.started_at(6) == [32.0]
+
+
 # The rest
 
 

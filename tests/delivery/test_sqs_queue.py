@@ -59,6 +59,15 @@ def test_deleting_twice_deletes_once():
     assert q.pending() == q.in_flight(1.0) == 0
 
 
+def test_a_lease_deleted_piece_by_piece_is_over():
+    q = queue()
+    q.offer(0.0, messages(range(3)))
+    lease = q.receive(0.0, 3)
+    for ids in ([0], [1], [2]):
+        q.delete(1.0, lease.number, ids)
+    assert q.visible_at() == math.inf
+
+
 def test_a_receipt_still_deletes_after_the_timeout_if_nobody_else_received_the_message():
     q = queue(visibility_timeout_s=30)
     q.offer(0.0, messages([1]))
@@ -73,7 +82,8 @@ def test_an_old_receipt_does_not_delete_what_another_has_received_since():
     old = q.receive(0.0, 1)
     new = q.receive(30.0, 1)
     assert q.delete(31.0, old.number, [1]) == 0
-    assert q.delete(31.0, new.number, [1]) == 1
+    assert q.delete(61.0, old.number, [1]) == 0, "not even when the newer one has run out as well"
+    assert q.delete(61.0, new.number, [1]) == 1
 
 
 def test_messages_that_come_back_stand_in_the_order_they_became_visible():
@@ -93,6 +103,15 @@ def test_messages_that_come_back_stand_in_the_order_they_became_visible():
     for at, number in ((29.0, 3), (33.0, 4), (36.0, 5)):
         order.offer(at, messages([number]))
     assert [received(order.receive(40.0, 1)) for _ in range(5)] == [[3], [1], [4], [2], [5]]
+
+
+def test_one_receive_takes_them_in_that_order_too():
+    q = queue(visibility_timeout_s=30)
+    q.offer(0.0, messages([1]))
+    q.receive(0.0, 1)
+    q.offer(29.0, messages([2]))
+    q.offer(33.0, messages([3]))
+    assert sorted(q.receive(40.0, 2).ids) == [1, 2]
 
 
 def test_changing_the_visibility_to_0_gives_a_message_back_at_once():
@@ -147,6 +166,14 @@ def test_a_message_nobody_received_expires_when_it_was_kept_long_enough():
     assert q.visible(100.0) == 1
     assert q.drain().expired == [(1, End.RETENTION)]
     assert q.expires_at() == 150.0
+
+
+@pytest.mark.parametrize("sent_at", [0.026, 0.1, 1.8e9 + 0.3])
+def test_a_message_is_gone_when_it_says_it_will_be(sent_at):
+    """Were it gone a rounding error later, whoever waits for it would be woken again and again."""
+    q = queue(retention_s=100)
+    q.offer(sent_at, messages([1]))
+    assert q.visible(q.expires_at()) == 0
 
 
 def test_a_delayed_message_is_not_visible_before_its_time_and_was_never_received():
