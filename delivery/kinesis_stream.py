@@ -73,7 +73,7 @@ class KinesisStream:
             raise ValueError("an offer to a stream needs hash_keys")
         run = Run.of(now, offer)
         refused: dict[int, Refusal] = {}
-        taken: list[list[int]] = [[] for _ in self._gates]
+        taken: dict[int, list[int]] = {}
         for index, hash_key in enumerate(offer.hash_keys):
             if not 0 <= hash_key < HASH_KEYS:
                 raise ValueError(f"hash key {hash_key} lies outside 0 to 2**128 - 1")
@@ -82,14 +82,13 @@ class KinesisStream:
             if size > self._record_bytes:
                 refused[run.ids[index]] = Refusal.TOO_LARGE
             elif self._gates[shard].admits(run.time(index), size):
-                taken[shard].append(index)
+                taken.setdefault(shard, []).append(index)
             else:
                 refused[run.ids[index]] = Refusal.THROUGHPUT_EXCEEDED
-        for shard, indices in enumerate(taken):
-            if indices:
-                part = run.pick(indices)
-                for reader in self._readers:
-                    reader.append(shard, part)
+        for shard in sorted(taken):
+            part = run.pick(taken[shard])
+            for reader in self._readers:
+                reader.append(shard, part)
         return refused
 
 

@@ -111,7 +111,8 @@ class Stream:
         for id_, entry, key in zip(range(first, self._next_id), entries, hash_keys, strict=True):
             refusal = refused.get(id_)
             answers.append(self._append(now, id_, entry, key) if refusal is None else refusal)
-        self._trim(now)
+        for shard in {answer.shard for answer in answers if isinstance(answer, Put)}:
+            self._trim(shard, now)
         if len(refused) < len(entries):
             self._tell(first, sizes, hash_keys, answers)
         return answers
@@ -163,7 +164,7 @@ class Stream:
         The limits are 5 calls and 2 MiB a second, for all readers of the shard together.
         """
         now = self._clock()
-        self._trim(now)
+        self._trim(shard, now)
         log = self._logs[shard]
         if not log.reads.admit(now):
             return None
@@ -195,10 +196,9 @@ class Stream:
         for callback in self._subscribers:
             callback(offer)
 
-    def _trim(self, now: float) -> None:
-        for log in self._logs:
-            for record in log.trim(now - self.quotas.kinesis_retention_s):
-                del self._records[record.id]
+    def _trim(self, shard: int, now: float) -> None:
+        for record in self._logs[shard].trim(now - self.quotas.kinesis_retention_s):
+            del self._records[record.id]
 
 
 class _ShardLog:
