@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reports.quantiles import measure
+
 if TYPE_CHECKING:
     from reports.joined import Joined
 
@@ -50,8 +52,6 @@ def load(joined: "Joined", buffer: str) -> Load:
         SELECT count(*) AS requests, (max(intended_at) - min(intended_at)) / 1000 AS span_s,
             (SELECT max(n) FROM (SELECT count(*) AS n FROM sent GROUP BY second)) AS busiest_second,
             sum(bytes)::DOUBLE AS bytes_sent, count(DISTINCT image) AS images,
-            quantile_disc(lateness_ms, 0.5) AS lateness_p50, quantile_disc(lateness_ms, 0.99) AS lateness_p99,
-            max(lateness_ms) AS lateness_max,
             -- Each record of a batch of n counts 1/n, or large batches would be counted n times.
             count(batch_size) / sum(1 / batch_size) FILTER (batch_size > 0) AS batch_mean,
             avg(attempts) AS attempts_mean, count(DISTINCT environment) AS environments
@@ -61,15 +61,16 @@ def load(joined: "Joined", buffer: str) -> Load:
     ).iloc[0]
     known = {name: None if pd.isna(value) else float(value) for name, value in row.items()}
     bytes_sent = known["bytes_sent"]
+    lateness = measure(joined.values("lateness_ms", buffer, "outcome NOT IN ('dropped', 'unrequested')"))
     return Load(
         requests=int(known["requests"] or 0),
         span_s=known["span_s"] or 0.0,
         busiest_second=int(known["busiest_second"] or 0),
         bytes_sent=None if bytes_sent is None else int(bytes_sent),
         images=int(known["images"] or 0),
-        lateness_p50=known["lateness_p50"],
-        lateness_p99=known["lateness_p99"],
-        lateness_max=known["lateness_max"],
+        lateness_p50=lateness.value("p50"),
+        lateness_p99=lateness.value("p99"),
+        lateness_max=lateness.max,
         batch_mean=known["batch_mean"],
         attempts_mean=known["attempts_mean"],
         environments=int(known["environments"] or 0),

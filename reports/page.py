@@ -202,6 +202,7 @@ def _fairness_rows(buffers: "list[BufferFindings]") -> list[Row]:
         ("image bytes", [count(load.bytes_sent) for load in loads], "as sent"),
         ("sent late, median", [duration(load.lateness_p50) for load in loads], "sent minus intended"),
         ("sent late, 99 %", [duration(load.lateness_p99) for load in loads], "a valid run stays at or below 10 ms"),
+        ("sent late, at most", [duration(load.lateness_max) for load in loads], ""),
         ("records an invocation", [mean(load.batch_mean) for load in loads], "mean; set by how each buffer delivers"),
         ("recognition calls a request", [mean(load.attempts_mean) for load in loads], "mean; retries raise it"),
         ("environments used", [count(load.environments) for load in loads], "by the results"),

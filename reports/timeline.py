@@ -28,14 +28,14 @@ WITH span AS (
         WHERE buffer = $buffer AND outcome NOT IN ('dropped', 'unrequested')
     UNION ALL SELECT responded_at, 'accepted' FROM joined WHERE buffer = $buffer AND http_status BETWEEN 200 AND 299
     UNION ALL SELECT responded_at, 'rejected' FROM joined WHERE buffer = $buffer AND outcome LIKE 'rejected%'
-    UNION ALL SELECT stored_at, 'completed' FROM joined WHERE buffer = $buffer AND outcome IN ('completed', 'failed')
+    UNION ALL SELECT stored_at, outcome FROM joined WHERE buffer = $buffer AND outcome IN ('completed', 'failed')
 ), rates AS (
     SELECT greatest(floor((moment - start) / ($step * 1e3)), 0)::BIGINT AS step,
         count(*) FILTER (kind = 'offered') / $step AS offered,
         count(*) FILTER (kind = 'accepted') / $step AS accepted,
         count(*) FILTER (kind = 'rejected') / $step AS rejected,
         count(*) FILTER (kind = 'completed') / $step AS completed,
-        count(*) FILTER (kind = 'accepted') - count(*) FILTER (kind = 'completed') AS growth
+        count(*) FILTER (kind = 'accepted') - count(*) FILTER (kind IN ('completed', 'failed')) AS growth
     FROM events, span WHERE moment IS NOT NULL GROUP BY 1
 ), seen AS (
     SELECT floor(("at" - start) / ($step * 1e3))::BIGINT AS step, max(backlog) AS backlog,

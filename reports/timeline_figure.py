@@ -53,7 +53,7 @@ def draw_timeline(findings: "Findings", form: Form) -> Figure:
         foot.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second / 60 if minutes else second:g}"))
         foot.tick_params(labelbottom=True)
     if form is Form.SLIDE:
-        caption_slide(figure, findings, f"One spike, offered to {listed([face.name for face in look.values()])}")
+        caption_slide(figure, findings, f"Offered, completed, waiting: {listed([face.name for face in look.values()])}")
     panels[-1, 0 if form is not Form.PHONE else -1].set_xlabel(
         f"{'minutes' if minutes else 'seconds'} since the buffer's first arrival", loc="left"
     )

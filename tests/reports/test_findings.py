@@ -74,7 +74,7 @@ def test_rates_are_counted_in_seconds_from_the_first_arrival(tmp_path: "Path") -
         tmp_path,
         # 0.999 s belongs to second 0: it is floored and never rounded.
         [request(0, 0.0), request(1, 0.6), request(2, 0.97), request(3, 2.5, status=429)],
-        [result(0, 0.999), result(1, 1.0), result(2, 3.7)],
+        [result(0, 0.999), result(1, 1.0), result(2, 3.7, status="FAILED")],
     )
     frame = found.buffers["sqs"].timeline
     assert frame.attrs["step_s"] == 1
@@ -82,7 +82,7 @@ def test_rates_are_counted_in_seconds_from_the_first_arrival(tmp_path: "Path") -
     assert frame.offered.tolist() == [3, 0, 1, 0, 0]
     assert frame.accepted.tolist() == [3, 0, 0, 0, 0]
     assert frame.rejected.tolist() == [0, 0, 1, 0, 0]
-    assert frame.completed.tolist() == [1, 1, 0, 1, 0]
+    assert frame.completed.tolist() == [1, 1, 0, 0, 0], "what failed is not completed, but ends the wait"
     assert frame.unended.tolist() == [2, 1, 1, 0, 0]
     assert backlog(frame).tolist() == [2, 1, 1, 0, 0], "from the rows, since nothing was observed"
 
