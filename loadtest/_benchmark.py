@@ -1,5 +1,6 @@
 """The benchmark: one run, from the workload to its folder. The same load through each buffer in turn."""
 
+import math
 import os
 import platform
 import time
@@ -180,10 +181,11 @@ class Benchmark:
         workload = self._workload
         starts_at = record.started_at / 1_000
         cut_off_at = starts_at + workload.rate.duration + workload.cut_off_s
-        tick = 0
         sent = False
+        tick = 0
         while True:
-            tick += 1
+            # A second that went by while the target was asked is left out, not made up for.
+            tick = max(tick + 1, math.ceil((time.time() - starts_at) / _OBSERVE_S))
             if self._stopping.wait(max(0.0, starts_at + tick * _OBSERVE_S - time.time())):
                 return
             self._generator.flush()

@@ -147,9 +147,7 @@ class EmbeddedTarget:
             )
         except OSError as error:
             raise TargetError(f"the embedded AWS cannot be started: {error}; is Forebay installed here?") from None
-        # Both share a machine, and the generator has to be on time.
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+        _give_way(self._process.pid)
         try:
             self._ready = self._read_ready()
             Stack.from_outputs(self.outputs)
@@ -193,6 +191,15 @@ class EmbeddedTarget:
 
     def _outcome(self) -> Outcome:
         return Outcome.by_environment(Stack.from_outputs(self.outputs), self._ready["environment"])
+
+
+def _give_way(pid: int) -> None:
+    """Let a process come after this one: both share a machine, and the generator has to be on time."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
+    # Where Linux groups processes by session, only the group's own niceness counts between sessions: sched(7).
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _flags(name: str, value: "Option | Mapping[str, Option]") -> list[str]:

@@ -1,9 +1,7 @@
 """One worker's generator: sends its part of each buffer's turn when the benchmark says so, and counts."""
 
-import contextlib
 import gc
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import gevent
 
@@ -13,8 +11,6 @@ from pipeline.run import REQUEST_COLUMNS, RowWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-_HURRIED: Final = -10
 
 
 class Generator:
@@ -31,7 +27,6 @@ class Generator:
         self._rows: RowWriter | None = None
         self._dispatcher: Dispatcher | None = None
         self._sending: gevent.Greenlet | None = None
-        self._niceness = os.getpriority(os.PRIO_PROCESS, 0)
 
     def open(self, rows: "Path") -> None:
         """Write the rows of a new run there."""
@@ -53,7 +48,6 @@ class Generator:
         # What lives now lives through the turn: looking through it again would only make requests late.
         gc.collect()
         gc.freeze()
-        self._hurry()
         self._sending = gevent.spawn(self._dispatcher.run)
 
     @property
@@ -82,12 +76,6 @@ class Generator:
         """Stop the present turn; what was in flight is on record as unanswered."""
         if self._sending is not None:
             self._sending.kill()
-        os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
-
-    def _hurry(self) -> None:
-        """Go before other processes, where that is allowed (it wants root): being late is being wrong."""
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, _HURRIED)
 
     def close(self) -> None:
         """The run has ended."""

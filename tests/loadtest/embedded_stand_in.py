@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ class StandIn:
         self.accepted = dict.fromkeys(BUFFERS, 0)
         self.completed = dict.fromkeys(BUFFERS, 0)
         self.stalled_until = 0.0
+        # moto's UpdateItem is not atomic: a read beside it sees half an item.
+        self.table_lock = asyncio.Lock()
         self.uploads = {}
 
     async def post(self, request):
@@ -43,8 +46,6 @@ class StandIn:
         if self.crash_after and number == self.crash_after:
             sys.stderr.write("the stand-in crashes, as it was told\n")
             sys.stderr.flush()
-            import os
-
             os._exit(3)
         image = body["image"]
         if "key" in image and image["key"] not in self.uploads:
@@ -61,7 +62,8 @@ class StandIn:
         return web.json_response({"key": request.match_info["key"]}, status=201)
 
     async def get(self, request):
-        stored = await asyncio.to_thread(self.table.read, request.match_info["id"])
+        async with self.table_lock:
+            stored = await asyncio.to_thread(self.table.read, request.match_info["id"])
         if stored is None:
             return web.json_response({"message": "not found"}, status=404)
         return web.json_response({"request_id": stored.result.request_id, "status": stored.result.status.value})
@@ -94,7 +96,8 @@ class StandIn:
             result = Result(
                 request.request_id, buffer, Status.SUCCEEDED, (), None, "stand-in", passage, request.measurement
             )
-            await asyncio.to_thread(self.table.write, result)
+            async with self.table_lock:
+                await asyncio.to_thread(self.table.write, result)
             self.completed[buffer] += 1
 
 

@@ -150,17 +150,30 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
         figures = scorecard["buffers"][buffer]
         assert figures["accepted"] == figures["completed"] == len(sequences(rows, buffer))
         assert figures["lost"] == figures["unfinished"] == 0
-    assert "report.html" in run.lines[-1]
-    assert ("the run is valid" in run.output) == described["valid"]
-
-
-def test_observations_count_up_to_what_was_sent(locust, latest):
-    for turn in ended_valid(locust("--headless", "--no-report"), latest)["buffers"]:
+    for turn in described["buffers"]:
         seen = [row for row in read_rows(latest.observations) if row["buffer"] == turn["buffer"]]
         assert seen[-1]["offered"] == seen[-1]["accepted"] == seen[-1]["completed"] == turn["scheduled"]
         assert seen[-1]["backlog"] == 0
         assert [row["offered"] for row in seen] == sorted(row["offered"] for row in seen)
         assert all(row["at"] > turn["started_at"] for row in seen)
+    assert "report.html" in run.lines[-1]
+    assert ("the run is valid" in run.output) == described["valid"]
+
+
+@pytest.mark.end_to_end
+def test_the_embedded_aws_itself_takes_a_run_and_every_request_ends_in_a_result(locust, latest):
+    run = locust("--headless", embedded=None, seconds=0.5, cut_off=60, buffers="kinesis", images=f"{SMALL}, {LARGE}")
+
+    described = ended_valid(run, latest)
+    rows, results = list(read_rows(latest.requests(0))), list(read_rows(latest.results))
+    assert described["buffers"][0]["drained"]
+    assert described["options"]["account_concurrency"] > 0
+    assert described["stack"]["ApiUrl"].startswith("http://127.0.0.1:")
+    assert {row["status"] for row in rows} == {202}
+    assert {row["status"] for row in results} == {"SUCCEEDED"}
+    assert sequences(results, "kinesis") == sequences(rows, "kinesis")
+    assert all(row["accepted_at"] <= row["received_at"] <= row["recognised_at"] <= row["stored_at"] for row in results)
+    assert any("Coffee" in label["name"] or "Espresso" in label["name"] for row in results for label in row["labels"])
 
 
 def test_what_the_gateway_refuses_is_no_fault_of_the_run_and_stands_in_locusts_own_statistics(

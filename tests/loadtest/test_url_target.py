@@ -35,7 +35,7 @@ def test_what_became_of_each_accepted_request_is_asked_by_its_id(api, tmp_path):
         )
         dispatcher.run()
 
-    until = time.monotonic() + 30
+    until = time.monotonic() + 100
     while target.state("sqs", "r1.sqs").ended < len(schedule):
         assert time.monotonic() < until
         gevent.sleep(0.05)
@@ -58,17 +58,27 @@ def test_a_request_without_an_end_yet_stays_waiting(api):
     assert list(target.results("sqs", "r1.sqs")) == []
 
 
-def test_an_api_that_is_gone_is_an_error_that_says_so(answering_server):
-    target = UrlTarget(answering_server())  # it has no route for results, and answers 404 without Forebay's stage
-    target.open(read(find("smoke")))
-    target.accepted("r1.sqs", 0, "r1")
-    assert target.state("sqs", "r1.sqs").completed == 0
-
+def test_an_api_that_answers_no_question_is_an_error_that_says_so():
     nowhere = UrlTarget("http://127.0.0.1:1/prod")
     nowhere.open(read(find("smoke")))
     nowhere.accepted("r1.sqs", 0, "r1")
+
     with pytest.raises(TargetError, match=r"GET /v1/requests/\{id\} fails"):
         nowhere.state("sqs", "r1.sqs")
+
+
+def test_a_question_that_fails_once_is_asked_again(api, monkeypatch):
+    target = UrlTarget(api)
+    target.open(read(find("smoke")))
+    for sequence in range(3):
+        target.accepted("r1.sqs", sequence, f"nobody-{sequence}")
+    ask = target._ask
+    monkeypatch.setattr(target, "_ask", lambda name: TargetError("reset") if name == "nobody-1" else ask(name))
+    assert target.state("sqs", "r1.sqs").completed == 0
+
+    monkeypatch.setattr(target, "_ask", lambda name: {"status": "SUCCEEDED"})
+
+    assert target.state("sqs", "r1.sqs").completed == 3
 
 
 @pytest.mark.parametrize("url", ["", "nowhere", "ftp://host", "http://", "//host/stage"])
