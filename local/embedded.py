@@ -14,6 +14,7 @@ from delivery.token_bucket import TokenBucket
 from local.clock import epoch_clock
 from local.control import Control
 from local.deployed_stack import DeployedStack, Surroundings
+from local.dynamodb import DynamoDb
 from local.function import CREDENTIALS
 from local.gateway.rest_api import RestApi
 from local.http import HOST, listen, serve
@@ -24,7 +25,7 @@ from local.proxy import HttpProxy
 from local.server_process import ServerProcess
 from local.sns import Sns
 from local.sqs import Sqs
-from local.storage import make_all
+from local.storage import make_buckets
 from local.template import ResolvedStack, load
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
     stack = template.resolve({**code, **options.parameters}, names)
 
-    tell("S3 and DynamoDB")
+    tell("S3")
     moto = await _server("local.moto_server", [], _MOTO_READY_S, parts)
-    storage = HttpProxy(moto.url)
-    parts.push_async_callback(storage.close)
+    s3 = HttpProxy(moto.url)
+    parts.push_async_callback(s3.close)
     tell("Rekognition")
     rekognition_arguments = [
         *("--rate", str(options.rekognition_rate), "--median-ms", str(options.rekognition_median_ms)),
@@ -125,16 +126,16 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     ]
     rekognition, _ = await asyncio.gather(
         _server("local.rekognition", rekognition_arguments, _REKOGNITION_READY_S, parts),
-        make_all(stack.of_type("AWS::DynamoDB::Table"), stack.of_type("AWS::S3::Bucket"), storage),
+        make_buckets(stack.of_type("AWS::S3::Bucket"), s3),
     )
 
-    tell("buffers, functions and the API")
-    sockets = {name: listen() for name in ("kinesis", "sns", "lambda")} | {"sqs": queue_socket}
+    tell("tables, buffers, functions and the API")
+    sockets = {name: listen() for name in ("kinesis", "sns", "lambda", "dynamodb")} | {"sqs": queue_socket}
     for socket in sockets.values():
         parts.callback(socket.close)
     endpoints = {
         **{_endpoint(name): f"http://{HOST}:{socket.getsockname()[1]}" for name, socket in sockets.items()},
-        **{_endpoint(name): moto.url for name in ("dynamodb", "s3")},
+        _endpoint("s3"): moto.url,
         _endpoint("rekognition"): rekognition.url,
     }
     deployed = DeployedStack.of(
@@ -147,7 +148,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
             task_root=ROOT,
             endpoints=endpoints,
             log_folder=options.log_dir,
-            s3=storage,
+            s3=s3,
             seed=options.seed,
         ),
     )
@@ -155,11 +156,14 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         "kinesis": Kinesis(deployed.streams, names.account, clock, _request_id),
         "sqs": Sqs(deployed.queues.values(), clock, _request_id),
         "sns": Sns(deployed.topics, _request_id),
+        "dynamodb": DynamoDb(
+            {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, _request_id
+        ),
         "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.accept_event, clock),
     }
     api = RestApi(
         stack.resources,
-        {**services, "dynamodb": storage, "s3": storage},
+        {**services, "s3": s3},
         clock,
         account=TokenBucket(quotas.api_requests_per_s, quotas.api_burst_requests),
     )
