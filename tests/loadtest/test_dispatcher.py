@@ -96,6 +96,28 @@ def test_a_stalled_server_holds_back_no_request_and_the_stall_is_in_the_latency(
     assert len(rows) == len(schedule)
 
 
+def test_a_generator_that_is_held_up_says_so_and_counts_it_into_the_latency(answering_server, dispatch):
+    url = answering_server()
+    held = []
+
+    def hold_up():
+        gevent.sleep(0.4)
+        held.append(time.time() * 1_000)
+        time.sleep(0.5)  # the whole process, as a pause of the machine would
+        held.append(time.time() * 1_000)
+
+    gevent.spawn(hold_up)
+    schedule, _, rows, told = dispatch(url, flat(100, 1))
+
+    late = [row for row in rows if held[0] < row["intended_at"] < held[1]]
+    assert len(late) > 10
+    assert all(row["sent_at"] >= held[1] for row in late)
+    assert len(rows) == len(schedule)
+    assert [latency for latency, _, _ in told["answered"]] == pytest.approx(
+        [row["responded_at"] - row["intended_at"] for row in rows]
+    )
+
+
 @pytest.mark.parametrize(
     ("behaviour", "status", "error"),
     [

@@ -30,7 +30,7 @@ cut_off_s: {cut_off}
 images: [{images}]
 local: {{{local}}}
 """
-SMALL = "{photo: coffee.jpg, weight: 3, width: 100}"
+SMALL = "{photo: coffee.jpg, weight: 3, width: 150}"
 LARGE = "{photo: coffee.jpg, width: 1200}"
 
 
@@ -142,7 +142,7 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
     # The same schedule for each: the same images at the same seconds.
     images = Counter((row["sequence"], row["image"]) for row in rows)
     assert set(images.values()) == {3}
-    assert {row["image"] for row in rows} == {"coffee-100", "coffee-1200"}
+    assert {row["image"] for row in rows} == {"coffee-150", "coffee-1200"}
     joined = {(row["buffer"], row["sequence"]): row["request_id"] for row in rows}
     assert all(joined[row["buffer"], row["sequence"]] == row["request_id"] for row in results)
     scorecard = json.loads((latest.path / "scorecard.json").read_text())
