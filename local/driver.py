@@ -7,10 +7,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from delivery.protocol import Delivery, Facts, Invocation, Offer
+from delivery.protocol import Delivery, Error, Facts, Invocation, Offer
 from local.clock import Clock
 from local.event_source import EventSource
-from local.execution_environment import Ending, failure
 from local.function import Function
 
 _LOG = logging.getLogger(__name__)
@@ -125,10 +124,11 @@ class Driver:
         request_id = self._source.request_id(invocation)
         try:
             answer = await self._function.invoke(invocation.slot, self._source.event(invocation), request_id)
+            outcome = self._source.outcome(invocation, answer)
         except Exception:  # noqa: BLE001 (a slot that is not given back would be missing for ever)
             _LOG.exception("invocation %d of %s failed", invocation.number, self._function.configuration.name)
-            answer = failure(Ending.NOT_STARTED, "InternalError", "the embedded AWS failed", request_id)
-        self._machine.settle(self._clock(), invocation, self._source.outcome(invocation, answer))
+            outcome = Error(lost=True)
+        self._machine.settle(self._clock(), invocation, outcome)
         self._poll_now()
 
     async def _end(self, facts: Facts) -> None:

@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from delivery.protocol import Slot
@@ -17,7 +16,7 @@ from local.execution_environment import Answer, Ending
 from local.function import Function
 from local.function_log import FunctionLogs
 from tests.local.conftest import MakeFunction
-from tests.local.world import until
+from tests.local.world import runs, until
 
 COLD = Slot(0, cold=True)
 
@@ -87,7 +86,7 @@ async def test_a_handler_past_its_timeout_is_killed_with_all_it_has_started(
         "errorMessage": "RequestId: request-1 Error: Task timed out after 1.00 seconds",
     }
     child = int((tmp_path / "pid").read_text())
-    await until(lambda: not _runs(child))
+    await until(lambda: not runs(child))
     assert not function.processes
 
 
@@ -194,7 +193,7 @@ async def test_environments_idle_too_long_are_stopped(make_function: MakeFunctio
     function = make_function("sample.ok", quotas=quotas)
     await function.invoke_now(b"{}")
     process = function.processes[0]
-    await until(lambda: not _runs(process.pid))
+    await until(lambda: not runs(process.pid))
     assert not function.processes
 
 
@@ -205,8 +204,4 @@ async def test_closing_leaves_no_process(make_function: MakeFunction) -> None:
     pids = [environment.pid for environment in function.processes.values()]
     await function.close()
     await asyncio.gather(*running)
-    assert not any(_runs(pid) for pid in pids)
-
-
-def _runs(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    assert not any(runs(pid) for pid in pids)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from delivery.quotas import Quotas
 from local.clock import Clock, epoch_clock
 from local.deployed_stack import DeployedStack, Surroundings
@@ -91,6 +93,14 @@ async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.02)
+
+
+def runs(process_id: int) -> bool:
+    """Whether a process is there, and more than an exit status that nobody has fetched yet."""
+    try:
+        return bool(psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class NoStorage:
