@@ -193,8 +193,8 @@ async def test_environments_idle_too_long_are_stopped(make_function: MakeFunctio
     function = make_function("sample.ok", quotas=quotas)
     await function.invoke_now(b"{}")
     process = function.processes[0]
-    await until(lambda: not runs(process.pid))
-    assert not function.processes
+    await until(lambda: not function.processes)
+    assert not runs(process.pid)
 
 
 async def test_closing_leaves_no_process(make_function: MakeFunction) -> None:
