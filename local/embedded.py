@@ -182,8 +182,6 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
 async def _server(module: str, arguments: list[str], within_s: float, parts: AsyncExitStack) -> ServerProcess:
     # The user's own AWS settings are none of its business.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # onnxruntime would report to its maker, and leave a file in the temporary folder.
-    environment["ORT_DISABLE_TELEMETRY"] = "1"
     server = await ServerProcess.start(module, arguments, environment, within_s)
     parts.push_async_callback(server.stop)
     return server

