@@ -40,7 +40,7 @@ class Run:
 
     def time(self, index: int) -> float:
         """When one record arrives."""
-        return self.times if isinstance(self.times, float | int) else self.times[index]
+        return self.times if isinstance(self.times, (float, int)) else self.times[index]
 
     def size(self, index: int) -> int:
         """The bytes of one record."""
@@ -57,7 +57,7 @@ class Run:
         return Run(
             self.ids[start:stop],
             self.sizes if isinstance(self.sizes, int) else self.sizes[start:stop],
-            self.times if isinstance(self.times, float | int) else self.times[start:stop],
+            self.times if isinstance(self.times, (float, int)) else self.times[start:stop],
             None if self.hash_keys is None else self.hash_keys[start:stop],
         )
 
@@ -68,7 +68,7 @@ class Run:
         return Run(
             [self.ids[index] for index in indices],
             self.sizes if isinstance(self.sizes, int) else [self.sizes[index] for index in indices],
-            self.times if isinstance(self.times, float | int) else [self.times[index] for index in indices],
+            self.times if isinstance(self.times, (float, int)) else [self.times[index] for index in indices],
             None if self.hash_keys is None else [self.hash_keys[index] for index in indices],
         )
 
@@ -86,7 +86,7 @@ class Run:
 
     def arrived(self, until: float, start: int = 0) -> int:
         """How many records, from index `start` on, arrive no later than `until`."""
-        if isinstance(self.times, float | int):
+        if isinstance(self.times, (float, int)):
             return len(self.ids) - start if self.times <= until else 0
         return bisect_right(self.times, until, lo=start) - start
 

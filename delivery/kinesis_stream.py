@@ -107,8 +107,4 @@ class _Gate:
 
     def admits(self, at: float, size: int) -> bool:
         # A record that is refused must cost neither limit anything.
-        if not (self._records.holds(at, 1) and self._bytes.holds(at, size)):
-            return False
-        self._records.take(at, 1)
-        self._bytes.take(at, size)
-        return True
+        return self._bytes.holds(at, size) and self._records.take(at, 1) and self._bytes.take(at, size)

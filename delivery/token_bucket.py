@@ -19,24 +19,26 @@ class TokenBucket:
             raise ValueError(f"a bucket of rate {rate} and burst {burst}: both must be 0 or more")
         self._rate = rate
         self._burst = burst
+        self._grace = rate * _GRACE_S
         self._level = burst
         self._at = 0.0
 
     def holds(self, now: float, wanted: float) -> bool:
         """Whether `wanted` tokens could be taken."""
-        return self._level_at(now) + self._rate * _GRACE_S >= wanted
+        return self._level_at(now) + self._grace >= wanted
 
     def take(self, now: float, wanted: float) -> bool:
         """Take all `wanted` tokens, or none and answer False."""
-        if not self.holds(now, wanted):
+        level = self._level_at(now)
+        if level + self._grace < wanted:
             return False
-        self._level = self._level_at(now) - wanted
+        self._level = level - wanted
         self._at = now
         return True
 
     def take_upto(self, now: float, wanted: int) -> int:
         """Take as many whole tokens as there are, `wanted` at most; says how many."""
-        taken = min(wanted, math.floor(self._level_at(now) + self._rate * _GRACE_S))
+        taken = min(wanted, math.floor(self._level_at(now) + self._grace))
         if taken <= 0:
             return 0
         self.take(now, taken)
@@ -53,4 +55,5 @@ class TokenBucket:
 
     def _level_at(self, now: float) -> float:
         # Only a take moves the mark: asking more often must not change the sum.
-        return min(self._burst, self._level + self._rate * (now - self._at))
+        level = self._level + self._rate * (now - self._at)
+        return level if level < self._burst else self._burst

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from local.kinesis import Kinesis
 from local.lambda_api import LambdaApi
 from local.physical_names import PhysicalNames
 from local.proxy import HttpProxy
+from local.request_id import random_uuid
 from local.server_process import ServerProcess
 from local.sns import Sns
 from local.sqs import Sqs
@@ -153,11 +153,11 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         ),
     )
     services: dict[str, WireService] = {
-        "kinesis": Kinesis(deployed.streams, names.account, clock, _request_id),
-        "sqs": Sqs(deployed.queues.values(), clock, _request_id),
-        "sns": Sns(deployed.topics, _request_id),
+        "kinesis": Kinesis(deployed.streams, names.account, clock, random_uuid),
+        "sqs": Sqs(deployed.queues.values(), clock, random_uuid),
+        "sns": Sns(deployed.topics, random_uuid),
         "dynamodb": DynamoDb(
-            {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, _request_id
+            {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, random_uuid
         ),
         "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.accept_event, clock),
     }
@@ -201,7 +201,3 @@ def _in_force(options: Options, quotas: Quotas, stack: ResolvedStack) -> dict[st
 
 def _endpoint(service: str) -> str:
     return f"AWS_ENDPOINT_URL_{service.upper()}"
-
-
-def _request_id() -> str:
-    return str(uuid.uuid4())

@@ -79,7 +79,8 @@ class JsonProtocol:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        # As json.loads does it, which would make a decoder for each body.
+        return _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"The request body is not JSON: {error}") from None
 
@@ -94,4 +95,5 @@ def _base64(value: object) -> str:
     raise TypeError(f"{value!r} is nothing an answer can hold")
 
 
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
 _encoder = json.JSONEncoder(default=_base64, separators=(",", ":"))

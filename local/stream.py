@@ -4,7 +4,7 @@ Times are seconds since the epoch, by a clock that never goes back; the machine 
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from delivery.kinesis_stream import KinesisStream, hash_key_of
@@ -102,19 +102,26 @@ class Stream:
     def put(self, entries: Sequence[Entry]) -> list[Put | Refusal]:
         """Offer records to the stream: an answer for each, in their order."""
         now = self._clock()
-        first = self._next_id
-        self._next_id += len(entries)
+        ids = range(self._next_id, self._next_id + len(entries))
+        self._next_id = ids.stop
         sizes = [entry.size for entry in entries]
         hash_keys = [entry.hash_key for entry in entries]
-        refused = self.machine.offer(now, Offer(range(first, self._next_id), sizes, hash_keys))
+        # A record on its own, which is what a proxy puts, is the cheapest for all that follow if its size is a number.
+        offer = Offer(ids, sizes[0] if len(sizes) == 1 else sizes, hash_keys)
+        refused = self.machine.offer(now, offer)
         answers: list[Put | Refusal] = []
-        for id_, entry, key in zip(range(first, self._next_id), entries, hash_keys, strict=True):
-            refusal = refused.get(id_)
-            answers.append(self._append(now, id_, entry, key) if refusal is None else refusal)
-        for shard in {answer.shard for answer in answers if isinstance(answer, Put)}:
+        shards: set[int] = set()
+        for id_, entry, key in zip(ids, entries, hash_keys, strict=True):
+            if (refusal := refused.get(id_)) is not None:
+                answers.append(refusal)
+                continue
+            put = self._append(now, id_, entry, key)
+            answers.append(put)
+            shards.add(put.shard)
+        for shard in shards:
             self._trim(shard, now)
-        if len(refused) < len(entries):
-            self._tell(first, sizes, hash_keys, answers)
+        if shards:
+            self._tell(offer if not refused else _without(refused, ids, sizes, hash_keys))
         return answers
 
     def shard_of(self, entry: Entry) -> int:
@@ -184,21 +191,22 @@ class Stream:
         self._logs[shard].append(record)
         return Put(id_, shard, number)
 
-    def _tell(
-        self, first: int, sizes: Sequence[int], hash_keys: Sequence[int], answers: Sequence[Put | Refusal]
-    ) -> None:
-        accepted = [index for index, answer in enumerate(answers) if isinstance(answer, Put)]
-        offer = Offer(
-            [first + index for index in accepted],
-            [sizes[index] for index in accepted],
-            [hash_keys[index] for index in accepted],
-        )
+    def _tell(self, offer: Offer) -> None:
         for callback in self._subscribers:
             callback(offer)
 
     def _trim(self, shard: int, now: float) -> None:
         for record in self._logs[shard].trim(now - self.quotas.kinesis_retention_s):
             del self._records[record.id]
+
+
+def _without(refused: Collection[int], ids: range, sizes: Sequence[int], hash_keys: Sequence[int]) -> Offer:
+    accepted = [index for index, id_ in enumerate(ids) if id_ not in refused]
+    return Offer(
+        [ids[index] for index in accepted],
+        [sizes[index] for index in accepted],
+        [hash_keys[index] for index in accepted],
+    )
 
 
 class _ShardLog:

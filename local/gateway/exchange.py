@@ -1,16 +1,15 @@
 """One request and what is known about it: the parameters, the body, and `$context`."""
 
 import base64
-import os
 import time
 import urllib.parse
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from local.gateway.mapping_template import Parameters
 from local.gateway.payload import Payload
+from local.request_id import random_bytes, random_uuid
 from local.wire import WireRequest
 
 
@@ -30,9 +29,7 @@ _EXTENDED_BYTES: Final = 11
 
 def random_ids() -> RequestId:
     """A random UUID, and 88 random bits as AWS writes them: 15 characters and a '='."""
-    random = os.urandom(16 + _EXTENDED_BYTES)
-    extended = base64.urlsafe_b64encode(random[16:]).decode("ascii")
-    return RequestId(str(uuid.UUID(bytes=random[:16], version=4)), extended)
+    return RequestId(random_uuid(), base64.urlsafe_b64encode(random_bytes(_EXTENDED_BYTES)).decode("ascii"))
 
 
 class Context(dict[str, Any]):

@@ -1,11 +1,13 @@
 """Media types: what templates, models and binary types are chosen by."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 JSON: Final = "application/json"
 
 
+@lru_cache(maxsize=256)
 def essence(content_type: str) -> str:
     """A media type without its parameters, lower-case; JSON if there is none, as API Gateway assumes."""
     return content_type.partition(";")[0].strip().lower() or JSON
