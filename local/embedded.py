@@ -13,7 +13,7 @@ from delivery.token_bucket import TokenBucket
 from local.clock import epoch_clock
 from local.control import Control
 from local.deployed_stack import DeployedStack, Surroundings
-from local.dynamodb import DynamoDb
+from local.dynamodb.service import DynamoDb
 from local.function import CREDENTIALS
 from local.gateway.rest_api import RestApi
 from local.http import HOST, listen, serve

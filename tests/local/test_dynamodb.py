@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from local.dynamodb import DynamoDb
+from local.dynamodb.service import DynamoDb
 from local.physical_names import PhysicalNames
 from local.template import parse
 from local.wire import WireRequest
