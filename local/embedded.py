@@ -21,11 +21,11 @@ from local.kinesis import Kinesis
 from local.lambda_api import LambdaApi
 from local.physical_names import PhysicalNames
 from local.proxy import HttpProxy
-from local.request_id import random_uuid
+from local.request_id import new_uuid
 from local.server_process import ServerProcess
 from local.sns import Sns
 from local.sqs import Sqs
-from local.storage import make_buckets
+from local.storage.buckets import make_buckets
 from local.template import ResolvedStack, load
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     stack = template.resolve({**code, **options.parameters}, names)
 
     tell("S3")
-    moto = await _server("local.moto_server", [], _MOTO_READY_S, parts)
+    moto = await _server("local.storage.moto_server", [], _MOTO_READY_S, parts)
     s3 = HttpProxy(moto.url)
     parts.push_async_callback(s3.close)
     tell("Rekognition")
@@ -153,11 +153,11 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         ),
     )
     services: dict[str, WireService] = {
-        "kinesis": Kinesis(deployed.streams, names.account, clock, random_uuid),
-        "sqs": Sqs(deployed.queues.values(), clock, random_uuid),
-        "sns": Sns(deployed.topics, random_uuid),
+        "kinesis": Kinesis(deployed.streams, names.account, clock, new_uuid),
+        "sqs": Sqs(deployed.queues.values(), clock, new_uuid),
+        "sns": Sns(deployed.topics, new_uuid),
         "dynamodb": DynamoDb(
-            {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, random_uuid
+            {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, new_uuid
         ),
         "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.accept_event, clock),
     }

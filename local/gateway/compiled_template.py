@@ -354,7 +354,11 @@ def _use(part: Any) -> Link:
     """The call or the index that follows a name; of what is not there, neither is evaluated."""
     if part.parameters is None:
         return _indexed(_value(part.index.index))
-    arguments = _value(part.parameters.values)
+    values = part.parameters.values
+    if len(values.values) == 1:
+        argument = _value(values.values[0])
+        return lambda method, scope: None if method is None else method(argument(scope))
+    arguments = _value(values)
     return lambda method, scope: None if method is None else method(*arguments(scope))
 
 

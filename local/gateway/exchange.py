@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from local.gateway.mapping_template import Parameters
 from local.gateway.payload import Payload
-from local.request_id import random_bytes, random_uuid
+from local.request_id import new_uuid, random_bytes
 from local.wire import WireRequest
 
 
@@ -29,7 +29,7 @@ _EXTENDED_BYTES: Final = 11
 
 def random_ids() -> RequestId:
     """A random UUID, and 88 random bits as AWS writes them: 15 characters and a '='."""
-    return RequestId(random_uuid(), base64.urlsafe_b64encode(random_bytes(_EXTENDED_BYTES)).decode("ascii"))
+    return RequestId(new_uuid(), base64.urlsafe_b64encode(random_bytes(_EXTENDED_BYTES)).decode("ascii"))
 
 
 class Context(dict[str, Any]):

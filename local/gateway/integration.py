@@ -1,6 +1,5 @@
 """Integrations: how a method's request becomes a call of an AWS service."""
 
-import asyncio
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any, Final, Protocol, get_args
 
 from local.gateway import media_type
 from local.gateway.configuration import ConfigurationError
+from local.gateway.deadline import within
 from local.gateway.exchange import Exchange
 from local.gateway.gateway_response import GatewayError, ResponseType
 from local.gateway.mapping_template import Input, MappingTemplate, TemplateFailedError, TemplateSyntaxError
@@ -101,8 +101,7 @@ class ServiceIntegration:
         except (TemplateFailedError, NotTextError, NotBase64Error, UnsafeHeaderError) as error:
             raise GatewayError(ResponseType.API_CONFIGURATION_ERROR, detail=str(error)) from error
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._service.handle(request)
+            return await within(self._timeout_s, self._service.handle(request))
         except TimeoutError as error:
             raise GatewayError(ResponseType.INTEGRATION_TIMEOUT) from error
         except ConnectionError as error:

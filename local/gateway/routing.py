@@ -32,6 +32,8 @@ class Routes(Generic[M]):
 
     def __init__(self) -> None:
         self._root: _Node[M] = _Node()
+        # Paths without a variable, which go before all others: found without walking the tree.
+        self._literal: dict[str, _Node[M]] = {}
 
     def add(self, resource_path: str, verb: str, method: M) -> None:
         """Add a method; the verb may be ANY.
@@ -43,11 +45,13 @@ class Routes(Generic[M]):
         for part in _parts(resource_path):
             node = _child(node, part)
         node.methods[verb] = method
+        if "{" not in resource_path:
+            self._literal[resource_path] = node
 
     def find(self, path: str, verb: str) -> Match[M] | None:
         """The method for an undecoded path, or None."""
         parameters: dict[str, str] = {}
-        node = _descend(self._root, _parts(path), parameters)
+        node = self._literal.get(path) or _descend(self._root, _parts(path), parameters)
         if node is None:
             return None
         method = node.methods.get(verb) or node.methods.get(ANY)

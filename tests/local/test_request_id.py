@@ -1,10 +1,10 @@
 import uuid
 
-from local.request_id import random_bytes, random_uuid
+from local.request_id import new_uuid, random_bytes
 
 
 def test_a_request_id_is_a_uuid_of_version_4_and_no_other_request_has_it() -> None:
-    ids = [random_uuid() for _ in range(1_000)]
+    ids = [new_uuid() for _ in range(1_000)]
 
     assert len(set(ids)) == len(ids)
     for text in ids:
