@@ -19,7 +19,7 @@ from local.embedded import EmbeddedAws, Options, Ready
 from local.gateway.configuration import ConfigurationError
 from local.resource_properties import NotServedError
 from local.server_process import ServerProcessError
-from local.storage import StorageError
+from local.storage.buckets import StorageError
 from local.template import TemplateError
 
 if TYPE_CHECKING:

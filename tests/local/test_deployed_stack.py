@@ -79,7 +79,7 @@ async def test_an_event_that_fails_ends_as_a_destination_record_in_the_failure_q
 
 
 async def test_records_that_fail_end_as_an_object_with_their_payload_under_aws_own_key(tmp_path: Path) -> None:
-    moto = await ServerProcess.start("local.moto_server", [], dict(os.environ), 60)
+    moto = await ServerProcess.start("local.storage.moto_server", [], dict(os.environ), 60)
     s3 = HttpProxy(moto.url)
     try:
         client: Any = boto3.client(

@@ -21,7 +21,7 @@ ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parent / "fu
 
 @pytest.fixture
 async def moto() -> AsyncIterator[ServerProcess]:
-    server = await ServerProcess.start("local.moto_server", [], ENVIRONMENT, 60)
+    server = await ServerProcess.start("local.storage.moto_server", [], ENVIRONMENT, 60)
     yield server
     await server.stop()
 
@@ -50,7 +50,7 @@ async def test_moto_keeps_bytes_under_any_key_as_they_are(moto: ServerProcess) -
 
 
 async def test_stopping_ends_the_process() -> None:
-    server = await ServerProcess.start("local.moto_server", [], ENVIRONMENT, 60)
+    server = await ServerProcess.start("local.storage.moto_server", [], ENVIRONMENT, 60)
     pid = server.pid
     await server.stop()
     assert not psutil.pid_exists(pid)
@@ -67,7 +67,7 @@ async def test_one_that_does_not_start_says_what_it_said(module: str, said: str)
 
 async def test_one_that_is_not_ready_in_time_is_stopped() -> None:
     with pytest.raises(ServerProcessError, match="did not start within 0 s"):
-        await ServerProcess.start("local.moto_server", [], ENVIRONMENT, 0.0)
+        await ServerProcess.start("local.storage.moto_server", [], ENVIRONMENT, 0.0)
 
 
 async def test_a_tethered_process_dies_with_its_parent_however_that_one_dies(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""S3 by moto, as a process of its own: `python -m local.moto_server`.
+"""S3 by moto, as a process of its own: `python -m local.storage.moto_server`.
 
 It prints one line of JSON, {"url": ...}, when it is ready, and stops when its standard input closes, so that it never
 outlives the one who started it.

@@ -1,0 +1,1 @@
+"""S3, which moto serves in a process of its own."""
