@@ -15,8 +15,8 @@ import time
 
 import click
 import uvloop
-from delivery.token_bucket import TokenBucket
 
+from delivery.token_bucket import TokenBucket
 from local.http import serve
 from local.recogniser.model import Recogniser, network_file
 from local.rekognition.detect_labels import S3Object

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from delivery.token_bucket import TokenBucket
-
     from local.rekognition.memory import RecognitionMemory
 
 _TARGET = "RekognitionService."
