@@ -21,6 +21,7 @@ from local.kinesis import Kinesis
 from local.lambda_api import LambdaApi
 from local.physical_names import PhysicalNames
 from local.proxy import HttpProxy
+from local.recogniser import MODEL_VERSION
 from local.request_id import new_uuid
 from local.server_process import ServerProcess
 from local.sns import Sns
@@ -193,6 +194,7 @@ def _in_force(options: Options, quotas: Quotas, stack: ResolvedStack) -> dict[st
         "account_concurrency": quotas.account_concurrency,
         "rekognition_rate": options.rekognition_rate,
         "rekognition_median_ms": options.rekognition_median_ms,
+        "rekognition_model": MODEL_VERSION,
         "seed": options.seed,
         "parameters": dict(stack.parameters),
         "quotas": asdict(quotas),

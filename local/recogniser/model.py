@@ -17,8 +17,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from local.recogniser.network import INPUT, INPUT_SIZE, OUTPUT, build_network
 from local.recogniser.weights import SHA256, read_weights, weights_file
 
-MODEL_VERSION: Final = "local-efficientnet-lite0"
-
 # Amazon Rekognition's limits on an image's sides (developer guide, "Guidelines and quotas").
 MIN_SIDE: Final = 80
 MAX_SIDE: Final = 10_000

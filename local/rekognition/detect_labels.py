@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from local.recogniser.model import MAX_SIDE, MODEL_VERSION, ImageSideError, Sighting, UnreadableImageError
+from local.recogniser import MODEL_VERSION
+from local.recogniser.model import MAX_SIDE, ImageSideError, Sighting, UnreadableImageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -138,6 +138,7 @@ def _description(seed: int, turns: list[dict[str, object]], ended_at: float) -> 
             "account_concurrency": 40,
             "rekognition_rate": 50.0,
             "rekognition_median_ms": 300.0,
+            "rekognition_model": "local-efficientnet-lite0",
             "parameters": {"FunctionMemory": 1024, "SqsBatchSize": 10, "KinesisShardCount": 2},
             "quotas": {"kinesis_shard_records_per_s": 1000.0, "rekognition_detect_labels_per_s": 50.0},
         },

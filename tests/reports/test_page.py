@@ -154,6 +154,7 @@ def test_a_run_of_three_requests_still_makes_a_page(write_run: "Callable[..., Ru
 def test_what_is_simulated_is_told_for_a_local_run_only(sample_findings: "Findings", html: str) -> None:
     assert "No part of this is AWS." in html
     assert "rekognition_median_ms" in html
+    assert "<dt>rekognition_model</dt><dd>local-efficientnet-lite0</dd>" in html
     assert "kinesis_shard_records_per_s" in html
     aws = replace(sample_findings, run=replace(sample_findings.run, target="aws", options={}))
     assert "No part of this is AWS." not in page(aws)
