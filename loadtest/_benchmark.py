@@ -54,7 +54,7 @@ class _TurnRecord:
     offered: int = 0
     dropped: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, generated: Generated | None) -> dict[str, Any]:
         return {
             "buffer": self.buffer,
             "started_at": self.started_at,
@@ -64,6 +64,7 @@ class _TurnRecord:
             "scheduled": self.scheduled,
             "offered": self.offered,
             "dropped": self.dropped,
+            "lateness_ms": generated.by_buffer[self.buffer].to_json() if generated else None,
         }
 
 
@@ -282,7 +283,7 @@ class Benchmark:
                 "ended_at": record.ended_at,
                 "seed": self._workload.seed,
                 "workload": self._workload.document,
-                "buffers": [turn.to_json() for turn in record.turns],
+                "buffers": [turn.to_json(generated) for turn in record.turns],
                 "generator": {
                     "lateness_ms": generated.lateness.to_json() if generated else None,
                     "dropped": generated.dropped if generated else None,

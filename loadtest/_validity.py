@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Of the latencies this load test is to tell apart, the smallest are some ten milliseconds.
 LATEST_P99_MS: Final = 10.0
+# One request in a hundred of fewer than these is no measure: such a buffer is judged together with the others.
+LEAST_JUDGED_ALONE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,11 @@ class Lateness:
     p99: float | None
     max: float | None
     n: int
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is more than a run may have that is to count."""
+        return self.p99 is not None and self.p99 > LATEST_P99_MS
 
     def to_json(self) -> "dict[str, Any]":
         """As run.json has it."""
@@ -43,20 +50,25 @@ def lateness_of(late_ms: "Sequence[float]") -> Lateness:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What the rows say of the generator. `dropped` arrivals were due but never sent; `lost_rows` are not on record."""
+    """What the rows say of the generator. `dropped` arrivals were due but never sent; `lost_rows` are not on record.
+
+    `lateness` is of the whole run, `by_buffer` of each buffer's turn: one late turn must not hide behind the others.
+    """
 
     lateness: Lateness
+    by_buffer: "Mapping[str, Lateness]"
     dropped: int
     lost_rows: int
 
     def faults(self) -> list[str]:
         """Why the run does not count, in plain words; empty if it does."""
-        faults = []
-        if self.lateness.p99 is not None and self.lateness.p99 > LATEST_P99_MS:
-            faults.append(
-                f"the load generator was late: 1 % of the requests left {self.lateness.p99:.1f} ms or more after "
-                f"their time, {LATEST_P99_MS:g} ms is the limit; this machine was too busy for this rate"
-            )
+        faults = [
+            _late(f"of the requests to {buffer}", lateness)
+            for buffer, lateness in self.by_buffer.items()
+            if lateness.n >= LEAST_JUDGED_ALONE and lateness.is_late
+        ]
+        if not faults and self.lateness.is_late:
+            faults.append(_late("of the requests", self.lateness))
         if self.dropped:
             faults.append(
                 f"{self.dropped:,} arrivals were never sent, because too many requests were in flight; "
@@ -67,17 +79,25 @@ class Generated:
         return faults
 
 
+def _late(whose: str, lateness: Lateness) -> str:
+    return (
+        f"the load generator was late: 1 % {whose} left {lateness.p99:.1f} ms or more after their time, "
+        f"{LATEST_P99_MS:g} ms is the limit; this machine was too busy for this rate"
+    )
+
+
 def examine(folder: RunFolder, offered: "Mapping[str, int]") -> Generated:
     """Read every row of requests; `offered` is how many arrivals came due, by buffer."""
-    late = array("d")
+    late: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
     dropped = 0
     rows: Counter[str] = Counter()
     for path in folder.all_requests():
         for row in read_rows(path):
             rows[row["buffer"]] += 1
             if row["sent_at"] is not None:
-                late.append(row["sent_at"] - row["intended_at"])
+                late[row["buffer"]].append(row["sent_at"] - row["intended_at"])
             elif str(row["error"]).startswith("dropped"):
                 dropped += 1
     lost = sum(abs(count - rows[buffer]) for buffer, count in offered.items())
-    return Generated(lateness_of(late), dropped, lost)
+    by_buffer = {buffer: lateness_of(late[buffer]) for buffer in offered}
+    return Generated(lateness_of([each for turn in late.values() for each in turn]), by_buffer, dropped, lost)

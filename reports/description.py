@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One buffer's turn in the run."""
+    """One buffer's turn in the run. `lateness_ms` is what the load test judged it by: p50, p99, max, n."""
 
     buffer: str
     started_at: str | float | None
@@ -19,6 +19,7 @@ class Turn:
     cut_off: bool
     scheduled: int | None
     dropped: int | None
+    lateness_ms: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         cut_off=bool(turn.get("cut_off")),
         scheduled=turn.get("scheduled"),
         dropped=turn.get("dropped"),
+        lateness_ms=_mapping(turn.get("lateness_ms")),
     )
 
 

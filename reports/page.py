@@ -57,6 +57,7 @@ def page(findings: "Findings") -> str:
         stage_rows=_stage_rows(buffers),
         peak_rows=_peak_rows(buffers),
         fairness_rows=_fairness_rows(buffers),
+        validity_rows=_validity_rows(buffers),
         sameness=_sameness(findings),
         mechanisms={name: MECHANISMS[name] for name in findings.buffers if name in MECHANISMS},
         timeline_caption=timeline_caption(findings),
@@ -200,12 +201,19 @@ def _fairness_rows(buffers: "list[BufferFindings]") -> list[Row]:
         ("over", [duration(load.span_s * 1000) for load in loads], "first to last intended send"),
         ("busiest second", [count(load.busiest_second) for load in loads], "requests"),
         ("image bytes", [count(load.bytes_sent) for load in loads], "as sent"),
-        ("sent late, median", [duration(load.lateness_p50) for load in loads], "sent minus intended"),
-        ("sent late, 99 %", [duration(load.lateness_p99) for load in loads], "a valid run stays at or below 10 ms"),
-        ("sent late, at most", [duration(load.lateness_max) for load in loads], ""),
         ("records an invocation", [mean(load.batch_mean) for load in loads], "mean; set by how each buffer delivers"),
         ("recognition calls a request", [mean(load.attempts_mean) for load in loads], "mean; retries raise it"),
         ("environments used", [count(load.environments) for load in loads], "by the results"),
+    ]
+
+
+def _validity_rows(buffers: "list[BufferFindings]") -> list[Row]:
+    late = [buffer.turn.lateness_ms if buffer.turn else {} for buffer in buffers]
+    return [
+        ("sent late, median", [duration(one.get("p50")) for one in late], "sent minus intended"),
+        ("sent late, 99 %", [duration(one.get("p99")) for one in late], "the limit is 10 ms, in each turn"),
+        ("sent late, at most", [duration(one.get("max")) for one in late], ""),
+        ("dropped", [count(buffer.turn.dropped if buffer.turn else None) for buffer in buffers], "due, never sent"),
     ]
 
 

@@ -138,6 +138,8 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
         assert not turn["cut_off"]
         assert sequences(rows, turn["buffer"]) == list(range(turn["scheduled"]))
         assert sequences(results, turn["buffer"]) == list(range(turn["scheduled"]))
+        assert turn["lateness_ms"]["n"] == turn["scheduled"]
+        assert turn["lateness_ms"]["p99"] <= turn["lateness_ms"]["max"] <= described["generator"]["lateness_ms"]["max"]
     assert {row["status"] for row in rows} == {202}
     # The same schedule for each: the same images at the same seconds.
     images = Counter((row["sequence"], row["image"]) for row in rows)

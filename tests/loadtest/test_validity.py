@@ -6,6 +6,10 @@ from loadtest._validity import Generated, Lateness, examine, lateness_of
 from pipeline.run import REQUEST_COLUMNS, RowWriter, RunFolder
 
 GOOD = Lateness(0.5, 2.0, 3.0, 100)
+NONE = Lateness(None, None, None, 0)
+AT_LIMIT = Lateness(0.5, 10.0, 99.0, 100)
+LATE = Lateness(0.5, 10.1, 99.0, 100)
+FEW_LATE = Lateness(0.5, 80.0, 99.0, 99)
 
 
 @given(st.lists(st.floats(-1e3, 1e6), min_size=1, max_size=300))
@@ -29,12 +33,16 @@ def test_without_a_request_there_is_no_lateness():
 @pytest.mark.parametrize(
     ("generated", "fault"),
     [
-        (Generated(GOOD, 0, 0), None),
-        (Generated(Lateness(None, None, None, 0), 0, 0), None),  # nothing was sent, so nothing was late
-        (Generated(Lateness(0.5, 10.0, 99.0, 100), 0, 0), None),  # at the limit; a maximum alone is no fault
-        (Generated(Lateness(0.5, 10.1, 99.0, 100), 0, 0), "10.1 ms or more after"),
-        (Generated(GOOD, 1, 0), "1 arrivals were never sent"),
-        (Generated(GOOD, 0, 2), "2 requests are missing"),
+        (Generated(GOOD, {"sqs": GOOD}, 0, 0), None),
+        (Generated(NONE, {"sqs": NONE}, 0, 0), None),  # nothing was sent, so nothing was late
+        (Generated(NONE, {}, 0, 0), None),  # no turn began
+        (Generated(AT_LIMIT, {"sqs": AT_LIMIT}, 0, 0), None),  # a maximum alone is no fault
+        (Generated(LATE, {"sqs": LATE}, 0, 0), "1 % of the requests to sqs left 10.1 ms or more after"),
+        (Generated(GOOD, {"sns": GOOD, "sqs": LATE}, 0, 0), "to sqs left 10.1 ms"),  # hidden among all, late by itself
+        (Generated(GOOD, {"sqs": GOOD, "sns": FEW_LATE}, 0, 0), None),  # too few to be judged alone
+        (Generated(LATE, {"sqs": GOOD, "sns": FEW_LATE}, 0, 0), "1 % of the requests left 10.1 ms"),  # and together
+        (Generated(GOOD, {"sqs": GOOD}, 1, 0), "1 arrivals were never sent"),
+        (Generated(GOOD, {"sqs": GOOD}, 0, 2), "2 requests are missing"),
     ],
 )
 def test_a_run_counts_unless_its_generator_was_late_or_lost_something(generated, fault):
@@ -53,7 +61,29 @@ def test_rows_of_all_workers_are_examined_against_what_came_due(tmp_path):
         rows.write("sns", 0, 1_000.0, None, None, 0, None, "dropped: 5 requests were in flight", "i", 1)
         rows.write("sns", 1, 1_000.0, None, None, 0, None, "stopped before it was sent", "i", 1)
 
-    assert examine(folder, {"sqs": 4, "sns": 2}) == Generated(Lateness(3.0, 4.0, 4.0, 3), dropped=1, lost_rows=1)
+    sqs = Lateness(3.0, 4.0, 4.0, 3)
+    assert examine(folder, {"sqs": 4, "sns": 2}) == Generated(sqs, {"sqs": sqs, "sns": NONE}, dropped=1, lost_rows=1)
+
+
+def test_each_buffers_lateness_is_its_own(tmp_path):
+    folder = RunFolder(tmp_path)
+    with RowWriter(folder.requests(0), REQUEST_COLUMNS) as rows:
+        for sequence in range(1_000):
+            rows.write("sns", sequence, 1_000.0, 1_001.0, 1_010.0, 202, "r", None, "i", 1)
+        for sequence in range(100):
+            late = 1_050.0 if sequence < 3 else 1_001.0
+            rows.write("sqs", sequence, 1_000.0, late, 1_060.0, 202, "r", None, "i", 1)
+
+    generated = examine(folder, {"sns": 1_000, "sqs": 100})
+
+    assert generated.lateness.p99 == 1.0
+    assert generated.by_buffer["sns"].p99 == 1.0
+    assert generated.by_buffer["sqs"].p99 == 50.0
+    assert [("to sqs left" in fault) for fault in generated.faults()] == [True]
+
+
+def test_two_late_buffers_are_two_faults():
+    assert len(Generated(LATE, {"sns": LATE, "sqs": GOOD, "kinesis": LATE}, 0, 0).faults()) == 2
 
 
 def test_a_row_cut_off_in_the_middle_is_a_lost_one(tmp_path):

@@ -23,6 +23,7 @@ from pipeline.run import (
 
 START_MS = 1_795_500_000_000.0
 RATE = [[0, 12], [8, 12], [8, 110], [26, 110], [26, 12], [40, 12]]
+LATE_P99_MS = {"sns": 2.1, "sqs": 3.9, "kinesis": 2.6}
 IMAGES = {"chelsea.jpg": 36_000, "coffee.jpg": 52_000, "rocket.jpg": 118_000, "not-an-image.jpg": 900}
 
 
@@ -99,6 +100,7 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
                     "cut_off": buffer == cut_off,
                     "scheduled": len(requests),
                     "dropped": 0,
+                    "lateness_ms": {"p50": 0.4, "p99": LATE_P99_MS[buffer], "max": 8.0, "n": len(requests)},
                 }
             )
             began += math.ceil(end + 5) * 1000

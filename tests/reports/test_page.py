@@ -151,6 +151,12 @@ def test_a_run_of_three_requests_still_makes_a_page(write_run: "Callable[..., Ru
     assert "needs 1,000 samples" in page(find(folder))
 
 
+def test_each_buffers_lateness_stands_by_itself_where_the_run_is_judged(html: str) -> None:
+    validity = html[html.index('id="validity"') :]
+    row = validity[validity.index("sent late, 99 %") : validity.index("sent late, at most")]
+    assert re.findall(r'<td class="n">(.*?)</td>', row) == ["2.10 ms", "3.90 ms", "2.60 ms"]
+
+
 def test_what_is_simulated_is_told_for_a_local_run_only(sample_findings: "Findings", html: str) -> None:
     assert "No part of this is AWS." in html
     assert "rekognition_median_ms" in html

@@ -62,7 +62,12 @@ def test_too_few_samples_give_null_and_never_a_figure(sample_findings: "Findings
 
 def test_what_stood_in_for_aws_is_named_and_what_aws_would_be_given_is_not(sample_findings: "Findings") -> None:
     named = scorecard(sample_findings)["run"]["simulated"]
-    assert named == {"account_concurrency": 40, "rekognition_rate": 50.0, "rekognition_median_ms": 300.0}
+    assert named == {
+        "account_concurrency": 40,
+        "rekognition_rate": 50.0,
+        "rekognition_median_ms": 300.0,
+        "rekognition_model": "local-efficientnet-lite0",
+    }
     aws = replace(sample_findings, run=replace(sample_findings.run, target="aws"))
     assert scorecard(aws)["run"]["simulated"] is None
 
