@@ -15,9 +15,9 @@ help:  ## this text
 bench: $(VENV)/installed  ## one spike through SNS, SQS and Kinesis on this machine, and its report (WORKLOAD=smoke: a minute)
 	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD)
 
-# Three at a time on two cores: many a test waits for a process.
+# Three at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.
 test: $(VENV)/installed check chromium  ## lint, types and every test
-	$(BIN)/pytest -n 3 --dist loadscope
+	$(BIN)/pytest -n 3 --dist loadscope --basetemp=$(VENV)/tests
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
