@@ -27,6 +27,8 @@ from tests.dynamodb.world import Call, RefusedError, get, put
         ("(NOT n = :b) AND NOT (n < :b)", {":b": {"N": "4"}}, True),
         ("n = :s", {":s": {"S": "5"}}, False),
         ("n <> :s", {":s": {"S": "5"}}, True),
+        ("n < :n", {":n": {"N": "5"}}, False),
+        ("n > :n", {":n": {"N": "5"}}, False),
         ("n < :s", {":s": {"S": "9"}}, False),
         ("m < :s", {":s": {"S": "9"}}, False),
         ("nothing = :s", {":s": {"S": "5"}}, False),

@@ -30,3 +30,14 @@ def test_an_update_returns_what_it_was_asked_for(call: Call, wanted: str) -> Non
     number = {"N": "1" if wanted.endswith("OLD") else "2"}
     whole = {"request_id": {"S": "a"}, "n": number, "other": {"S": "x"}}
     assert answer["Attributes"] == (whole if wanted.startswith("ALL") else {"n": number})
+
+
+def test_a_place_beyond_a_lists_end_is_its_end(call: Call) -> None:
+    put(call, "a", members={"L": [{"S": "first"}]})
+    call(
+        "UpdateItem",
+        Key={"request_id": {"S": "a"}},
+        UpdateExpression="SET members[7] = :v",
+        ExpressionAttributeValues={":v": {"S": "second"}},
+    )
+    assert get(call, "a")["members"] == {"L": [{"S": "first"}, {"S": "second"}]}
