@@ -3,8 +3,9 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const EVERY_MS = 1000;
-  const WIDTH = 480, HEIGHT = 220, LEFT = 44, RIGHT = 8, TOP = 10, BOTTOM = 24;
+  const WIDTH = 360, HEIGHT = 230, LEFT = 40, RIGHT = 10, TOP = 26, BOTTOM = 24;
   const RATE_OVER_S = 10;
+  const NAMES = { sns: ["SNS", "push"], sqs: ["SQS", "polled queue"], kinesis: ["Kinesis", "polled stream"] };
 
   const panel = document.createElement("section");
   panel.id = "forebay";
@@ -24,51 +25,65 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  const count = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en"));
-  const seconds = (value) => (value === null || value === undefined ? "–" : `${Math.round(value)} s`);
+  const nameOf = (buffer) => (NAMES[buffer] ? NAMES[buffer][0] : buffer);
+  const count = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
+  const sentence = (phase) => {
+    const named = phase.replace(/\b(sns|sqs|kinesis)\b/g, nameOf);
+    return named && `${named[0].toUpperCase()}${named.slice(1)}`;
+  };
+  const seconds = (value) => (Number.isFinite(value) ? `${Math.round(value)} s` : "–");
 
-  // The least of 1, 2, 5 times a power of ten that is not below the value.
+  // The least of the steps times a power of ten that is not below the value.
   const roundUp = (value) => {
     const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
     return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
   };
+  const marks = (most, step) => Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
 
   // One for all buffers, so that the charts can be held against each other.
   const scaleOf = (live, at) => {
     const points = live.buffers.flatMap((turn) => turn.points);
+    const most = points.reduce((most, p) => Math.max(most, p[at.offered], p[at.backlog] ?? 0), 10);
+    const step = roundUp(most / 4);
     return {
-      most: roundUp(points.reduce((most, p) => Math.max(most, p[at.offered], p[at.backlog] ?? 0), 10)),
+      step,
+      most: Math.ceil(most / step) * step,
       last: points.reduce((last, p) => Math.max(last, p[at.second]), live.duration),
     };
   };
 
-  const chart = (points, at, { most, last }) => {
+  const chart = (turn, at, { step, most, last }, duration) => {
     const x = (second) => LEFT + (WIDTH - LEFT - RIGHT) * (second / last);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / most);
     const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
-    svg.append(drawn("title", {}, "Requests offered, accepted and completed since the start, and the backlog"));
-    for (const part of [0, 0.5, 1]) {
-      const level = y(most * part);
-      svg.append(drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: level, y2: level }));
-      svg.append(drawn("text", { x: LEFT - 6, y: level + 4, "text-anchor": "end" }, count(most * part)));
+    svg.append(drawn("title", {}, `${nameOf(turn.buffer)}: requests offered, accepted and completed so far, and the backlog`));
+    for (const mark of marks(most, step)) {
+      svg.append(drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark) }));
+      svg.append(drawn("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, count(mark)));
     }
-    for (const part of [0, 0.5, 1]) {
-      const anchor = part === 0 ? "start" : part === 1 ? "end" : "middle";
-      svg.append(drawn("text", { x: x(last * part), y: HEIGHT - 6, "text-anchor": anchor }, `${Math.round(last * part)} s`));
+    svg.append(drawn("text", { x: 0, y: 12 }, "requests"));
+    for (const mark of marks(last, roundUp(last / 5))) {
+      const anchor = mark === 0 ? "start" : x(mark) > WIDTH - 24 ? "end" : "middle";
+      svg.append(drawn("text", { x: x(mark), y: HEIGHT - 6, "text-anchor": anchor }, `${mark} s`));
     }
+    svg.append(drawn("line", { class: "mark", x1: x(duration), x2: x(duration), y1: TOP - 8, y2: y(0) }));
+    const side = x(duration) > WIDTH / 2 ? "end" : "start";
+    svg.append(drawn("text", { x: x(duration), y: 12, "text-anchor": side }, "all sent"));
     const line = (name) =>
-      points.filter((p) => p[at[name]] !== null).map((p) => `${x(p[at.second]).toFixed(1)},${y(p[at[name]]).toFixed(1)}`);
+      turn.points.filter((p) => p[at[name]] !== null).map((p) => `L${x(p[at.second]).toFixed(1)},${y(p[at[name]]).toFixed(1)}`);
     const backlog = line("backlog");
     if (backlog.length) {
-      const [from] = backlog[0].split(","), [to] = backlog[backlog.length - 1].split(",");
-      svg.append(drawn("path", { class: "backlog", d: `M${from},${y(0)} L${backlog.join(" L")} L${to},${y(0)} Z` }));
+      const from = `M${x(0)},${y(0)}`, to = backlog[backlog.length - 1].split(",")[0];
+      svg.append(drawn("path", { class: "area", d: `${from} ${backlog.join(" ")} ${to},${y(0)} Z` }));
     }
-    for (const name of ["offered", "accepted", "completed"]) {
+    for (const name of ["backlog", "offered", "accepted", "completed"]) {
       const way = line(name);
-      if (way.length) svg.append(drawn("path", { class: name, d: `M${x(0)},${y(0)} L${way.join(" L")}` }));
+      if (way.length) svg.append(drawn("path", { class: name, d: `M${x(0)},${y(0)} ${way.join(" ")}` }));
     }
     return svg;
   };
+
+  const longestWait = (points, at) => points.reduce((most, p) => (p[at.oldest_age_s] > (most ?? 0) ? p[at.oldest_age_s] : most), null);
 
   // By the completions of the last seconds; nothing where none completed.
   const timeLeft = (points, at) => {
@@ -79,31 +94,35 @@
     return rate > 0 ? last[at.backlog] / rate : null;
   };
 
-  const statusOf = (turn, now, duration) => {
-    if (!turn.began) return "waits for its turn";
-    if (turn.drained !== null) return turn.drained ? "drained" : "not drained";
-    return now < duration ? "sending" : "draining";
+  // Its class, and what to say of it.
+  const statusOf = (turn, at, live) => {
+    const last = turn.points[turn.points.length - 1];
+    const now = last ? last[at.second] : 0;
+    if (!turn.began) return ["waits", "waits for its turn"];
+    if (turn.drained) return ["drained", now > live.duration ? `drained ${seconds(now - live.duration)} after all was sent` : "drained"];
+    if (turn.drained === false) return ["cut-off", last && last[at.backlog] ? `not drained, ${count(last[at.backlog])} left` : "not drained"];
+    if (now < live.duration) return ["sending", "sending"];
+    const left = timeLeft(turn.points, at);
+    return ["draining", left === null ? "draining" : `draining, empty in about ${seconds(left)}`];
   };
 
   const turnOf = (turn, at, live, scale) => {
     const last = turn.points[turn.points.length - 1] || [];
-    const figure = (label, text, name) => {
-      const made = node("div", name ? "figure key" : "figure", node("b", "", text), node("span", "", label));
-      if (name) made.style.setProperty("--of", `var(--${name})`);
-      return made;
-    };
+    const figure = (label, text, name) => node("div", name ? `figure key of-${name}` : "figure", node("b", "", text), node("span", "", label));
     const figures = node("div", "figures");
     for (const name of ["offered", "accepted", "completed", "backlog"]) figures.append(figure(name, count(last[at[name]]), name));
-    figures.append(figure("oldest waits", seconds(last[at.oldest_age_s])));
+    figures.append(figure("not accepted", count(last[at.offered] - last[at.accepted])));
     figures.append(figure("throttles", count(last[at.throttles])));
     figures.append(figure("dead letters", count(last[at.dead_lettered])));
-    if (turn.drained === null) figures.append(figure("time left", seconds(timeLeft(turn.points, at))));
-    const status = statusOf(turn, last[at.second] ?? 0, live.duration);
+    figures.append(figure("longest wait", seconds(longestWait(turn.points, at))));
+    const [state, says] = statusOf(turn, at, live);
+    const name = node("h3", "", nameOf(turn.buffer));
+    if (NAMES[turn.buffer]) name.append(node("small", "", NAMES[turn.buffer][1]));
     return node(
-      "article", "turn",
-      node("div", "title", node("h3", "", turn.buffer), node("span", "status", status)),
+      "article", `turn ${state}`,
+      node("div", "title", name, node("span", "status", says)),
       figures,
-      chart(turn.points, at, scale),
+      chart(turn, at, scale, live.duration),
     );
   };
 
@@ -112,9 +131,14 @@
     const head = node("header", "");
     head.append(node("h2", "", live.run ? `Run ${live.run}` : "Forebay"));
     if (live.why) head.append(node("p", "", live.why));
-    const valid = live.invalid_because;
-    const phase = valid === null ? live.phase : valid.length ? `Not valid: ${valid.join("; ")}` : "Ended; the run is valid.";
-    head.append(node("p", valid && valid.length ? "phase bad" : "phase", phase));
+    const faults = live.invalid_because;
+    if (faults === null) {
+      head.append(node("p", "phase", sentence(live.phase)));
+    } else if (faults.length) {
+      head.append(node("p", "phase bad", "Ended, and not valid:"), node("ul", "bad", ...faults.map((fault) => node("li", "", fault))));
+    } else {
+      head.append(node("p", "phase", live.phase === "ended" ? "Ended; the run is valid." : sentence(live.phase)));
+    }
     if (live.report) {
       const link = node("a", "", "Open the report");
       link.href = live.report;
