@@ -62,6 +62,9 @@ def prepare(environment: "Environment", **_: Any) -> None:
     if options.headless:
         # Locust takes care of SIGTERM only when a headless run is over; until then it is another Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    else:
+        # Python raises a Ctrl-C in whichever greenlet is at work, a request of the page too, which may swallow it.
+        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt, block=False)
     if not options.print_stats:
         # Our own lines stand in for Locust's tables and its talk of users.
         options.only_summary = True
