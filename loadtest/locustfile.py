@@ -64,7 +64,7 @@ def prepare(environment: "Environment", **_: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     else:
         # Python raises a Ctrl-C in whichever greenlet is at work, a request of the page too, which may swallow it.
-        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt, block=False)
+        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
     if not options.print_stats:
         # Our own lines stand in for Locust's tables and its talk of users.
         options.only_summary = True

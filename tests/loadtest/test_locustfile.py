@@ -314,6 +314,7 @@ def test_the_page_runs_the_workload_stops_it_and_runs_it_again(locust, latest, t
 
     run.process.send_signal(signal.SIGINT)
     assert run.end() in (0, 1)
+    assert "Traceback" not in run.output
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
