@@ -86,6 +86,7 @@ class LiveView:
 
     def reported(self, report: Path) -> None:
         """The page can show it."""
+        self._run["phase"] = "ended"
         self._report = report
 
     def to_json(self) -> dict[str, Any]:

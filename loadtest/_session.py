@@ -124,6 +124,8 @@ class Session:
             observer.phase("making the report")
         made = subprocess.run([_FOREBAY, "report", run], check=False)  # noqa: S603 (our own command)
         if made.returncode:
+            for observer in self._observers:
+                observer.phase("the report could not be made")
             self.farewell = f"The report could not be made. The run is in {run}; try again: {later}"
             return False
         for observer in self._observers:

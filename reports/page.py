@@ -11,9 +11,9 @@ from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
-from reports.simulated import own_parameters, parameters, quotas, simulated
+from reports.simulated import own_parameters, quotas, shared_parameters, simulated
 from reports.stages import STAGES
-from reports.units import NOTHING, count, duration, share
+from reports.units import NOTHING, count, duration, megabytes, share
 from reports.verdict import verdict
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reports.findings import BufferFindings, Findings
 
 _PERCENTILE_NAMES: Final = {"p50": "50 % (median)", "p90": "90 %", "p95": "95 %", "p99": "99 %", "p99_9": "99.9 %"}
+# Parameters of the template that AWS takes in seconds, without the buffer in their names.
+_IN_SECONDS: Final = ("BatchingWindow", "MaximumEventAge", "MaximumRecordAge", "MessageRetention", "VisibilityTimeout")
 # A table is rows of a title, a cell for each buffer, and an optional explanation.
 Row = tuple[str, list[str], str]
 
@@ -63,14 +65,14 @@ def page(findings: "Findings") -> str:
         timeline_caption=timeline_caption(findings),
         latency_caption=latency_caption(findings),
         settings={
-            "Parameters of the template": flat(parameters(run)),
-            "Workload": flat(run.workload),
+            "Parameters of the template": flat(shared_parameters(run)),
+            "Workload": flat({**run.workload, "rate": _rate(run.workload.get("rate"))}),
             "Generator": flat(run.generator),
             "Stack": flat(run.stack),
             "Versions": flat(run.versions),
         },
         quotas=flat(quotas(run)),
-        own_parameters={name: flat(own_parameters(run, name)) for name in findings.buffers},
+        own_parameters={name: flat(_with_units(own_parameters(run, name))) for name in findings.buffers},
         simulated=None if (parts := simulated(run)) is None else flat(parts),
     )
 
@@ -88,15 +90,29 @@ def flat(settings: "Mapping[str, Any]", prefix: str = "") -> dict[str, str]:
     """Nested settings as one list of names and values.
 
     >>> flat({"a": {"b": 1}, "c": [1, 2]})
-    {'a.b': '1', 'c': '[1, 2]'}
+    {'a.b': '1', 'c': '1, 2'}
     """
     found: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found[f"{prefix}{name}"] = ", ".join(map(str, value))
         else:
             found[f"{prefix}{name}"] = str(value)
     return found
+
+
+def _rate(points: object) -> object:
+    """The corners of a workload's rate in words; whatever else stands there, as it stands."""
+    try:
+        return [f"{rate:g}/s at {second:g} s" for second, rate in points]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return points
+
+
+def _with_units(settings: "Mapping[str, Any]") -> dict[str, Any]:
+    return {name: f"{value} s" if name in _IN_SECONDS else value for name, value in settings.items()}
 
 
 def _account_rows(buffers: "list[BufferFindings]") -> list[Row]:
@@ -200,7 +216,7 @@ def _fairness_rows(buffers: "list[BufferFindings]") -> list[Row]:
         ("scheduled", [count(buffer.turn.scheduled if buffer.turn else None) for buffer in buffers], ""),
         ("over", [duration(load.span_s * 1000) for load in loads], "first to last intended send"),
         ("busiest second", [count(load.busiest_second) for load in loads], "requests"),
-        ("image bytes", [count(load.bytes_sent) for load in loads], "as sent"),
+        ("image data", [megabytes(load.bytes_sent) for load in loads], "as sent"),
         ("records an invocation", [mean(load.batch_mean) for load in loads], "mean; set by how each buffer delivers"),
         ("recognition calls a request", [mean(load.attempts_mean) for load in loads], "mean; retries raise it"),
         ("environments used", [count(load.environments) for load in loads], "by the results"),

@@ -35,7 +35,7 @@ OFFERED: Final = Ink("offered", "#c3cad3", "#56616e")
 _FACES: Final = {
     "sns": Face("SNS", "push", Ink("sns", "#c2410c", "#ff8a3d")),
     "sqs": Face("SQS", "pull", Ink("sqs", "#21409a", "#8b93f0")),
-    "kinesis": Face("Kinesis", "pull", Ink("kinesis", "#0e8276", "#4ce0ac")),
+    "kinesis": Face("Kinesis", "pull", Ink("kinesis", "#0b7a6f", "#4ce0ac")),
 }
 _OTHERS: Final = (
     Ink("other-1", "#7a3fa8", "#c79bf0"),

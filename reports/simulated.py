@@ -26,9 +26,10 @@ def quotas(run: "Description") -> Mapping[str, Any]:
     return _mapping(run.options.get(_QUOTAS))
 
 
-def parameters(run: "Description") -> Mapping[str, Any]:
-    """The parameters of the template that were in force."""
-    return _mapping(run.options.get("parameters"))
+def shared_parameters(run: "Description") -> dict[str, Any]:
+    """The parameters of the template that were in force for all buffers alike."""
+    own = tuple(turn.buffer.capitalize() for turn in run.turns)
+    return {name: value for name, value in _parameters(run).items() if not name.startswith(own)}
 
 
 def own_parameters(run: "Description", buffer: str) -> dict[str, Any]:
@@ -36,9 +37,13 @@ def own_parameters(run: "Description", buffer: str) -> dict[str, Any]:
     prefix = buffer.capitalize()
     return {
         name.removeprefix(prefix): value
-        for name, value in parameters(run).items()
+        for name, value in _parameters(run).items()
         if name.startswith(prefix) and name != prefix
     }
+
+
+def _parameters(run: "Description") -> Mapping[str, Any]:
+    return _mapping(run.options.get("parameters"))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

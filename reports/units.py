@@ -46,6 +46,15 @@ def count(number: int | None, noun: str = "", plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def megabytes(size: int | None) -> str:
+    """A size given in bytes.
+
+    >>> [megabytes(size) for size in (52_000, 49_494_955)]
+    ['0.05 MB', '49.5 MB']
+    """
+    return NOTHING if size is None else f"{_three(size / 1e6)} MB"
+
+
 def tick(ms: float) -> str:
     """A round duration on an axis.
 

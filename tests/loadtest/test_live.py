@@ -43,6 +43,16 @@ def test_a_long_turn_is_thinned_out_and_keeps_its_last_point():
     assert points[-1][0] == 5_000.0
 
 
+def test_a_run_whose_report_is_made_has_ended(tmp_path):
+    live = view_of(3)
+    live.ended(())
+    live.phase("making the report")
+
+    live.reported(tmp_path / "report.html")
+
+    assert live.to_json()["phase"] == "ended"
+
+
 def test_the_next_run_begins_with_an_empty_view(tmp_path):
     live = view_of(3)
     live.turn_ended("sns", drained=True)
