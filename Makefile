@@ -36,5 +36,5 @@ clean:  ## remove what was installed and every run
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,loadtest,reports,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,loadtest,simulator,reports,dev]'
 	touch $@
