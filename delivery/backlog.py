@@ -14,14 +14,15 @@ from delivery.protocol import Offer
 class Run:
     """Records in the order of their arrival. What is one number instead of a list holds for all of them.
 
-    `times` are when they arrive (seconds), `sizes` their bytes, `hash_keys` where they lie in a stream. A range of
+    `times` are when they arrive (seconds), `sizes` their bytes, `keys` what they keep their order by: where they
+    lie in a stream, or their message group. A range of
     ids stays a range however often it is sliced.
     """
 
     ids: Sequence[int]
     sizes: int | Sequence[int]
     times: float | Sequence[float]
-    hash_keys: Sequence[int] | None = None
+    keys: Sequence[int] | None = None
 
     @classmethod
     def of(cls, now: float, offer: Offer) -> "Run":
@@ -30,10 +31,11 @@ class Run:
         Raises:
             ValueError: its lists differ in length.
         """
-        for given in (offer.sizes, offer.hash_keys, offer.times):
+        keys = offer.hash_keys if offer.groups is None else offer.groups
+        for given in (offer.sizes, keys, offer.times):
             if given is not None and not isinstance(given, int) and len(given) != len(offer.ids):
                 raise ValueError(f"an offer of {len(offer.ids)} ids has a list of {len(given)} beside them")
-        return cls(offer.ids, offer.sizes, now if offer.times is None else offer.times, offer.hash_keys)
+        return cls(offer.ids, offer.sizes, now if offer.times is None else offer.times, keys)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +60,7 @@ class Run:
             self.ids[start:stop],
             self.sizes if isinstance(self.sizes, int) else self.sizes[start:stop],
             self.times if isinstance(self.times, (float, int)) else self.times[start:stop],
-            None if self.hash_keys is None else self.hash_keys[start:stop],
+            None if self.keys is None else self.keys[start:stop],
         )
 
     def pick(self, indices: Sequence[int]) -> "Run":
@@ -69,7 +71,7 @@ class Run:
             [self.ids[index] for index in indices],
             self.sizes if isinstance(self.sizes, int) else [self.sizes[index] for index in indices],
             self.times if isinstance(self.times, (float, int)) else [self.times[index] for index in indices],
-            None if self.hash_keys is None else [self.hash_keys[index] for index in indices],
+            None if self.keys is None else [self.keys[index] for index in indices],
         )
 
     def split_by_size(self, most_bytes: int) -> "tuple[Run, Sequence[int]]":
@@ -82,7 +84,7 @@ class Run:
     def weighed(self, weigh: Callable[[int], int]) -> "Run":
         """The same records with other sizes."""
         sizes = weigh(self.sizes) if isinstance(self.sizes, int) else [weigh(size) for size in self.sizes]
-        return Run(self.ids, sizes, self.times, self.hash_keys)
+        return Run(self.ids, sizes, self.times, self.keys)
 
     def arrived(self, until: float, start: int = 0) -> int:
         """How many records, from index `start` on, arrive no later than `until`."""
@@ -106,7 +108,7 @@ def joined(runs: Sequence[Run]) -> Run:
     ids = [record for run in runs for record in run.ids]
     times = [run.time(index) for run in runs for index in range(len(run))]
     sizes = [run.size(index) for run in runs for index in range(len(run))]
-    keys = [key for run in runs for key in run.hash_keys or ()]
+    keys = [key for run in runs for key in run.keys or ()]
     return Run(ids, sizes, times, keys if len(keys) == len(ids) else None)
 
 

@@ -211,9 +211,9 @@ class KinesisMapping:
         if self._factor == 1:
             parts = {first: run}
         else:
-            assert run.hash_keys is not None
+            assert run.keys is not None
             indices: dict[int, list[int]] = {}
-            for index, hash_key in enumerate(run.hash_keys):
+            for index, hash_key in enumerate(run.keys):
                 indices.setdefault(first + hash_key % self._factor, []).append(index)
             parts = {number: run.pick(picked) for number, picked in indices.items()}
         for number, part in parts.items():

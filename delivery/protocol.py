@@ -40,7 +40,8 @@ class Offer:
     """Records put in together.
 
     `ids` ascend, over all offers to a machine. `sizes` are bytes as the service counts them, one number if all are
-    alike. `hash_keys` (Kinesis) lie in 0 to 2**128 - 1. `times` are arrivals still to come, ascending, for a driver
+    alike. `hash_keys` (Kinesis) lie in 0 to 2**128 - 1. `groups` are the message groups of a FIFO queue, whole numbers
+    as well. `times` are arrivals still to come, ascending, for a driver
     whose clock is virtual: then arrivals are no events of its own.
     """
 
@@ -48,6 +49,7 @@ class Offer:
     sizes: int | Sequence[int]
     hash_keys: Sequence[int] | None = None
     times: Sequence[float] | None = None
+    groups: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
