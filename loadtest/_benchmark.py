@@ -18,8 +18,8 @@ from loadtest._observation import Observation
 from loadtest._schedule import draw
 from loadtest._target import BufferState, TargetError, upload
 from loadtest._validity import Generated, examine
-from loadtest._workload import WorkloadError
 from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
+from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

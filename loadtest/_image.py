@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image, UnidentifiedImageError
 
-from loadtest._workload import WorkloadError
 from pipeline.request import InlineImage, StoredImage, image_to_body
+from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
     from loadtest._workload import ImageChoice

@@ -7,10 +7,12 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING
 
+from pipeline.arrivals import poisson
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadtest._rate import Rate
+    from pipeline.rate import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,10 @@ class Schedule:
 def draw(rate: "Rate", seed: int, weights: "Sequence[float]") -> Schedule:
     """Draw Poisson arrivals of that rate, each with an image of that weight. The same arguments, the same schedule.
 
-    The gaps of a unit Poisson process are laid through the inverted expectation, which is exact for any rate. Times and
-    images come from streams of their own, so that another mix of images leaves the times as they are.
+    Times and images come from streams of their own, so that another mix of images leaves the times as they are.
     """
-    gaps = Random(f"arrivals {seed}")
+    times = poisson(rate, seed)
     picks = Random(f"images {seed}")
-    times = array("d")
-    expected = gaps.expovariate(1.0)
-    while expected < rate.total:
-        times.append(rate.second_of(expected))
-        expected += gaps.expovariate(1.0)
     bounds = list(accumulate(weights))
     images = array("H", (min(bisect_right(bounds, picks.random() * bounds[-1]), len(bounds) - 1) for _ in times))
     return Schedule(range(len(times)), times, images)

@@ -14,7 +14,8 @@ from loadtest._progress import Progress
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
-from loadtest._workload import Workload, WorkloadError, find, read
+from loadtest._workload import Workload, read
+from pipeline.workload_file import WorkloadError, find
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -17,19 +17,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from loadtest._document import DocumentError, Value, parse
-from loadtest._rate import Knot, Rate
+from pipeline.document import DocumentError, Value, parse
 from pipeline.request import BUFFERS
+from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.rate import Rate
     from pipeline.request import Buffer
 
-WORKLOADS: Final = Path(__file__).parent / "workloads"
 PHOTOS: Final = Path(__file__).parent / "images"
-# More would not fit one process' memory with room to spare; such loads are for several workers.
-MOST_ARRIVALS: Final = 5_000_000
 
 Option = str | int | float | bool
 
@@ -37,10 +35,6 @@ _REQUIRED: Final = ("name", "why", "seed", "buffers", "rate", "cut_off_s")
 _KNOWN: Final = (*_REQUIRED, "images", "local")
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
 _WIDEST: Final = 4_096
-
-
-class WorkloadError(ValueError):
-    """A workload that is not there or not as it should be; the text names file, line, key and fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +69,11 @@ class Workload:
     why: str
     seed: int
     buffers: "tuple[Buffer, ...]"
-    rate: Rate
+    rate: "Rate"
     cut_off_s: float
     images: tuple[ImageChoice, ...]
     local: "Mapping[str, Option | Mapping[str, Option]]"
     document: "Mapping[str, Any]"
-
-
-def find(name_or_file: str) -> Path:
-    """The workload's file: the one named, or the one of that name beside Forebay's own.
-
-    Raises:
-        WorkloadError: there is none.
-    """
-    own = WORKLOADS / f"{name_or_file}.yaml"
-    if own.is_file():
-        return own
-    path = Path(name_or_file)
-    if path.is_file():
-        return path
-    names = sorted(file.stem for file in WORKLOADS.glob("*.yaml"))
-    near = get_close_matches(name_or_file, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}, or give a file."
-    raise WorkloadError(f"there is no workload {name_or_file!r}: {hint}")
 
 
 def read(path: Path) -> Workload:
@@ -123,7 +99,7 @@ def _workload(document: Value, folder: Path) -> Workload:
         why=values["why"].text(),
         seed=values["seed"].whole(),
         buffers=_buffers(values["buffers"]),
-        rate=_rate(values["rate"]),
+        rate=read_rate(values["rate"], most=MOST_ARRIVALS),
         cut_off_s=values["cut_off_s"].number(above=True),
         images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
@@ -153,28 +129,6 @@ def _buffers(value: Value) -> "tuple[Buffer, ...]":
     if not buffers:
         raise value.error(f"it names none of {', '.join(BUFFERS)}")
     return cast("tuple[Buffer, ...]", tuple(buffers))
-
-
-def _rate(value: Value) -> Rate:
-    knots: list[Knot] = []
-    for item in value.items():
-        pair = item.items()
-        if len(pair) != 2:
-            raise item.error(f"it has {len(pair)} numbers, not two: [second, requests_per_s]")
-        knot = Knot(pair[0].number(), pair[1].number())
-        if not knots and knot.second != 0:
-            raise item.error("the first knot is not at second 0")
-        if knots and knot.second < knots[-1].second:
-            raise item.error(f"second {knot.second:g} comes after second {knots[-1].second:g}")
-        knots.append(knot)
-    if len(knots) < 2:
-        raise value.error("it needs two knots at least: [[0, 10], [30, 10]] is 10 requests/s for 30 s")
-    rate = Rate(knots)
-    if rate.total < 1:
-        raise value.error("not one arrival is to be expected of it")
-    if rate.total > MOST_ARRIVALS:
-        raise value.error(f"it brings about {rate.total:,.0f} arrivals; {MOST_ARRIVALS:,} are the most")
-    return rate
 
 
 def _images(value: Value, folder: Path) -> tuple[ImageChoice, ...]:

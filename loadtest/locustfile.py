@@ -18,7 +18,7 @@ from loadtest._embedded_target import OWN_COMMAND
 from loadtest._live import LiveView
 from loadtest._session import RUNS, Session
 from loadtest._target import TargetError
-from loadtest._workload import WorkloadError
+from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser

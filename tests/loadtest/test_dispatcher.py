@@ -7,8 +7,8 @@ import requests
 
 from loadtest._dispatcher import Counts, Dispatcher, Turn
 from loadtest._image import LoadImage
-from loadtest._rate import Knot, Rate
 from loadtest._schedule import draw
+from pipeline.rate import Knot, Rate
 from pipeline.run import REQUEST_COLUMNS, RowWriter, read_rows
 
 IMAGES = (

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from loadtest._image import LARGEST_INLINE_BASE64, prepare
-from loadtest._workload import DEFAULT_IMAGES, PHOTOS, ImageChoice, WorkloadError
+from loadtest._workload import DEFAULT_IMAGES, PHOTOS, ImageChoice
+from pipeline.workload_file import WorkloadError
 
 
 def body_of(image):

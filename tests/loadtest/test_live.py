@@ -2,7 +2,8 @@ import json
 
 from loadtest._live import LiveView
 from loadtest._observation import Observation
-from loadtest._workload import find, read
+from loadtest._workload import read
+from pipeline.workload_file import find
 
 
 def view_of(seconds):

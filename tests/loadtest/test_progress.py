@@ -4,7 +4,8 @@ import pytest
 
 from loadtest._observation import Observation
 from loadtest._progress import Progress
-from loadtest._workload import find, read
+from loadtest._workload import read
+from pipeline.workload_file import find
 
 
 class Terminal(io.StringIO):

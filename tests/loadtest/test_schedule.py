@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest._rate import Knot, Rate
 from loadtest._schedule import draw
+from pipeline.rate import Knot, Rate
 
 SPIKE = Rate([Knot(0, 10), Knot(5, 10), Knot(5, 120), Knot(15, 120), Knot(15, 10), Knot(25, 10)])
 

@@ -7,10 +7,11 @@ from moto import mock_aws
 
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
-from loadtest._workload import find, read
+from loadtest._workload import read
 from pipeline.request import Measurement
 from pipeline.result import Passage, Result, Status
 from pipeline.results_table import BY_RUN_INDEX, ResultsTable
+from pipeline.workload_file import find
 
 OUTPUTS = {
     "ApiUrl": "https://api/prod/", "StreamName": "s", "QueueUrl": {"Ref": "Queue"}, "TopicArn": "t",

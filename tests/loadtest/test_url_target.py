@@ -10,8 +10,9 @@ from loadtest._image import prepare
 from loadtest._schedule import draw
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
-from loadtest._workload import find, read
+from loadtest._workload import read
 from pipeline.run import REQUEST_COLUMNS, RESULT_COLUMNS, RowWriter
+from pipeline.workload_file import find
 
 
 @pytest.fixture

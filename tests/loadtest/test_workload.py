@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest._workload import DEFAULT_IMAGES, PHOTOS, WORKLOADS, WorkloadError, find, read
+from loadtest._workload import DEFAULT_IMAGES, PHOTOS, read
+from pipeline.workload_file import WORKLOADS, WorkloadError, find
 
 GOOD = """\
 name: tiny

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from loadtest._rate import Knot, Rate
+from pipeline.rate import Knot, Rate
 
 
 @st.composite

@@ -1,0 +1,22 @@
+"""The times of arrivals, drawn from a rate before the first: a load test sends at them, a simulation takes them."""
+
+from array import array
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.rate import Rate
+
+
+def poisson(rate: "Rate", seed: int) -> "array[float]":
+    """Draw Poisson arrivals of that rate, in seconds since the start, ascending. The same arguments, the same times.
+
+    The gaps of a unit Poisson process are laid through the inverted expectation, which is exact for any rate.
+    """
+    gaps = Random(f"arrivals {seed}")
+    times = array("d")
+    expected = gaps.expovariate(1.0)
+    while expected < rate.total:
+        times.append(rate.second_of(expected))
+        expected += gaps.expovariate(1.0)
+    return times
