@@ -38,6 +38,8 @@ class KinesisStream:
         self._record_bytes = quotas.kinesis_record_bytes
         self._firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
         self._gates = [_Gate(quotas) for _ in range(shards)]
+        self._most_consumers = quotas.kinesis_consumers
+        self._consumers = 0
         self._readers: list[StreamReader] = []
 
     @property
@@ -59,6 +61,19 @@ class KinesisStream:
     def attach(self, reader: StreamReader) -> None:
         """Let a reader have every record taken from now on."""
         self._readers.append(reader)
+
+    def register_consumer(self) -> None:
+        """Make room for a reader of its own pipe: a consumer with enhanced fan-out (RegisterStreamConsumer).
+
+        Raises:
+            ValueError: there are as many as a stream may have.
+        """
+        if self._consumers >= self._most_consumers:
+            raise ValueError(
+                f"a stream has {self._most_consumers} consumers with enhanced fan-out at most "
+                "(LimitExceededException); read it by polling, or raise the quota kinesis_consumers"
+            )
+        self._consumers += 1
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Take records in, each on its own as PutRecords does; `sizes` count the data and the partition key.

@@ -57,6 +57,7 @@ _SCALING = "Lambda developer guide, scaling-behavior"
 _ASYNC = "Lambda developer guide, invocation-async-error-handling"
 _KINESIS = "Kinesis Data Streams quotas, service-sizes-and-limits"
 _GET_RECORDS = "Kinesis API, GetRecords"
+_SUBSCRIBE = "Kinesis API, SubscribeToShard"
 _STREAM_MAPPING = "Lambda developer guide, with-kinesis"
 _QUEUE_SCALING = "Lambda developer guide, services-sqs-scaling"
 _QUEUE_MAPPING = "Lambda developer guide, with-sqs"
@@ -100,6 +101,13 @@ class Quotas:
     kinesis_read_records: int = _whole(10_000, "records", _GET_RECORDS, "H")
     kinesis_read_bytes: int = _whole(10 * _MIB, "bytes", _GET_RECORDS, "H")
     kinesis_retention_s: float = _real(86_400.0, "s", _KINESIS, "H", raisable=True)
+
+    # Kinesis enhanced fan-out
+    kinesis_consumers: int = _whole(20, "consumers a stream", "Kinesis API, RegisterStreamConsumer", "H")
+    kinesis_fan_out_bytes_per_s: float = _real(2.0 * _MIB, "bytes/s, shard and consumer", _SUBSCRIBE, "H")
+    kinesis_fan_out_push_min_s: float = _real(0.02, "s", _UNPUBLISHED, "L")
+    kinesis_fan_out_push_max_s: float = _real(0.07, "s, typically", "Kinesis Data Streams FAQ", "H")
+    kinesis_fan_out_push_bytes: int = _whole(256 << 10, "bytes a push", _UNPUBLISHED, "L")
 
     # Kinesis event source mapping
     kinesis_poll_interval_s: float = _real(1.0, "s", _STREAM_MAPPING, "H")

@@ -12,6 +12,7 @@ from virtual_driver import drive
 
 from delivery.async_invoke import AsyncInvoke
 from delivery.environments import Account, Environments
+from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream
 from delivery.protocol import Error, Offer, Ok, PartialFailure, Throttled, Timeout
@@ -19,7 +20,8 @@ from delivery.quotas import Quotas
 from delivery.sqs_mapping import SqsMapping
 from delivery.sqs_queue import SqsQueue
 
-KINDS = ("kinesis", "sqs", "sns")
+KINDS = ("kinesis", "kinesis-efo", "sqs", "sns")
+STREAM_KINDS = {"kinesis": KinesisMapping, "kinesis-efo": KinesisFanOutMapping}
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Scenario:
         capacity = Environments(Account(self.table), self.table)
         common = {"capacity": capacity, "random": Random(self.seed), "quotas": self.table}
         own = dict(self.settings)
-        if self.kind == "kinesis":
-            return KinesisMapping(KinesisStream(own.pop("shards"), self.table), **common, **own)
+        if self.kind in STREAM_KINDS:
+            return STREAM_KINDS[self.kind](KinesisStream(own.pop("shards"), self.table), **common, **own)
         if self.kind == "sqs":
             queue = SqsQueue(
                 quotas=self.table, visibility_timeout_s=10.0, max_receive_count=own.pop("max_receive_count")
@@ -106,10 +108,11 @@ def scenarios(draw, kinds=KINDS):
         "sqs_retention_s": draw(st.sampled_from([20, 345_600])),
         "kinesis_shard_records_per_s": draw(st.sampled_from([20, 1_000])),
         "kinesis_retention_s": draw(st.sampled_from([100, 86_400])),
+        "kinesis_fan_out_push_bytes": draw(st.sampled_from([150, 256 << 10])),
         "kinesis_read_records": draw(st.sampled_from([7, 10_000])),
     }
     settings = {"function_timeout_s": 3.0}
-    if kind == "kinesis":
+    if kind in STREAM_KINDS:
         settings |= {
             "shards": draw(st.integers(1, 3)),
             "batch_size": draw(st.sampled_from([1, 5, 100])),
@@ -182,7 +185,7 @@ def test_no_limit_is_ever_exceeded(scenario):
     _, run = scenario.run()
     own, table = scenario.settings, scenario.table
     assert run.peak_running <= table.account_concurrency
-    if scenario.kind == "kinesis":
+    if scenario.kind in STREAM_KINDS:
         assert run.peak_running <= own["shards"] * own["parallelization_factor"]
         for lane in {invocation.lane for invocation in run.started}:
             spans = sorted((i.start, at) for at, i, _ in run.ended if i.lane == lane)
@@ -204,7 +207,7 @@ def test_no_limit_is_ever_exceeded(scenario):
             assert len(invocation.ids) * scenario.size <= table.event_bytes
 
 
-@given(scenarios(kinds=["kinesis"]))
+@given(scenarios(kinds=tuple(STREAM_KINDS)))
 def test_records_of_a_partition_key_are_processed_in_order(scenario):
     """None is sent before all that came before it have ended, but for those in front of it in its own batch."""
     _, run = scenario.run()
@@ -253,7 +256,8 @@ def test_the_same_seed_gives_the_same_run(scenario):
 @pytest.mark.parametrize("start", [0.0, 1.8e9])
 def test_the_time_of_day_makes_no_difference(kind, start):
     """A real driver's seconds are those since the epoch: large numbers, where fractions are coarse."""
-    own = {"kinesis": {"shards": 2, "batching_window_s": 1.0}, "sqs": {"max_receive_count": 5}, "sns": {}}[kind]
+    stream = {"shards": 2, "batching_window_s": 1.0}
+    own = {"kinesis": stream, "kinesis-efo": stream, "sqs": {"max_receive_count": 5}, "sns": {}}[kind]
     scenario = Scenario(
         kind,
         seed=3,

@@ -1,0 +1,70 @@
+"""Shards read by GetRecords, as a mapping without enhanced fan-out reads them."""
+
+import math
+from collections.abc import Iterable
+from random import Random
+
+from delivery.agenda import Agenda
+from delivery.backlog import Backlog, Run
+from delivery.quotas import Quotas
+
+
+class PolledShards:
+    """Looks at each shard once a second, at a phase of its own, and reads on at once where there is more.
+
+    Args:
+        shards: how many.
+        random: draws each shard's phase.
+        quotas: poll interval (Lambda guide, with-kinesis) and read limits (Kinesis API, GetRecords).
+    """
+
+    def __init__(self, shards: int, random: Random, quotas: Quotas) -> None:
+        self._quotas = quotas
+        interval = quotas.kinesis_poll_interval_s
+        self._phases = [random.random() * interval for _ in range(shards)]
+        self._unread = [Backlog() for _ in range(shards)]
+        self._readable_at = [0.0] * shards
+        self._reads = Agenda()
+
+    def append(self, shard: int, run: Run) -> None:
+        """Learn of records the shard has taken."""
+        first = not len(self._unread[shard])
+        self._unread[shard].append(run)
+        if first:
+            self._read_at_next_tick(shard)
+
+    def due(self, now: float) -> Iterable[tuple[int, Run]]:
+        """What is read now."""
+        for shard in self._reads.due(now):
+            if (run := self._read(now, shard)) is not None:
+                yield shard, run
+
+    def invocation_ended(self, now: float, shard: int) -> None:
+        """Read on at once if there is something, without waiting for the next tick."""
+        if self._unread[shard].head_at() <= now:
+            self._reads.set(shard, max(now, self._readable_at[shard]))
+
+    def next_at(self) -> float:
+        """When a shard is read next."""
+        return self._reads.next_at()
+
+    def _read(self, now: float, shard: int) -> Run | None:
+        """One GetRecords: how much it brings decides when the next may come."""
+        run = self._unread[shard].take(now, self._quotas.kinesis_read_records, self._quotas.kinesis_read_bytes)
+        if run is not None:
+            busy_s = run.bytes() / self._quotas.kinesis_shard_read_bytes_per_s
+            self._readable_at[shard] = now + max(busy_s, 1 / self._quotas.kinesis_shard_reads_per_s)
+        if self._unread[shard].head_at() <= now:
+            self._reads.set(shard, self._readable_at[shard])
+        elif len(self._unread[shard]):
+            self._read_at_next_tick(shard)
+        return run
+
+    def _read_at_next_tick(self, shard: int) -> None:
+        """An idle shard keeps its phase: it is read at the first tick after something has arrived."""
+        at = self._unread[shard].head_at()
+        interval = self._quotas.kinesis_poll_interval_s
+        if interval > 0:
+            phase = self._phases[shard]
+            at = max(at, phase + math.ceil((at - phase) / interval) * interval)
+        self._reads.set(shard, max(at, self._readable_at[shard]))
