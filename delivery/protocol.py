@@ -22,6 +22,11 @@ class Refusal(StrEnum):
     THROUGHPUT_EXCEEDED = "ProvisionedThroughputExceededException"
     THROTTLED = "Throttled"
     TOO_LARGE = "TooLarge"
+    TOO_MANY_REQUESTS = "Too Many Requests"
+    CONCURRENCY = "ConcurrentInvocationLimitExceeded"
+    RESERVED_CONCURRENCY = "ReservedFunctionConcurrentInvocationLimitExceeded"
+    INVOCATION_RATE = "FunctionInvocationRateLimitExceeded"
+    RESERVED_INVOCATION_RATE = "ReservedFunctionInvocationRateLimitExceeded"
 
 
 class End(StrEnum):
@@ -33,6 +38,9 @@ class End(StrEnum):
     RECEIVE_COUNT = "MaxReceiveCountExceeded"
     RETENTION = "RetentionExpired"
     TOO_LARGE = "InvokePayloadTooLarge"
+    CLIENT_ERROR = "ClientError"
+    FUNCTION_ERROR = "FunctionError"
+    THROTTLED = "TooManyRequestsException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,8 @@ class Facts:
 
     Each record accepted ends once, in one of the first three: `dead` went to the failure destination, `expired` is
     gone without. `received` counts records handed out by the buffer, each time anew; `throttled` counts invocations
-    refused for want of concurrency, not records; `cold_starts` counts invocations that had to start an environment.
+    refused for want of concurrency, not records; `cold_starts` counts invocations that had to start an environment;
+    `duplicates` counts records sent once more although nothing had failed, which end nothing a second time.
     """
 
     done: list[int] = field(default_factory=list)
@@ -125,6 +134,7 @@ class Facts:
     received: int = 0
     throttled: int = 0
     cold_starts: int = 0
+    duplicates: int = 0
 
 
 class Capacity(Protocol):

@@ -1,6 +1,7 @@
 """The token bucket: a rate with a burst, as AWS throttles by."""
 
 import math
+from collections.abc import Sequence
 
 # A wait computed as tokens / rate may end a rounding error early; without this much grace it would be asked for again.
 _GRACE_S = 1e-6
@@ -43,6 +44,29 @@ class TokenBucket:
             return 0
         self.take(now, taken)
         return taken
+
+    def take_each(self, times: float | Sequence[float], count: int) -> list[bool]:
+        """Take one token at each of `count` times, which ascend (one number: all at once); says which there were.
+
+        The same as `take(time, 1)` for one after the other.
+        """
+        if isinstance(times, float | int):
+            taken = self.take_upto(times, count)
+            return [True] * taken + [False] * (count - taken)
+        rate, burst, grace = self._rate, self._burst, self._grace
+        level, at = self._level, self._at
+        verdicts: list[bool] = []
+        for time in map(float, times):
+            holds = level + rate * (time - at)
+            if holds > burst:
+                holds = burst
+            if holds + grace >= 1:
+                level, at = holds - 1, time
+                verdicts.append(True)
+            else:
+                verdicts.append(False)
+        self._level, self._at = level, at
+        return verdicts
 
     def ready_at(self, wanted: float) -> float:
         """When it will hold `wanted` tokens if none is taken before; infinity if never. In the past if it does."""

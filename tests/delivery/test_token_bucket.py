@@ -1,4 +1,5 @@
 import math
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -75,3 +76,19 @@ def test_over_any_time_it_gives_no_more_than_burst_and_rate(takes, rate, burst):
         now += wait
         given_out += bucket.take_upto(now, wanted)
         assert given_out <= burst + rate * (now + 1e-5)
+
+
+@given(
+    waits=st.lists(st.sampled_from([0.0, 0.01, 0.1, 0.37, 20.0]), max_size=60),
+    rate=st.floats(0, 30),
+    burst=st.integers(0, 10),
+)
+def test_taking_one_at_each_time_is_the_same_as_taking_them_one_after_the_other(waits, rate, burst):
+    times = list(accumulate(waits, initial=3.0))
+    one_by_one, in_bulk = TokenBucket(rate, burst), TokenBucket(rate, burst)
+    assert in_bulk.take_each(times, len(times)) == [one_by_one.take(time, 1) for time in times]
+    assert in_bulk.ready_at(1) == one_by_one.ready_at(1)
+
+
+def test_taken_all_at_one_time_the_first_get_what_there_is():
+    assert TokenBucket(1, 3).take_each(5.0, 5) == [True, True, True, False, False]
