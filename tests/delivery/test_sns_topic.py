@@ -7,7 +7,7 @@ from delivery.async_invoke import AsyncInvoke
 from delivery.environments import Account, Environments
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.sns_topic import SnsTopic
+from delivery.sns_topic import SnsTopic, publish_rate
 
 
 def topic(subscribers=1, **quotas):
@@ -55,3 +55,30 @@ def test_arrivals_to_come_are_admitted_and_delivered_at_their_times():
     assert set(front.offer(0.0, Offer([1, 2, 3], 100, times=[1.0, 1.5, 2.0]))) == {2}
     run = drive(delivery, [], always(0.1))
     assert [invocation.start for invocation in run.started] == [1.0, 2.0]
+
+
+def test_a_batch_of_ten_counts_ten():
+    front, [delivery] = topic(sns_messages_per_s=25)
+    refused = [len(front.offer(0.0, Offer(range(10 * batch, 10 * batch + 10), 100))) for batch in range(4)]
+    assert refused == [0, 0, 5, 10]
+    assert delivery.pending() == 25
+
+
+def test_all_topics_of_an_account_share_its_rate():
+    numbers = Quotas.with_overrides({"sns_messages_per_s": 10})
+    account = publish_rate(numbers)
+    one, other = SnsTopic([], numbers, account=account), SnsTopic([], numbers, account=account)
+    assert len(one.offer(0.0, Offer(range(8), 100))) == 0
+    assert len(other.offer(0.0, Offer(range(8), 100))) == 6
+
+
+def test_a_message_too_large_takes_nothing_from_the_rate():
+    front, [delivery] = topic(sns_messages_per_s=2, sns_message_bytes=100)
+    assert front.offer(0.0, Offer([1, 2, 3], [101, 100, 100])) == {1: Refusal.TOO_LARGE}
+    assert delivery.pending() == 2
+
+
+def test_a_topics_size_limit_may_be_raised_to_a_mebibyte():
+    front, [delivery] = topic(sns_message_bytes=1 << 20)
+    assert front.offer(0.0, Offer([1, 2], [1 << 20, (1 << 20) + 1])) == {2: Refusal.TOO_LARGE}
+    assert delivery.pending() == 1
