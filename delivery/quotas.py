@@ -61,7 +61,10 @@ _SUBSCRIBE = "Kinesis API, SubscribeToShard"
 _STREAM_MAPPING = "Lambda developer guide, with-kinesis"
 _QUEUE_SCALING = "Lambda developer guide, services-sqs-scaling"
 _QUEUE_MAPPING = "Lambda developer guide, with-sqs"
+_POLLER_CONFIG = "Lambda API, ProvisionedPollerConfig"
 _SQS = "SQS API, SetQueueAttributes"
+_SQS_MESSAGES = "SQS developer guide, quotas-messages"
+_FIFO = "SQS developer guide, avoid-backlog-with-the-same-message-group-id"
 _UNPUBLISHED = "unpublished; assumed"
 
 
@@ -122,6 +125,13 @@ class Quotas:
     sqs_receive_messages: int = _whole(10, "messages a call", "SQS API, ReceiveMessage", "H")
     sqs_in_flight_max: int = _whole(120_000, "messages", "SQS API, ChangeMessageVisibility", "H", raisable=True)
     sqs_retention_s: float = _real(345_600.0, "s", _SQS, "H", raisable=True)
+    sqs_fifo_window_messages: int = _whole(120_000, "messages looked at, those in flight among them", _FIFO, "H")
+    sqs_fifo_calls_per_s: float = _real(300.0, "calls/s and action", _SQS_MESSAGES, "H", raisable=True)
+    sqs_fifo_high_throughput_calls_per_s: float = _real(
+        70_000.0, "calls/s and action, us-east-1", _SQS_MESSAGES, "M", raisable=True
+    )
+    sqs_fifo_calls_burst_s: float = _real(1.0, "s of the calls, saved up", _UNPUBLISHED, "L")
+    sqs_fifo_deduplication_s: float = _real(300.0, "s", "SQS API, SendMessage MessageDeduplicationId", "H")
 
     # SQS event source mapping
     sqs_pollers_start: int = _whole(5, "pollers", _QUEUE_SCALING, "H")
@@ -130,10 +140,22 @@ class Quotas:
     sqs_pollers_min: int = _whole(2, "pollers", _QUEUE_SCALING, "H")
     sqs_pollers_lost_per_failure: float = _real(1.0, "pollers", _UNPUBLISHED, "L")
     sqs_pollers_idle_reset_s: float = _real(60.0, "s", _UNPUBLISHED, "L")
+    sqs_pollers_idle_sleep_s: float = _real(300.0, "s", _UNPUBLISHED, "L")
     sqs_low_traffic_wait_s: float = _real(20.0, "s", _QUEUE_MAPPING, "H")
     sqs_throttle_first_s: float = _real(1.0, "s", _UNPUBLISHED, "L")
     sqs_throttle_max_s: float = _real(30.0, "s", _UNPUBLISHED, "L")
+    sqs_fifo_batch_max: int = _whole(10, "messages", "Lambda developer guide, services-sqs-configure", "H")
     sqs_event_overhead_bytes: int = _whole(768, "bytes a message", "derived", "M")
+
+    # SQS event source mapping, provisioned mode
+    sqs_provisioned_minimum_least: int = _whole(2, "pollers", _POLLER_CONFIG, "H")
+    sqs_provisioned_minimum_max: int = _whole(200, "pollers", _POLLER_CONFIG, "H")
+    sqs_provisioned_pollers_max: int = _whole(10_000, "pollers", _POLLER_CONFIG, "H")
+    sqs_provisioned_invokes_per_poller: int = _whole(10, "invocations at once", _QUEUE_SCALING, "H")
+    sqs_provisioned_invokes_per_minute: float = _real(1_000.0, "invocations at once/min", _QUEUE_SCALING, "H")
+    sqs_provisioned_bytes_per_s: float = _real(float(_MIB), "bytes/s and poller", _QUEUE_SCALING, "H")
+    sqs_provisioned_receives_per_s: float = _real(10.0, "ReceiveMessage calls/s and poller", _QUEUE_SCALING, "H")
+    sqs_provisioned_burst_s: float = _real(1.0, "s of a poller's rates, saved up", _UNPUBLISHED, "L")
 
     # SNS
     sns_messages_per_s: float = _real(30_000.0, "messages/s", "SNS quotas, us-east-1", "H", raisable=True)
