@@ -66,6 +66,9 @@ class _Hidden:
 class SqsQueue:
     """A standard queue. Messages are received in the order in which they become visible, the first time or again.
 
+    Message groups are not looked at. In a standard queue (fair queues) they decide whose message comes first, not how
+    many come or when; by what rule AWS does not publish.
+
     Args:
         quotas: message size, in-flight limit, retention.
         visibility_timeout_s: how long a received message stays hidden, 0 to 43,200.
@@ -95,7 +98,7 @@ class SqsQueue:
         self._in_flight_max = quotas.sqs_in_flight_max
         self._max_receives = math.inf if max_receive_count is None else max_receive_count
         self._retention_s = quotas.sqs_retention_s if retention_s is None else retention_s
-        self._ledger = Ledger()
+        self.ledger = Ledger()
         self._fresh = Backlog()
         self._again: OrderedDict[int, _Message] = OrderedDict()
         self._hidden: dict[int, _Hidden] = {}
@@ -109,7 +112,7 @@ class SqsQueue:
         run = Run.of(now, offer)
         fitting, refused = run.split_by_size(self._message_bytes)
         fitting = fitting.weighed(lambda size: size + self._overhead)
-        self._ledger.accept(fitting)
+        self.ledger.accept(fitting)
         if delay_s > 0:
             self._number += 1
             messages = _messages(fitting, self._number, receives=0)
@@ -177,7 +180,7 @@ class SqsQueue:
             self._in_flight -= len(gone)
             if not hidden:
                 self._reveal(lease)
-        self._ledger.done(gone)
+        self.ledger.done(gone)
         return len(gone)
 
     def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
@@ -194,12 +197,12 @@ class SqsQueue:
         """Drop every message (PurgeQueue); they count as done."""
         self._advance(now)
         for lease, hidden in list(self._hidden.items()):
-            self._ledger.done(hidden.ids())
+            self.ledger.done(hidden.ids())
             self._reveal(lease)
-        self._ledger.done(list(self._again))
+        self.ledger.done(list(self._again))
         self._again.clear()
         if (run := self._fresh.take(math.inf)) is not None:
-            self._ledger.done(run.ids)
+            self.ledger.done(run.ids)
 
     def full(self, now: float) -> bool:
         """Whether the in-flight limit is reached (OverLimit)."""
@@ -209,6 +212,11 @@ class SqsQueue:
         """Messages that could be received (ApproximateNumberOfMessages)."""
         self._advance(now)
         return len(self._again) + self._fresh.arrived(now)
+
+    def has_visible(self, now: float) -> bool:
+        """Whether any could."""
+        self._advance(now)
+        return bool(self._again) or self._fresh.head_at() <= now
 
     def delayed(self, now: float) -> int:
         """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
@@ -222,7 +230,7 @@ class SqsQueue:
 
     def pending(self) -> int:
         """Messages in the queue in any state."""
-        return self._ledger.pending
+        return self.ledger.pending
 
     def visible_at(self) -> float:
         """When a receive could next bring something, if nothing is done before; infinity if never."""
@@ -231,17 +239,21 @@ class SqsQueue:
         again_at = next(iter(self._again.values())).visible_at if self._again else math.inf
         return min(again_at, self._fresh.head_at(), self._ends.next_at())
 
+    def calls_at(self) -> float:
+        """When a ReceiveMessage is next answered: a standard queue answers as many as there are."""
+        return -math.inf
+
     def expires_at(self) -> float:
         """When the oldest message never received will have been kept long enough; infinity if there is none."""
         return self._fresh.head_at() + self._retention_s
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest message still here was sent."""
-        return self._ledger.oldest_age_s(now)
+        return self.ledger.oldest_age_s(now)
 
     def drain(self) -> Facts:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
-        return self._ledger.drain()
+        return self.ledger.drain()
 
     def _lease(self, until: float, fresh: Run | None, again: dict[int, _Message]) -> Lease:
         self._number += 1
@@ -252,7 +264,7 @@ class SqsQueue:
         self._hidden[self._number] = hidden
         self._ends.set(self._number, until)
         self._in_flight += len(hidden)
-        self._ledger.facts.received += len(hidden)
+        self.ledger.facts.received += len(hidden)
         return Lease(
             number=self._number,
             ids=fresh.ids if fresh is not None and not again else hidden.ids(),
@@ -279,7 +291,7 @@ class SqsQueue:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
             old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
             assert old is not None
-            self._ledger.expire(old.ids, End.RETENTION)
+            self.ledger.expire(old.ids, End.RETENTION)
 
     def _reveal(self, lease: int) -> None:
         """End a lease, whatever becomes of its messages."""
@@ -295,9 +307,9 @@ class SqsQueue:
         while self._again:
             message = next(iter(self._again.values()))
             if message.sent_at <= now - self._retention_s:
-                self._ledger.expire((message.number,), End.RETENTION)
+                self.ledger.expire((message.number,), End.RETENTION)
             elif message.receives >= self._max_receives:
-                self._ledger.give_up((message.number,), End.RECEIVE_COUNT)
+                self.ledger.give_up((message.number,), End.RECEIVE_COUNT)
             else:
                 return message
             del self._again[message.number]
