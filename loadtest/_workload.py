@@ -17,7 +17,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pipeline.document import DocumentError, Value, parse
+from pipeline import document
+from pipeline.document import DocumentError, Value
 from pipeline.request import BUFFERS
 from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_rate
 
@@ -83,17 +84,13 @@ def read(path: Path) -> Workload:
         WorkloadError: it cannot be read, or is not as the form above says.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkloadError(f"the workload {path} cannot be read: {error}") from None
-    try:
-        return _workload(parse(text, str(path)), path.parent)
+        return _workload(document.read(path, "workload"), path.parent)
     except DocumentError as error:
         raise WorkloadError(str(error)) from None
 
 
-def _workload(document: Value, folder: Path) -> Workload:
-    values = document.keys(_KNOWN, _REQUIRED)
+def _workload(whole: Value, folder: Path) -> Workload:
+    values = whole.keys(_KNOWN, _REQUIRED)
     return Workload(
         name=_name(values["name"]),
         why=values["why"].text(),
@@ -103,7 +100,7 @@ def _workload(document: Value, folder: Path) -> Workload:
         cut_off_s=values["cut_off_s"].number(above=True),
         images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
-        document=document.plain(),
+        document=whole.plain(),
     )
 
 

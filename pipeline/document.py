@@ -1,15 +1,19 @@
 """A YAML document whose values know where they stand, so that what is wrong with one can be said with its line."""
 
+import io
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
+# How a value that the command line put into a document is called in place of its file and line.
+OPTION: Final = "--set"
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {
     "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "empty",
@@ -19,6 +23,36 @@ _KINDS = {
 
 class DocumentError(ValueError):
     """A document that is not as it should be; the text names the file, the line, the key and the fault."""
+
+
+def find(name_or_file: str, own: "Path", beside: "Path") -> "Path":
+    """A document's file: the one of that name in the folder `own`, or the file, if relative then from `beside`.
+
+    Raises:
+        DocumentError: there is none; the text names those in `own`.
+    """
+    if (named := own / f"{name_or_file}.yaml").is_file():
+        return named
+    if (path := beside / name_or_file).is_file():
+        return path
+    noun = own.name.removesuffix("s")
+    names = sorted(file.stem for file in own.glob("*.yaml"))
+    near = get_close_matches(name_or_file, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}, or give a file."
+    raise DocumentError(f"there is no {noun} {name_or_file!r}: {hint}")
+
+
+def read(path: "Path", noun: str) -> "Value":
+    """Read a file; `noun` says what it should be.
+
+    Raises:
+        DocumentError: it cannot be read, or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DocumentError(f"the {noun} {path} cannot be read: {error}") from None
+    return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> "Value":
@@ -32,7 +66,7 @@ def parse(text: str, name: str) -> "Value":
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise DocumentError(f"{name}:{line}: *{event.anchor} is an alias; write the value out instead")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(_Source(text, name), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -43,14 +77,21 @@ def parse(text: str, name: str) -> "Value":
         raise DocumentError(f"{name}: it is nested too deeply") from None
     if node is None:
         raise DocumentError(f"{name}: it is empty")
-    return Value(name, "", node)
+    return Value("", node)
+
+
+class _Source(io.StringIO):
+    """A text that the marks of its nodes call by its name."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
     """A value of the document. `key` is its path from the top, empty for the whole."""
 
-    name: str
     key: str
     node: yaml.Node
 
@@ -59,14 +100,58 @@ class Value:
         """The line it starts on, counted from 1."""
         return int(self.node.start_mark.line) + 1
 
+    @property
+    def place(self) -> str:
+        """Its file and line, or the option that gave it."""
+        name = str(self.node.start_mark.name)
+        return name if name.startswith(OPTION) else f"{name}:{self.line}"
+
     def error(self, fault: str) -> DocumentError:
         """What to raise when this value is at fault."""
-        return DocumentError(f"{self.name}:{self.line}: {self.key + ': ' if self.key else ''}{fault}")
+        return DocumentError(f"{self.place}: {self.key + ': ' if self.key else ''}{fault}")
+
+    def at(self, path: str) -> "Value":
+        """The value at a path of keys below this one, or the innermost on the way there that stands in the document."""
+        found = self
+        for key in path.split("."):
+            below = found.keys().get(key) if found.has_keys else None
+            if below is None:
+                return found
+            found = below
+        return found
+
+    def override(self, setting: str) -> None:
+        """Put a value in: `setting` is a path of keys, =, and the value as YAML, `mapping.batch_size=10`.
+
+        Raises:
+            DocumentError: it is not so, or on its way stands something that has no keys.
+        """
+        path, equals, text = setting.partition("=")
+        option = f"{OPTION} {setting}"
+        if not equals or not all(path.split(".")):
+            raise DocumentError(f"{option}: it is not KEY.KEY=VALUE, as in mapping.batch_size=10")
+        given = parse(text.strip() or "null", option).node
+        node = self.node
+        keys = path.split(".")
+        for depth, key in enumerate(keys, start=1):
+            if not isinstance(node, yaml.MappingNode):
+                raise DocumentError(f"{option}: {'.'.join(keys[: depth - 1])} has no keys")
+            below = next((below for name, below in node.value if name.value == key), None)
+            if below is None or depth == len(keys):
+                below = given if depth == len(keys) else yaml.MappingNode(f"{_TAG}map", [], given.start_mark)
+                name = yaml.ScalarNode(f"{_TAG}str", key, given.start_mark)
+                node.value = [pair for pair in node.value if pair[0].value != key] + [(name, below)]
+            node = below
 
     @property
     def has_keys(self) -> bool:
         """Whether it is keys and values."""
         return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is written as null, or left empty."""
+        return self._kind == "null"
 
     def keys(self, known: "Collection[str] | None" = None, required: "Collection[str]" = ()) -> "Mapping[str, Value]":
         """Read keys and values; only `known` ones if given, `required` ones always."""
@@ -74,13 +159,13 @@ class Value:
             raise self._unlike("keys and values")
         values: dict[str, Value] = {}
         for key_node, value_node in self.node.value:
-            key = Value(self.name, self.key, key_node).text()
-            here = Value(self.name, f"{self.key}.{key}" if self.key else key, key_node)
+            key = Value(self.key, key_node).text()
+            here = Value(f"{self.key}.{key}" if self.key else key, key_node)
             if known is not None and key not in known:
                 raise here.error(f"there is no such key{_did_you_mean(key, known)}")
             if key in values:
                 raise here.error(f"it stands here a second time, first in line {values[key].line}")
-            values[key] = Value(self.name, here.key, value_node)
+            values[key] = Value(here.key, value_node)
         missing = [key for key in required if key not in values]
         if missing:
             raise self.error(f"{missing[0]} is missing")
@@ -90,7 +175,7 @@ class Value:
         """Read a list."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise self._unlike("a list")
-        return [Value(self.name, f"{self.key}[{index}]", node) for index, node in enumerate(self.node.value)]
+        return [Value(f"{self.key}[{index}]", node) for index, node in enumerate(self.node.value)]
 
     def text(self) -> str:
         """Read a text that is not empty."""
@@ -106,6 +191,13 @@ class Value:
         value = self.text()
         if value not in of:
             raise self.error(f"{value!r} is none of {', '.join(of)}{_did_you_mean(value, of)}")
+        return value
+
+    def flag(self) -> bool:
+        """Read true or false."""
+        value = self.plain() if self._kind == "bool" else None
+        if not isinstance(value, bool):
+            raise self._unlike("true or false")
         return value
 
     def whole(self, least: int = 0) -> int:

@@ -1,11 +1,11 @@
 """The files of workloads: which there are, and what of one makes its arrivals. The rest of it is the load test's."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline import document
 from pipeline.arrivals import poisson
-from pipeline.document import DocumentError, parse
+from pipeline.document import DocumentError
 from pipeline.rate import Knot, Rate
 
 if TYPE_CHECKING:
@@ -28,16 +28,10 @@ def find(name_or_file: str, beside: Path = Path()) -> Path:
     Raises:
         WorkloadError: there is none.
     """
-    own = WORKLOADS / f"{name_or_file}.yaml"
-    if own.is_file():
-        return own
-    path = beside / name_or_file
-    if path.is_file():
-        return path
-    names = sorted(file.stem for file in WORKLOADS.glob("*.yaml"))
-    near = get_close_matches(name_or_file, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}, or give a file."
-    raise WorkloadError(f"there is no workload {name_or_file!r}: {hint}")
+    try:
+        return document.find(name_or_file, WORKLOADS, beside)
+    except DocumentError as error:
+        raise WorkloadError(str(error)) from None
 
 
 def read_rate(value: "Value", most: float) -> Rate:
@@ -74,9 +68,7 @@ def arrival_times(path: Path) -> "array[float]":
         WorkloadError: it cannot be read, or has no seed and rate.
     """
     try:
-        values = parse(path.read_text(encoding="utf-8"), str(path)).keys(required=("seed", "rate"))
+        values = document.read(path, "workload").keys(required=("seed", "rate"))
         return poisson(read_rate(values["rate"], most=MOST_ARRIVALS), values["seed"].whole())
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkloadError(f"the workload {path} cannot be read: {error}") from None
     except DocumentError as error:
         raise WorkloadError(str(error)) from None
