@@ -3,7 +3,7 @@
 import math
 from collections import deque
 
-from delivery.protocol import Slot
+from delivery.protocol import Refusal, Slot
 from delivery.quotas import Quotas
 from delivery.token_bucket import TokenBucket
 
@@ -28,6 +28,11 @@ class Account:
         """Concurrency that is not reserved for any function."""
         return self._quotas.account_concurrency - self._reserved
 
+    @property
+    def used(self) -> int:
+        """Concurrency of the pool that is in use."""
+        return self._pool_used
+
     def reserve(self, concurrency: int) -> None:
         """Set concurrency aside for one function.
 
@@ -51,16 +56,17 @@ class Account:
         self._pool_used += taken
         return taken
 
-    def give_back(self) -> None:
-        """Return one to the pool."""
-        self._pool_used -= 1
+    def give_back(self, count: int = 1) -> None:
+        """Return so many to the pool."""
+        self._pool_used -= count
 
 
 class Environments:
     """One function's execution environments; keeps `delivery.protocol.Capacity`.
 
     An environment runs one invocation at a time. The one used last is reused first, so that those a spike left over
-    grow old and are stopped. How long a cold start takes is the driver's to know.
+    grow old and are stopped; one that sat idle for `environment_idle_s` is not used again, whether it was stopped yet
+    or not. How long a cold start takes is the driver's to know.
 
     Args:
         account: the account it draws on.
@@ -78,7 +84,9 @@ class Environments:
         self._reserved = reserved
         self._idle_s = quotas.environment_idle_s
         self._growth = TokenBucket(quotas.environments_per_10_s / 10, quotas.environments_per_10_s)
-        self._idle: deque[tuple[int, float]] = deque()
+        # Warm ones and since when they are idle, the one used last at the end.
+        self._idle: deque[tuple[Slot, float]] = deque()
+        self._aged: list[int] = []
         self._running = 0
         self._started = 0
 
@@ -92,39 +100,59 @@ class Environments:
         """Environments that are warm and wait for work."""
         return len(self._idle)
 
+    @property
+    def most(self) -> int:
+        """The concurrency this function can reach: its reservation, or all that nobody has reserved."""
+        return self._account.pool if self._reserved is None else self._reserved
+
     def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
         """Take as many environments as can be had, warm ones first; a short list is a throttle."""
         granted = self._grant(wanted)
-        warm = min(granted, len(self._idle))
-        slots = [Slot(self._idle.pop()[0], cold=False) for _ in range(warm)]
-        cold = self._growth.take_upto(now, granted - warm)
-        slots.extend(Slot(self._started + number, cold=True) for number in range(cold))
-        self._started += cold
+        if granted <= 0:
+            return []
+        self._age(now)
+        idle = self._idle
+        slots = [idle.pop()[0] for _ in range(min(granted, len(idle)))]
+        if len(slots) < granted:
+            cold = self._growth.take_upto(now, granted - len(slots))
+            slots.extend([Slot(number, cold=True) for number in range(self._started, self._started + cold)])
+            self._started += cold
+            self._give_back(granted - len(slots))
         self._running += len(slots)
-        for _ in range(granted - len(slots)):
-            self._give_back()
         return slots
 
     def release(self, now: float, slot: Slot, *, lost: bool = False) -> None:
         """Give one back. It stays warm, unless `lost`: then the next invocation needs a new one."""
         self._running -= 1
-        self._give_back()
+        self._give_back(1)
         if not lost:
-            self._idle.append((slot.environment, now))
+            self._idle.append((Slot(slot.environment, cold=False) if slot.cold else slot, now))
+
+    def refusal(self) -> Refusal:
+        """Why `acquire_upto` has just been short, in the words of Lambda's 429 (Lambda API, ThrottleReason).
+
+        Which of them stands for the growth of a function is not published: a rate that is exceeded, we assume.
+        """
+        own = self._reserved is not None
+        if (self._running if own else self._account.used) >= self.most:
+            return Refusal.RESERVED_CONCURRENCY if own else Refusal.CONCURRENCY
+        return Refusal.RESERVED_INVOCATION_RATE if own else Refusal.INVOCATION_RATE
 
     def expire(self, now: float) -> list[int]:
         """Environments that sat idle too long, for the driver to stop; they are gone from here."""
-        stopped = []
-        while self._idle and self._idle[0][1] + self._idle_s <= now:
-            stopped.append(self._idle.popleft()[0])
+        self._age(now)
+        stopped, self._aged = self._aged, []
         return stopped
 
     def forget(self, environment: int) -> None:
         """Strike out an idle environment whose process has died by itself."""
-        self._idle = deque(entry for entry in self._idle if entry[0] != environment)
+        self._idle = deque(entry for entry in self._idle if entry[0].environment != environment)
+        self._aged = [number for number in self._aged if number != environment]
 
     def expire_at(self) -> float:
-        """When `expire` will next have one to stop; infinity if none is idle."""
+        """When `expire` will next have one to stop: long ago if it has one now, infinity if none is idle."""
+        if self._aged:
+            return -math.inf
         return self._idle[0][1] + self._idle_s if self._idle else math.inf
 
     def _grant(self, wanted: int) -> int:
@@ -132,6 +160,10 @@ class Environments:
             return self._account.take_upto(wanted)
         return max(0, min(wanted, self._reserved - self._running))
 
-    def _give_back(self) -> None:
+    def _give_back(self, count: int) -> None:
         if self._reserved is None:
-            self._account.give_back()
+            self._account.give_back(count)
+
+    def _age(self, now: float) -> None:
+        while self._idle and self._idle[0][1] + self._idle_s <= now:
+            self._aged.append(self._idle.popleft()[0].environment)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from delivery.environments import Account, ConcurrencyError, Environments
+from delivery.protocol import Refusal
 from delivery.quotas import Quotas
 
 
@@ -147,6 +148,39 @@ def test_one_that_sat_idle_too_long_is_named_to_be_stopped_and_not_reused():
     assert pool.expire_at() == math.inf
 
 
+def test_one_that_sat_idle_too_long_is_not_reused_even_if_nobody_stopped_it():
+    """On a virtual clock nobody has processes to stop."""
+    pool = environments(environment_idle_s=300)
+    [old] = pool.acquire_upto(0.0, 1)
+    pool.release(0.0, old)
+    [new] = pool.acquire_upto(300.0, 1)
+    assert new.cold
+    assert pool.expire_at() < 300.0
+    assert pool.expire(300.0) == [old.environment]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "overrides", "refusal", "why"),
+    [
+        (None, {"account_concurrency": 5}, Refusal.CONCURRENCY, "the account has no more"),
+        (5, {}, Refusal.RESERVED_CONCURRENCY, "its reservation has no more"),
+        (None, {"environments_per_10_s": 5}, Refusal.INVOCATION_RATE, "it may not grow so fast"),
+        (8, {"environments_per_10_s": 5}, Refusal.RESERVED_INVOCATION_RATE, "nor with a reservation"),
+    ],
+)
+def test_a_refusal_says_which_limit_it_was(reserved, overrides, refusal, why):
+    pool = environments(reserved, **overrides)
+    assert len(pool.acquire_upto(0.0, 6)) == 5
+    assert pool.refusal() == refusal, why
+
+
+def test_a_function_may_reach_its_reservation_or_what_nobody_reserved():
+    numbers = quotas(account_concurrency=20)
+    account = Account(numbers)
+    own, other = Environments(account, numbers, reserved=5), Environments(account, numbers)
+    assert (own.most, other.most) == (5, 15)
+
+
 def test_a_reused_environment_starts_to_age_anew():
     pool = environments(environment_idle_s=300)
     [slot] = pool.acquire_upto(0.0, 1)
@@ -187,7 +221,9 @@ class TwoFunctions(RuleBasedStateMachine):
         idle = self.pools[which].idle
         slots = self.pools[which].acquire_upto(self.now, wanted)
         assert len(slots) <= wanted
-        assert sum(not slot.cold for slot in slots) == min(idle, len(slots)), "warm ones go first"
+        too_old = self.pools[which].expire(self.now)
+        self.alive[which] -= set(too_old)
+        assert sum(not slot.cold for slot in slots) == min(idle - len(too_old), len(slots)), "warm ones go first"
         for slot in slots:
             assert slot.cold == (slot.environment not in self.alive[which])
             self.alive[which].add(slot.environment)
