@@ -32,7 +32,7 @@ class Run:
             ValueError: its lists differ in length.
         """
         keys = offer.hash_keys if offer.groups is None else offer.groups
-        for given in (offer.sizes, keys, offer.times):
+        for given in (offer.sizes, keys, offer.times, offer.key_bits, offer.user_keys):
             if given is not None and not isinstance(given, int) and len(given) != len(offer.ids):
                 raise ValueError(f"an offer of {len(offer.ids)} ids has a list of {len(given)} beside them")
         return cls(offer.ids, offer.sizes, now if offer.times is None else offer.times, keys)

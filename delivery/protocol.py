@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 
 class Refusal(StrEnum):
     """Why a record was not taken in, by the name of AWS's own error."""
@@ -48,9 +51,11 @@ class Offer:
     """Records put in together.
 
     `ids` ascend, over all offers to a machine. `sizes` are bytes as the service counts them, one number if all are
-    alike. `hash_keys` (Kinesis) lie in 0 to 2**128 - 1. `groups` are the message groups of a FIFO queue, whole numbers
-    as well. `times` are arrivals still to come, ascending, for a driver
-    whose clock is virtual: then arrivals are no events of its own.
+    alike. `hash_keys` (Kinesis) lie in 0 to 2**128 - 1; `key_bits` say them in bulk, instead: the upper 64 of their
+    128 bits, the others taken as 0. `user_keys` are the hash keys of the user records that each record of a stream
+    is an aggregate of, none if it is not one. `groups` are the message groups of a FIFO queue, whole numbers as well.
+    `times` are arrivals still to come, ascending, for a driver whose clock is virtual: then arrivals are no events of
+    its own.
     """
 
     ids: Sequence[int]
@@ -58,6 +63,8 @@ class Offer:
     hash_keys: Sequence[int] | None = None
     times: Sequence[float] | None = None
     groups: Sequence[int] | None = None
+    key_bits: npt.NDArray[np.uint64] | None = None
+    user_keys: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,9 @@ class Facts:
     Each record accepted ends once, in one of the first three: `dead` went to the failure destination, `expired` is
     gone without. `received` counts records handed out by the buffer, each time anew; `throttled` counts invocations
     refused for want of concurrency, not records; `cold_starts` counts invocations that had to start an environment;
-    `duplicates` counts records sent once more although nothing had failed, which end nothing a second time.
+    `duplicates` counts records sent once more although nothing had failed, which end nothing a second time;
+    `dropped` counts user records that were lost inside of records delivered, without a word to anybody (enhanced
+    fan-out of aggregates).
     """
 
     done: list[int] = field(default_factory=list)
@@ -135,6 +144,7 @@ class Facts:
     throttled: int = 0
     cold_starts: int = 0
     duplicates: int = 0
+    dropped: int = 0
 
 
 class Capacity(Protocol):

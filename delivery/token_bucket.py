@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 # A wait computed as tokens / rate may end a rounding error early; without this much grace it would be asked for again.
-_GRACE_S = 1e-6
+GRACE_S = 1e-6
 
 
 class TokenBucket:
@@ -20,7 +20,7 @@ class TokenBucket:
             raise ValueError(f"a bucket of rate {rate} and burst {burst}: both must be 0 or more")
         self._rate = rate
         self._burst = burst
-        self._grace = rate * _GRACE_S
+        self._grace = rate * GRACE_S
         self._level = burst
         self._at = 0.0
 
