@@ -1,12 +1,25 @@
 """`simulate`: from a scenario to what it shows."""
 
+import zlib
+from collections import Counter
 from collections.abc import Callable
 
-from simulator.result import Result
+import numpy as np
+import numpy.typing as npt
+
+from delivery.protocol import Offer
+from simulator import arrivals
+from simulator.engine import Observed, drive
+from simulator.handler import Handler, handler_of
+from simulator.result import Floats, Result, Second
 from simulator.scenario import Scenario
+from simulator.world import World, build
+
+_NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
+_STREAM_KEYS = ("kinesis", "kinesis-efo")
 
 
-def simulate(scenario: Scenario, progress: Callable[[float], None] = lambda _: None) -> Result:
+def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) -> Result:
     """Run a scenario on the virtual clock. The same scenario, the same result.
 
     `progress` is told now and then what share of the work is done, 0 to 1.
@@ -15,4 +28,139 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = lambda _: N
         ValueError: a setting AWS refuses too; the text says which and what it takes.
         UnknownQuotaError: `quotas` names none of the table.
     """
-    raise NotImplementedError
+    world = build(scenario)
+    sent_at = arrivals.times(scenario.arrivals, _dice(scenario, "arrivals"))
+    order, in_at = _in_transit(scenario, sent_at)
+    records = len(sent_at)
+    refused = world.offer(0.0, _offer(scenario, in_at)) if records else {}
+    handler = handler_of(scenario, records, _dice(scenario, "function"))
+    accepted = records - len(refused)
+
+    def tick(seen: Observed) -> None:
+        progress(min(1.0, (seen.done + len(seen.gone)) / max(1, accepted)))
+
+    seen = drive(world.machine, world.environments, handler, until=scenario.until_s, tick=tick, pollers=world.pollers)
+    admitted = np.ones(records, np.bool_)
+    admitted[list(refused)] = False
+    because = Counter(str(refusal) for refusal in refused.values())
+    return _result(scenario, world, handler, seen, sent_at, order, np.where(admitted, in_at, np.nan), dict(because))
+
+
+def _dice(scenario: Scenario, what: str) -> np.random.Generator:
+    """A stream of random numbers of its own for each use, so that one more draw here leaves the others as they are."""
+    return np.random.default_rng([scenario.seed, zlib.crc32(what.encode())])
+
+
+def _in_transit(scenario: Scenario, sent_at: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    """When each record is in the buffer, ascending, and which one it is: they may overtake each other on the way."""
+    in_at = sent_at + scenario.transit_ms.seconds(_dice(scenario, "transit"), len(sent_at))
+    order = np.argsort(in_at, kind="stable")
+    return order, in_at[order]
+
+
+def _offer(scenario: Scenario, in_at: Floats) -> Offer:
+    keys = arrivals.keys(scenario.partition_keys, len(in_at), _dice(scenario, "keys"))
+    at_once = bool(in_at[0] == in_at[-1] == 0.0)
+    return Offer(
+        range(len(in_at)),
+        scenario.payload_bytes,
+        times=None if at_once else arrivals.as_array(in_at),
+        hash_keys=_hash_keys(scenario, keys) if scenario.buffer in _STREAM_KEYS else None,
+        groups=keys.tolist() if scenario.buffer == "sqs-fifo" else None,
+    )
+
+
+def _hash_keys(scenario: Scenario, keys: npt.NDArray[np.int64]) -> list[int]:
+    """MD5 lays keys anywhere in the 128 bits; drawing the place has the same effect."""
+    places = _dice(scenario, "hash keys").integers(0, 1 << 64, scenario.partition_keys.keys, dtype=np.uint64)
+    return [int(place) << 64 for place in places[keys]]
+
+
+def _result(
+    scenario: Scenario,
+    world: World,
+    handler: Handler,
+    seen: Observed,
+    sent_at: Floats,
+    order: npt.NDArray[np.int64],
+    in_at: Floats,
+    rejected_because: dict[str, int],
+) -> Result:
+    records = len(sent_at)
+    processed = handler.processed()
+    # Of what was processed more than once, the first time counts; what is stored after the end is not seen.
+    within = processed.stored_at <= scenario.until_s
+    latest_first = np.argsort(-processed.stored_at[within], kind="stable")
+    who = processed.records[within][latest_first]
+    stored_at, began_at, ended_at = (np.full(records, np.nan) for _ in range(3))
+    stored_at[who] = processed.stored_at[within][latest_first]
+    began_at[who] = processed.began_at[within][latest_first]
+    stored = ~np.isnan(stored_at)
+    dead = expired = 0
+    given_up: Counter[str] = Counter()
+    for record, at, end, is_dead in seen.gone:
+        # A record with both a result and a dead letter has the outcome of its result, as in a measured run.
+        if not stored[record]:
+            ended_at[record] = at
+            given_up[str(end)] += 1
+            dead += is_dead
+            expired += not is_dead
+    completed = int(stored.sum())
+    accepted = int((~np.isnan(in_at)).sum())
+    drained = world.machine.pending() == 0
+    unfinished = 0 if drained else accepted - completed - dead - expired
+    ends = np.fmax(stored_at, ended_at)
+    calls, throttled_calls = handler.calls
+    return Result(
+        scenario=scenario,
+        rejected_because=rejected_because,
+        given_up_because=dict(sorted(given_up.items())),
+        offered=records,
+        rejected=records - accepted,
+        completed=completed,
+        failed=0,
+        dead_lettered=dead,
+        expired=expired,
+        unfinished=unfinished,
+        lost=accepted - completed - dead - expired - unfinished,
+        duplicates=int(within.sum()) - completed,
+        drain_s=float(np.nanmax(ends) - sent_at[-1]) if drained and accepted else None,
+        cold_starts=seen.cold_starts,
+        throttles=seen.throttles,
+        received=seen.received,
+        invocations=handler.invocations,
+        busy_s=handler.busy_s,
+        downstream_calls=calls,
+        downstream_throttles=throttled_calls,
+        peak_concurrency=seen.peak_concurrency,
+        events=seen.events + calls,
+        series=_series(seen, sent_at, in_at, stored_at, ends),
+        arrived_at=sent_at[order],
+        accepted_at=in_at,
+        started_at=began_at,
+        stored_at=stored_at,
+        ended_at=ended_at,
+    )
+
+
+def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, ends: Floats) -> tuple[Second, ...]:
+    """Second by second, up to the last event."""
+    seconds = len(seen.concurrency)
+    if not len(sent_at):
+        return ()
+    edges = np.arange(seconds + 2)
+    offered, completed, accepted, ended = (
+        np.histogram(values[~np.isnan(values)], edges)[0] for values in (sent_at, stored_at, in_at, ends)
+    )
+    backlog = np.cumsum(accepted) - np.cumsum(ended)
+    return tuple(
+        Second(
+            t=second,
+            offered=int(offered[second]),
+            completed=int(completed[second]),
+            backlog=int(backlog[second]),
+            concurrency=seen.concurrency[second] if second < seconds else 0,
+            pollers=(seen.pollers[second] if second < seconds else seen.pollers[-1]) if seen.pollers else None,
+        )
+        for second in range(seconds + 1)
+    )

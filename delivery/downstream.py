@@ -1,0 +1,364 @@
+"""A service behind the function that has a quota, and the batches that call it once a record.
+
+A batch is worked through by a few strands. A strand makes its record's call: with a token of the quota the call takes
+its service time, and the next record follows; without one it is throttled and tried again after a back-off, as AWS's
+SDKs do inside the handler's time. Calls of all batches draw on the one quota in the order of their times, retries among
+them: none is booked in advance.
+
+    downstream = Downstream(Service(rate_per_s=50.0, ...), strands=2, dice=numpy.random.default_rng(1))
+    slot = downstream.begin(0.0, records=10, deadline=60.0)
+    at, ended = downstream.advance(until=10.0)         the first batches to end by then, and when
+    downstream.answered_at(slot, 10)                   when each record had its answer, NaN where it had none
+
+A spike over a small quota makes some 25 calls a message. They are what a simulation spends its time on, so this loop is
+compiled (numba); all it touches lies in arrays.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+# A structured array; compiled code reads its fields as attributes.
+Table = Any
+
+_BATCH = np.dtype(
+    [("records", "i8"), ("next", "i8"), ("open", "i8"), ("stopped", "i8"), ("deadline", "f8"), ("latest", "f8")]
+)
+_STRAND = np.dtype([("record", "i8"), ("attempt", "i8")])
+_EVENT = np.dtype([("at", "f8"), ("who", "i8")])
+_SETTINGS = np.dtype(
+    [
+        ("rate", "f8"), ("burst", "f8"), ("attempts", "i8"), ("first_s", "f8"), ("longest_s", "f8"), ("median_s", "f8"),
+        ("sigma", "f8"), ("errors", "f8"), ("spare_s", "f8"), ("strands", "i8"),
+    ]
+)  # fmt: skip
+_STATE = np.dtype(
+    [
+        ("level", "f8"), ("at", "f8"), ("calling", "i8"), ("ending", "i8"), ("calls", "i8"), ("throttles", "i8"),
+        ("uniforms", "i8"), ("normals", "i8"),
+    ]
+)  # fmt: skip
+
+_FIRST_SLOTS = 64
+_FIRST_RECORDS = 16
+# Random numbers are drawn in blocks: to hand the generator itself to compiled code costs more than the rest of a step.
+_BLOCK = 1 << 14
+# A call takes at most two uniforms and one normal.
+_MOST_A_CALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How the service answers, and how patiently it is asked.
+
+    `rate_per_s` calls a second (infinity: no quota), `burst` at once. A record is worth `attempts` calls; with None as
+    many as the time allows: one whose next call would come later than `spare_s` before the deadline is handed back, and
+    so are those behind it. The n-th retry comes after random() * min(backoff_max_s, backoff_first_s * 2**(n - 1)), as
+    botocore has it (botocore.retryhandler). A call let in takes a lognormal time, `sigma` 0 for always the same, and
+    ends in an error with the chance `error_rate`.
+
+    Raises:
+        ValueError: a setting that makes no sense.
+    """
+
+    rate_per_s: float = math.inf
+    burst: float = 1.0
+    attempts: int | None = 5
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 20.0
+    median_s: float = 0.05
+    sigma: float = 0.0
+    error_rate: float = 0.0
+    spare_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rate_per_s <= 0 or self.burst < 1:
+            raise ValueError(
+                f"a quota of {self.rate_per_s}/s with a burst of {self.burst}: a rate over 0, a burst from 1"
+            )
+        if self.attempts is not None and self.attempts < 1:
+            raise ValueError(f"{self.attempts} attempts; a record is worth at least 1 call")
+
+
+class Downstream:
+    """The service, and the batches at work with it.
+
+    Args:
+        service: how it answers.
+        strands: records of one batch in work at the same time.
+        dice: draws times, waits and errors.
+    """
+
+    def __init__(self, service: Service, *, strands: int, dice: np.random.Generator) -> None:
+        if strands < 1:
+            raise ValueError(f"{strands} strands; a batch needs at least 1")
+        self._strands_each = strands
+        self._settings = np.zeros(1, _SETTINGS)
+        self._settings[0] = (
+            service.rate_per_s, service.burst, service.attempts or 0, service.backoff_first_s, service.backoff_max_s,
+            service.median_s, service.sigma, service.error_rate, service.spare_s, strands,
+        )  # fmt: skip
+        self._state = np.zeros(1, _STATE)
+        self._state[0]["level"] = service.burst
+        self._dice = dice
+        self._uniforms = dice.random(_BLOCK)
+        self._normals = dice.standard_normal(_BLOCK)
+        self._batches = np.zeros(0, _BATCH)
+        self._strands = np.zeros(0, _STRAND)
+        self._calls = np.zeros(0, _EVENT)
+        self._ends = np.zeros(0, _EVENT)
+        self._ended = np.zeros((0, 2), np.int64)
+        self._poisoned: Flags = np.zeros((0, _FIRST_RECORDS), np.bool_)
+        self._answered: Floats = np.zeros((0, _FIRST_RECORDS))
+        self._free: list[int] = []
+        self._grow(_FIRST_SLOTS, _FIRST_RECORDS)
+
+    @property
+    def calls(self) -> int:
+        """Calls made so far, throttled ones among them."""
+        return int(self._state[0]["calls"])
+
+    @property
+    def throttles(self) -> int:
+        """Calls that were throttled."""
+        return int(self._state[0]["throttles"])
+
+    def begin(self, now: float, *, records: int, deadline: float, poisoned: Flags | None = None) -> int:
+        """Start a batch at `now`, which may lie ahead; answers with its slot.
+
+        `poisoned` says of each record whether its call ends in an error each time.
+        """
+        if not self._free or records > self._answered.shape[1]:
+            self._grow(2 * len(self._batches), max(records, self._answered.shape[1]))
+        slot = self._free.pop()
+        if poisoned is not None:
+            self._poisoned[slot, :records] = poisoned
+        _begin(
+            slot, now, records, deadline, self._settings, self._state, self._batches, self._strands, self._calls,
+            self._answered,
+        )  # fmt: skip
+        return slot
+
+    def advance(self, until: float) -> tuple[float, list[list[int]]]:
+        """Let calls be made in their order, up to the first time at which a batch ends, or `until`.
+
+        Answers with the time reached and, of each batch that ended then, its slot and whether it was stopped at its
+        deadline (1) or came to its own end (0). None ended if the time is `until`.
+        """
+        while True:
+            at, ended = _advance(
+                until, self._settings, self._state, self._batches, self._strands, self._calls, self._ends,
+                self._poisoned, self._answered, self._uniforms, self._normals, self._ended,
+            )  # fmt: skip
+            if ended:
+                return at, self._ended[:ended].tolist()
+            if at == until:
+                return until, []
+            self._draw()
+
+    def answered_at(self, slot: int, records: int) -> Floats:
+        """When each record of a batch that ended had its answer, NaN where it had none. Until the slot is freed."""
+        return self._answered[slot, :records]
+
+    def free(self, slot: int) -> None:
+        """Let go of a batch that ended."""
+        self._poisoned[slot] = False
+        self._free.append(slot)
+
+    def _draw(self) -> None:
+        """New blocks of random numbers, for whichever is used up."""
+        state = self._state[0]
+        if state["uniforms"] > _BLOCK - _MOST_A_CALL:
+            self._uniforms = self._dice.random(_BLOCK)
+            state["uniforms"] = 0
+        if state["normals"] > _BLOCK - _MOST_A_CALL:
+            self._normals = self._dice.standard_normal(_BLOCK)
+            state["normals"] = 0
+
+    def _grow(self, slots: int, records: int) -> None:
+        had = len(self._batches)
+        more = slots - had
+        self._batches = np.concatenate([self._batches, np.zeros(more, _BATCH)])
+        self._strands = np.concatenate([self._strands, np.zeros(more * self._strands_each, _STRAND)])
+        self._calls = np.concatenate([self._calls, np.zeros(more * self._strands_each, _EVENT)])
+        self._ends = np.concatenate([self._ends, np.zeros(more, _EVENT)])
+        self._ended = np.zeros((slots, 2), np.int64)
+        wider = ((0, more), (0, records - self._answered.shape[1]))
+        self._poisoned = np.pad(self._poisoned, wider)
+        self._answered = np.pad(self._answered, wider)
+        self._free.extend(range(slots - 1, had - 1, -1))
+
+
+@njit(cache=True)
+def _push(heap: Table, size: int, at: float, who: int) -> None:
+    place = size
+    while place > 0:
+        above = (place - 1) >> 1
+        if heap[above].at < at or (heap[above].at == at and heap[above].who <= who):
+            break
+        heap[place].at = heap[above].at
+        heap[place].who = heap[above].who
+        place = above
+    heap[place].at = at
+    heap[place].who = who
+
+
+@njit(cache=True)
+def _sink(heap: Table, size: int, at: float, who: int) -> None:
+    """Put an entry in the place of the first one."""
+    place = 0
+    while True:
+        below = 2 * place + 1
+        if below >= size:
+            break
+        other = below + 1
+        if other < size and (
+            heap[other].at < heap[below].at or (heap[other].at == heap[below].at and heap[other].who < heap[below].who)
+        ):
+            below = other
+        if at < heap[below].at or (at == heap[below].at and who <= heap[below].who):
+            break
+        heap[place].at = heap[below].at
+        heap[place].who = heap[below].who
+        place = below
+    heap[place].at = at
+    heap[place].who = who
+
+
+@njit(cache=True)
+def _begin(
+    slot: int,
+    now: float,
+    records: int,
+    deadline: float,
+    settings: Table,
+    state: Table,
+    batches: Table,
+    strands: Table,
+    calls: Table,
+    answered: Floats,
+) -> None:
+    each = settings[0].strands
+    batch = batches[slot]
+    batch.records = records
+    batch.stopped = 0
+    batch.deadline = deadline
+    batch.latest = now
+    batch.open = min(each, records)
+    batch.next = batch.open
+    for record in range(records):
+        answered[slot, record] = math.nan
+    for number in range(batch.open):
+        strand = slot * each + number
+        strands[strand].record = number
+        strands[strand].attempt = 0
+        _push(calls, state[0].calling, now, strand)
+        state[0].calling += 1
+
+
+@njit(cache=True)
+def _advance(
+    until: float,
+    settings: Table,
+    state: Table,
+    batches: Table,
+    strands: Table,
+    calls: Table,
+    ends: Table,
+    poisoned: Flags,
+    answered: Floats,
+    uniforms: Floats,
+    normals: Floats,
+    ended: npt.NDArray[np.int64],
+) -> tuple[float, int]:
+    """The time reached and how many batches ended then; before `until` with none, random numbers have to be drawn."""
+    service = settings[0]
+    stand = state[0]
+    while True:
+        if stand.uniforms > _BLOCK - _MOST_A_CALL or stand.normals > _BLOCK - _MOST_A_CALL:
+            return -math.inf, 0
+        ends_at = ends[0].at if stand.ending > 0 else math.inf
+        at = calls[0].at if stand.calling > 0 else math.inf
+        if ends_at <= until and ends_at <= at:
+            count = 0
+            while stand.ending > 0 and ends[0].at == ends_at:
+                ended[count, 0] = ends[0].who
+                ended[count, 1] = batches[ends[0].who].stopped
+                count += 1
+                stand.ending -= 1
+                _sink(ends, stand.ending, ends[stand.ending].at, ends[stand.ending].who)
+            return ends_at, count
+        if at > until:
+            return until, 0
+        number = calls[0].who
+        slot = number // service.strands
+        strand = strands[number]
+        batch = batches[slot]
+        stand.calls += 1
+        level = min(service.burst, stand.level + service.rate * (at - stand.at))
+        stand.at = at
+        over = False
+        if level >= 1.0:
+            stand.level = level - 1.0
+            took = service.median_s
+            if service.sigma > 0.0:
+                took *= math.exp(service.sigma * normals[stand.normals])
+                stand.normals += 1
+            again_at = at + took
+            failed = poisoned[slot, strand.record]
+            if service.errors > 0.0:
+                failed = failed or uniforms[stand.uniforms] < service.errors
+                stand.uniforms += 1
+            if again_at > batch.deadline:
+                over = True
+            elif not failed:
+                answered[slot, strand.record] = again_at
+            following = True
+        else:
+            stand.level = level
+            stand.throttles += 1
+            strand.attempt += 1
+            if service.attempts > 0 and strand.attempt >= service.attempts:
+                again_at = at
+                following = True
+            else:
+                longest = min(service.longest_s, service.first_s * 2.0 ** min(strand.attempt - 1, 60))
+                again_at = at + uniforms[stand.uniforms] * longest
+                stand.uniforms += 1
+                following = False
+        # Out of time: a patient handler hands back what is left and returns; any other is stopped at its deadline.
+        if not over and service.attempts == 0 and again_at > batch.deadline - service.spare_s:
+            if following:
+                batch.latest = max(batch.latest, again_at)
+            else:
+                batch.latest = max(batch.latest, at)
+            batch.next = batch.records
+            following = True
+        elif over or again_at > batch.deadline:
+            batch.stopped = 1
+            batch.latest = batch.deadline
+            batch.next = batch.records
+            following = True
+        else:
+            batch.latest = max(batch.latest, again_at)
+        if following:
+            if batch.next < batch.records:
+                strand.record = batch.next
+                strand.attempt = 0
+                batch.next += 1
+            else:
+                batch.open -= 1
+                stand.calling -= 1
+                last = stand.calling
+                _sink(calls, last, calls[last].at, calls[last].who)
+                if batch.open == 0:
+                    _push(ends, stand.ending, batch.latest, slot)
+                    stand.ending += 1
+                continue
+        _sink(calls, stand.calling, again_at, number)

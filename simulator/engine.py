@@ -1,0 +1,106 @@
+"""The driver on the virtual clock: the machines of delivery/ and the function, from event to event.
+
+It does what a driver with a real clock does (`local.driver`): polls after each settle and when the machine asks to be
+woken. Arrivals are told to the machine in advance and are no events here.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from delivery.environments import Environments
+from delivery.protocol import Delivery, End, Facts
+from simulator.handler import Handler
+
+# A machine that asks to be polled at the same time again and again would never end; none needs this many.
+_MOST_POLLS_AT_ONE_TIME = 10_000
+
+
+class StuckError(RuntimeError):
+    """A machine that asks to be polled without end and yields nothing: a fault of the simulator."""
+
+
+class Polled(Protocol):
+    """A mapping whose pollers can be counted."""
+
+    def pollers(self) -> int:
+        """How many there are."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen on the way. `concurrency` and `pollers` at the end of each second, from second 0 on.
+
+    `gone` tells of each record given up: when (the end of that second), and why; `dead` says whether to a destination.
+    """
+
+    now: float = 0.0
+    events: int = 0
+    peak_concurrency: int = 0
+    received: int = 0
+    throttles: int = 0
+    cold_starts: int = 0
+    done: int = 0
+    concurrency: list[int] = field(default_factory=list)
+    pollers: list[int] = field(default_factory=list)
+    gone: list[tuple[int, float, End, bool]] = field(default_factory=list)
+
+    def add(self, at: float, facts: Facts) -> None:
+        """Take note of what the machine says."""
+        self.done += len(facts.done)
+        self.received += facts.received
+        self.throttles += facts.throttled
+        self.cold_starts += facts.cold_starts
+        self.gone.extend((record, at, end, True) for record, end in facts.dead)
+        self.gone.extend((record, at, end, False) for record, end in facts.expired)
+
+
+def drive(
+    machine: Delivery,
+    environments: Environments,
+    handler: Handler,
+    *,
+    until: float,
+    tick: Callable[[Observed], None],
+    pollers: Callable[[], int] | None = None,
+) -> Observed:
+    """Run until nothing is left to happen, or until `until`. `tick` is called after each virtual second.
+
+    Raises:
+        StuckError: a machine asks to be polled without end.
+    """
+    seen = Observed()
+    next_second, now, polls = 1.0, 0.0, 0
+    while True:
+        wake_at = machine.wake_at()
+        at, ended = handler.advance(min(wake_at, until))
+        if not ended and wake_at > until:
+            break
+        polls = polls + 1 if at <= now else 0
+        if polls > _MOST_POLLS_AT_ONE_TIME:
+            raise StuckError(f"polled {polls} times at second {now}; the machine wakes at {wake_at}")
+        now = max(now, at)
+        while now >= next_second:
+            seen.concurrency.append(machine.running())
+            if pollers is not None:
+                seen.pollers.append(pollers())
+            seen.add(next_second, machine.drain())
+            seen.now = next_second
+            tick(seen)
+            next_second += 1.0
+        for invocation, outcome in ended:
+            machine.settle(now, invocation, outcome)
+        if environments.expire_at() <= now:
+            environments.expire(now)
+        invocations = machine.poll(now)
+        for invocation in invocations:
+            handler.begin(now, invocation)
+        seen.events += len(ended) + len(invocations)
+        if invocations and (running := machine.running()) > seen.peak_concurrency:
+            seen.peak_concurrency = running
+    seen.now = now
+    seen.add(min(next_second, until), machine.drain())
+    if not math.isinf(until) and machine.pending():
+        seen.now = until
+    return seen

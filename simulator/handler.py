@@ -1,0 +1,216 @@
+"""The function on the virtual clock: how long an invocation takes, what becomes of its records, and when."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from delivery.downstream import Downstream, Service
+from delivery.protocol import Error, Invocation, Ok, Outcome, PartialFailure, Timeout
+from simulator.duration import Duration, Fixed, Lognormal
+from simulator.scenario import Function, Scenario
+
+_OK = Ok()
+_ERROR = Error()
+_TIMEOUT = Timeout()
+_BLOCK = 4_096
+# No quota: more than any simulation asks for.
+_UNLIMITED = 1e15
+# The handler's calls stop this long before its deadline (pipeline.recognition).
+_SPARE_S = 1.0
+
+Ended = tuple[Invocation, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """Every time a record was processed: the record, when its batch began, when its result was stored."""
+
+    records: npt.NDArray[np.int64]
+    began_at: npt.NDArray[np.float64]
+    stored_at: npt.NDArray[np.float64]
+
+
+class Handler(Protocol):
+    """The function, as the engine drives it. Invocations that began end in `advance`, each once."""
+
+    invocations: int
+    busy_s: float
+
+    def begin(self, now: float, invocation: Invocation) -> None:
+        """Start an invocation."""
+
+    def advance(self, until: float) -> tuple[float, list[Ended]]:
+        """Work on up to the first time at which invocations end, or `until`; answers with that time and those."""
+
+    def processed(self) -> Processed:
+        """What has been processed so far."""
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """Calls to the downstream so far, and how many of them were throttled."""
+
+
+def handler_of(scenario: Scenario, records: int, dice: np.random.Generator) -> Handler:
+    """The scenario's function, for records numbered from 0. One that needs no random number is reckoned, not played."""
+    function, downstream = scenario.function, scenario.downstream
+    plain = downstream.rate_per_s is None and function.error_rate == 0 and function.poison_rate == 0
+    if plain and isinstance(function.per_record_ms, Fixed):
+        return _Steady(function, function.per_record_ms.mean_s, dice)
+    return _Calling(scenario, records, dice)
+
+
+class _Steady:
+    """Every record takes as long, and none fails."""
+
+    calls = (0, 0)
+
+    def __init__(self, function: Function, record_s: float, dice: np.random.Generator) -> None:
+        self.invocations = 0
+        self.busy_s = 0.0
+        self._records = array("q")
+        self._began_at = array("d")
+        self._counts = array("q")
+        self._timeout_s = function.timeout_s
+        self._strands = function.in_batch_concurrency
+        self._record_s = record_s
+        self._cold_s = drawn(function.cold_start_ms, dice)
+        self._ends: list[float] = []
+        self._ending: dict[float, list[Ended]] = {}
+
+    def begin(self, now: float, invocation: Invocation) -> None:
+        start_s = next(self._cold_s) if invocation.slot.cold else 0.0
+        ids = invocation.ids
+        records, strands = len(ids), self._strands
+        took_s = (records + strands - 1) // strands * self._record_s
+        outcome: Outcome = _OK
+        if took_s > self._timeout_s:
+            took_s = self._timeout_s
+            records = min(records, int(took_s / self._record_s) * strands)
+            ids = ids[:records]
+            outcome = _TIMEOUT
+        began = now + start_s
+        self.invocations += 1
+        self.busy_s += start_s + took_s
+        self._records.extend(ids)
+        self._began_at.append(began)
+        self._counts.append(records)
+        end = began + took_s
+        ending = self._ending.get(end)
+        if ending is None:
+            self._ending[end] = [(invocation, outcome)]
+            heappush(self._ends, end)
+        else:
+            ending.append((invocation, outcome))
+
+    def advance(self, until: float) -> tuple[float, list[Ended]]:
+        ends = self._ends
+        if not ends or ends[0] > until:
+            return until, []
+        at = heappop(ends)
+        return at, self._ending.pop(at)
+
+    def processed(self) -> Processed:
+        counts = np.frombuffer(self._counts, np.int64)
+        records = np.frombuffer(self._records, np.int64)
+        began_at = np.repeat(np.frombuffer(self._began_at, np.float64), counts)
+        place = np.arange(len(records)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Processed(records, began_at, began_at + (place // self._strands + 1) * self._record_s)
+
+
+class _Calling:
+    """Records take random times, fail, or wait for a downstream's quota."""
+
+    def __init__(self, scenario: Scenario, records: int, dice: np.random.Generator) -> None:
+        function, downstream = scenario.function, scenario.downstream
+        rate = downstream.rate_per_s or _UNLIMITED
+        times = function.per_record_ms
+        self.invocations = 0
+        self.busy_s = 0.0
+        self._records = array("q")
+        self._began_at = array("d")
+        self._stored_at = array("d")
+        self._timeout_s = function.timeout_s
+        # A function whose response nobody reads can only fail as a whole.
+        self._partial = scenario.mapping.partial_failures and scenario.buffer != "sns"
+        self._cold_s = drawn(function.cold_start_ms, dice)
+        self._poisoned: npt.NDArray[np.bool_] | None = None
+        if function.poison_rate > 0:
+            self._poisoned = dice.random(records) < function.poison_rate
+        self._downstream = Downstream(
+            Service(
+                rate_per_s=rate,
+                burst=max(1.0, rate * downstream.burst_s),
+                attempts=downstream.sdk_attempts,
+                backoff_first_s=downstream.backoff_first_s,
+                backoff_max_s=downstream.backoff_max_s,
+                median_s=times.p50_ms / 1_000 if isinstance(times, Lognormal) else times.mean_s,
+                sigma=times.sigma if isinstance(times, Lognormal) else 0.0,
+                error_rate=function.error_rate,
+                spare_s=min(_SPARE_S, function.timeout_s / 2),
+            ),
+            strands=function.in_batch_concurrency,
+            dice=dice,
+        )
+        self._running: dict[int, tuple[Invocation, float, float]] = {}
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        return self._downstream.calls, self._downstream.throttles
+
+    def begin(self, now: float, invocation: Invocation) -> None:
+        began = now + (next(self._cold_s) if invocation.slot.cold else 0.0)
+        ids = invocation.ids
+        slot = self._downstream.begin(
+            began,
+            records=len(ids),
+            deadline=began + self._timeout_s,
+            poisoned=None if self._poisoned is None else self._poisoned[_places(ids)],
+        )
+        self._running[slot] = (invocation, now, began)
+
+    def advance(self, until: float) -> tuple[float, list[Ended]]:
+        at, slots = self._downstream.advance(until)
+        return at, [self._end(at, slot, stopped=bool(stopped)) for slot, stopped in slots]
+
+    def _end(self, at: float, slot: int, *, stopped: bool) -> Ended:
+        invocation, started, began = self._running.pop(slot)
+        ids = invocation.ids
+        answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
+        self._downstream.free(slot)
+        self.invocations += 1
+        self.busy_s += at - started
+        self._records.extend(ids)
+        self._began_at.extend([began] * len(answered))
+        self._stored_at.extend(answered)
+        # Only a NaN differs from itself.
+        failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
+        if stopped:
+            return invocation, _TIMEOUT
+        if not failed:
+            return invocation, _OK
+        return invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
+
+    def processed(self) -> Processed:
+        stored_at = np.frombuffer(self._stored_at, np.float64)
+        done = ~np.isnan(stored_at)
+        return Processed(
+            np.frombuffer(self._records, np.int64)[done],
+            np.frombuffer(self._began_at, np.float64)[done],
+            stored_at[done],
+        )
+
+
+def drawn(duration: Duration, dice: np.random.Generator) -> Iterator[float]:
+    """Seconds without end, drawn in blocks."""
+    while True:
+        yield from duration.seconds(dice, _BLOCK).tolist()
+
+
+def _places(ids: Sequence[int]) -> slice | npt.NDArray[np.int64]:
+    """Records as the index of an array: a range as a slice, which copies nothing."""
+    return slice(ids.start, ids.stop, ids.step) if isinstance(ids, range) else np.array(ids, np.int64)
