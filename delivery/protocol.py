@@ -20,11 +20,15 @@ import numpy.typing as npt
 
 
 class Refusal(StrEnum):
-    """Why a record was not taken in, by the name of AWS's own error."""
+    """Why a record was not taken in, by the name of AWS's own error.
+
+    A DUPLICATE is no error to who sends it: a FIFO queue answers as if it had taken the message.
+    """
 
     THROUGHPUT_EXCEEDED = "ProvisionedThroughputExceededException"
     THROTTLED = "Throttled"
     TOO_LARGE = "TooLarge"
+    DUPLICATE = "Duplicate"
     TOO_MANY_REQUESTS = "Too Many Requests"
     CONCURRENCY = "ConcurrentInvocationLimitExceeded"
     RESERVED_CONCURRENCY = "ReservedFunctionConcurrentInvocationLimitExceeded"
