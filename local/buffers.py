@@ -12,6 +12,7 @@ from delivery.sns_topic import SnsTopic
 from delivery.sqs_queue import SqsQueue
 from local.clock import Clock
 from local.queue import Queue, QueueSettings
+from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, document, read
 from local.stream import Stream
 from local.template import Resource
@@ -28,7 +29,13 @@ def message_id() -> str:
     return str(uuid.uuid4())
 
 
-def stream_of(resource: Resource, quotas: Quotas, overridden: Collection[str], clock: Clock) -> Stream:
+def stream_of(
+    resource: Resource,
+    quotas: Quotas,
+    overridden: Collection[str],
+    clock: Clock,
+    recorder: Recorder = UNRECORDED,
+) -> Stream:
     """The stream of an `AWS::Kinesis::Stream`. A quota that was overridden by hand goes before the template.
 
     Raises:
@@ -44,11 +51,13 @@ def stream_of(resource: Resource, quotas: Quotas, overridden: Collection[str], c
     if "MaxRecordSizeInKiB" in properties:
         own["kinesis_record_bytes"] = int(properties["MaxRecordSizeInKiB"]) * 1024
     quotas = dataclasses.replace(quotas, **{name: value for name, value in own.items() if name not in overridden})
-    machine = KinesisStream(int(properties.get("ShardCount", 1)), quotas)
+    machine = recorder.make(resource.logical_id, KinesisStream, int(properties.get("ShardCount", 1)), quotas)
     return Stream(resource.ref, resource.attributes["Arn"], machine, clock, quotas)
 
 
-def queues_of(resources: Sequence[Resource], quotas: Quotas, clock: Clock) -> dict[str, Queue]:
+def queues_of(
+    resources: Sequence[Resource], quotas: Quotas, clock: Clock, recorder: Recorder = UNRECORDED
+) -> dict[str, Queue]:
     """The queues of all `AWS::SQS::Queue`, by ARN.
 
     Raises:
@@ -64,7 +73,7 @@ def queues_of(resources: Sequence[Resource], quotas: Quotas, clock: Clock) -> di
             redrive = by_arn[arn].properties.get("RedrivePolicy")
             target = document(redrive).get("deadLetterTargetArn") if redrive else None
             dead_letters = queue(str(target), by_arn[arn].logical_id, (*above, arn)) if target else None
-            queues[arn] = _queue(by_arn[arn], dead_letters, quotas, clock)
+            queues[arn] = _queue(by_arn[arn], dead_letters, quotas, clock, recorder)
         return queues[arn]
 
     for arn, resource in by_arn.items():
@@ -72,7 +81,9 @@ def queues_of(resources: Sequence[Resource], quotas: Quotas, clock: Clock) -> di
     return queues
 
 
-def _queue(resource: Resource, dead_letter_queue: Queue | None, quotas: Quotas, clock: Clock) -> Queue:
+def _queue(
+    resource: Resource, dead_letter_queue: Queue | None, quotas: Quotas, clock: Clock, recorder: Recorder
+) -> Queue:
     heeded = (
         "QueueName", "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "ReceiveMessageWaitTimeSeconds",
         "MaximumMessageSize", "RedrivePolicy", "RedriveAllowPolicy",
@@ -88,7 +99,9 @@ def _queue(resource: Resource, dead_letter_queue: Queue | None, quotas: Quotas, 
         maximum_message_size=int(properties.get("MaximumMessageSize", defaults.maximum_message_size)),
         max_receive_count=int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None,
     )
-    machine = SqsQueue(
+    machine = recorder.make(
+        resource.logical_id,
+        SqsQueue,
         quotas=quotas,
         visibility_timeout_s=settings.visibility_timeout,
         max_receive_count=settings.max_receive_count,
@@ -113,6 +126,7 @@ def topic_of(
     quotas: Quotas,
     overridden: Collection[str],
     clock: Clock,
+    recorder: Recorder = UNRECORDED,
 ) -> Topic:
     """The topic of an `AWS::SNS::Topic`, in front of its subscribers' deliveries."""
     heeded = ("TopicName", "MaximumMessageSize")
@@ -121,7 +135,7 @@ def topic_of(
         quotas = dataclasses.replace(quotas, sns_message_bytes=int(properties["MaximumMessageSize"]))
     return Topic(
         resource.ref,
-        SnsTopic(deliveries, quotas),
+        recorder.make(resource.logical_id, SnsTopic, deliveries, quotas),
         clock,
         message_id,
         maximum_message_size=quotas.sns_message_bytes,

@@ -74,6 +74,11 @@ class _Assignment(click.ParamType[tuple[str, str]]):
     "--log-dir", type=click.Path(file_okay=False, path_type=Path), help="Keep the functions' logs in this folder."
 )
 @click.option(
+    "--record-decisions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the deliveries were told and decided to this file; `forebay replay` says it to fresh ones.",
+)
+@click.option(
     "--template",
     type=click.Path(dir_okay=False, path_type=Path),
     default=_DEFAULTS.template,

@@ -17,6 +17,7 @@ from local.function import Function
 from local.gateway.configuration import truth
 from local.kinesis_source import KinesisSource
 from local.queue import Queue
+from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, last_segment, read
 from local.sqs_source import SqsSource
 from local.stream import Stream
@@ -50,6 +51,7 @@ class Deliveries:
     quotas: Quotas
     clock: Clock
     seed: int
+    recorder: Recorder = UNRECORDED
 
     def of_stream(self, resource: Resource, stream: Stream) -> Driver:
         """A Kinesis mapping, its driver subscribed to the stream.
@@ -69,7 +71,9 @@ class Deliveries:
         function = self.function(resource)
         destination = self._destination(resource)
         partial = _reports_failures(properties)
-        machine = KinesisMapping(
+        machine = self.recorder.make(
+            resource.logical_id,
+            KinesisMapping,
             stream.machine,
             capacity=function.environments,
             random=self._random(resource),
@@ -106,7 +110,9 @@ class Deliveries:
         function = self.function(resource)
         most = properties.get("ScalingConfig", {}).get("MaximumConcurrency")
         partial = _reports_failures(properties)
-        machine = SqsMapping(
+        machine = self.recorder.make(
+            resource.logical_id,
+            SqsMapping,
             queue.machine,
             capacity=function.environments,
             random=self._random(resource),
@@ -141,7 +147,9 @@ class Deliveries:
             )
             properties = read(configuration, heeded=heeded)
             destination = self._destination(configuration)
-        machine = AsyncInvoke(
+        machine = self.recorder.make(
+            f"events of {function.configuration.name}",
+            AsyncInvoke,
             capacity=function.environments,
             random=Random(f"{self.seed}/{function.configuration.name}"),
             quotas=self.quotas,

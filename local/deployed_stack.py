@@ -19,6 +19,7 @@ from local.function import Function
 from local.functions import functions_of
 from local.lambda_api import MappingDescription
 from local.queue import Queue
+from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, last_segment
 from local.service_error import ServiceError
 from local.stream import Stream
@@ -32,7 +33,8 @@ class Surroundings:
     """What a stack is deployed into.
 
     `overridden` names the quotas set by hand, which go before the template. `endpoints` are the functions' variables
-    AWS_ENDPOINT_URL_<SERVICE>; their code lies in `task_root`, their logs go to `log_folder` or nowhere.
+    AWS_ENDPOINT_URL_<SERVICE>; their code lies in `task_root`, their logs go to `log_folder` or nowhere. `recorder`
+    makes the machines.
     """
 
     clock: Clock
@@ -44,6 +46,7 @@ class Surroundings:
     log_folder: Path | None
     s3: WireService
     seed: int
+    recorder: Recorder = UNRECORDED
 
 
 class HeldEvents:
@@ -102,19 +105,20 @@ class DeployedStack:
         """
         deployed = cls()
         deployed.streams = [
-            stream_of(resource, into.quotas, into.overridden, into.clock)
+            stream_of(resource, into.quotas, into.overridden, into.clock, into.recorder)
             for resource in stack.of_type("AWS::Kinesis::Stream")
         ]
-        deployed.queues = queues_of(stack.of_type("AWS::SQS::Queue"), into.quotas, into.clock)
+        deployed.queues = queues_of(stack.of_type("AWS::SQS::Queue"), into.quotas, into.clock, into.recorder)
         deployed.functions = functions_of(
             stack.of_type("AWS::Lambda::Function"),
-            Account(into.quotas),
+            into.recorder.make("account", Account, into.quotas),
             into.quotas,
             into.clock,
             region=into.region,
             task_root=into.task_root,
             endpoints=into.endpoints,
             log_folder=into.log_folder,
+            recorder=into.recorder,
         )
         deployed._deliveries = Deliveries(
             functions=deployed.functions,
@@ -124,6 +128,7 @@ class DeployedStack:
             quotas=into.quotas,
             clock=into.clock,
             seed=into.seed,
+            recorder=into.recorder,
         )
         deployed._configurations = {
             last_segment(str(resource.properties["FunctionName"])): resource
@@ -181,14 +186,16 @@ class DeployedStack:
         if len(own) > 1:
             raise NotServedError(resource.logical_id, f"a topic has one subscription here, not {len(own)}")
         if not own:
-            self.topics.append(topic_of(resource, (), (), into.quotas, into.overridden, into.clock))
+            self.topics.append(topic_of(resource, (), (), into.quotas, into.overridden, into.clock, into.recorder))
             return
         subscription = subscription_of(own[0], self.functions)
         function = self.functions[subscription.endpoint]
         events = TopicEvents(subscription.arn)
         configuration = self._configurations.get(function.configuration.name)
         machine, driver = self._deliveries.of_events(function, configuration, events)
-        topic = topic_of(resource, [subscription], [machine], into.quotas, into.overridden, into.clock)
+        topic = topic_of(
+            resource, [subscription], [machine], into.quotas, into.overridden, into.clock, into.recorder
+        )
         events.attach(topic)
         topic.subscribe(driver.offered)
         self.topics.append(topic)

@@ -22,6 +22,7 @@ from local.lambda_api import LambdaApi
 from local.physical_names import PhysicalNames
 from local.proxy import HttpProxy
 from local.recogniser import MODEL_VERSION
+from local.recorder import UNRECORDED, DecisionRecorder, Recorder
 from local.request_id import new_uuid
 from local.server_process import ServerProcess
 from local.sns import Sns
@@ -42,7 +43,10 @@ _REKOGNITION_READY_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, `port` 0 takes any free."""
+    """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, `port` 0 takes any free.
+
+    `record_decisions` is a file that every decision of the delivery machines goes to.
+    """
 
     template: Path = ROOT / "infra.yaml"
     port: int = 0
@@ -53,6 +57,7 @@ class Options:
     rekognition_median_ms: float = 300.0
     seed: int = 1
     log_dir: Path | None = None
+    record_decisions: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,11 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         queue_base_url=f"http://{HOST}:{queue_socket.getsockname()[1]}",
         api_base_url=f"http://{HOST}:{api_socket.getsockname()[1]}",
     )
+    recorder: Recorder = UNRECORDED
+    if options.record_decisions is not None:
+        recorder = DecisionRecorder.to_file(options.record_decisions)
+        # The first to be entered is the last to go: what happens while the rest is closed is recorded, too.
+        parts.callback(recorder.close)
     template = load(options.template)
     code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
     stack = template.resolve({**code, **options.parameters}, names)
@@ -151,6 +161,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
             log_folder=options.log_dir,
             s3=s3,
             seed=options.seed,
+            recorder=recorder,
         ),
     )
     services: dict[str, WireService] = {

@@ -10,6 +10,7 @@ from local.clock import Clock
 from local.execution_environment import FunctionConfiguration
 from local.function import Function, process_variables
 from local.function_log import FunctionLogs
+from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import read
 from local.template import Resource
 
@@ -28,6 +29,7 @@ def functions_of(
     task_root: Path,
     endpoints: Mapping[str, str],
     log_folder: Path | None,
+    recorder: Recorder = UNRECORDED,
 ) -> dict[str, Function]:
     """The functions of all `AWS::Lambda::Function`, by ARN. Their code is what lies in `task_root`.
 
@@ -39,7 +41,9 @@ def functions_of(
     for resource in resources:
         configuration = _configuration(resource, region=region, task_root=task_root, endpoints=endpoints)
         reserved = resource.properties.get("ReservedConcurrentExecutions")
-        environments = Environments(account, quotas, None if reserved is None else int(reserved))
+        environments = recorder.make(
+            resource.logical_id, Environments, account, quotas, None if reserved is None else int(reserved)
+        )
         logs = FunctionLogs(None if log_folder is None else log_folder / configuration.name)
         functions[configuration.arn] = Function(configuration, environments, logs, clock)
     return functions
