@@ -101,6 +101,11 @@ class Environments:
         return len(self._idle)
 
     @property
+    def reserved(self) -> bool:
+        """Whether it has a reservation of its own."""
+        return self._reserved is not None
+
+    @property
     def most(self) -> int:
         """The concurrency this function can reach: its reservation, or all that nobody has reserved."""
         return self._account.pool if self._reserved is None else self._reserved

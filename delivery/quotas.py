@@ -76,8 +76,13 @@ class Quotas:
     account_concurrency: int = _whole(1_000, "environments", _LAMBDA, "H", raisable=True)
     account_unreserved_min: int = _whole(100, "environments", "Lambda API, PutFunctionConcurrency", "H")
     environments_per_10_s: int = _whole(1_000, "environments per 10 s and function", _SCALING, "H")
+    requests_per_10_s: int = _whole(10_000, "requests/s more per 10 s and function", _SCALING, "H")
     environment_idle_s: float = _real(300.0, "s", _UNPUBLISHED, "L")
     event_bytes: int = _whole(6 * _MIB, "bytes", _LAMBDA, "H")
+
+    # Lambda synchronous invocation
+    sync_event_bytes: int = _whole(6 * _MIB, "bytes", _LAMBDA, "H")
+    sync_requests_per_s_per_environment: float = _real(10.0, "requests/s per concurrency", _LAMBDA, "H")
 
     # Lambda asynchronous invocation
     async_event_bytes: int = _whole(_MIB, "bytes", _LAMBDA, "H")
@@ -87,6 +92,9 @@ class Quotas:
     async_throttle_max_s: float = _real(300.0, "s", _ASYNC, "H")
     async_throttle_jitter: float = _real(0.5, "share of the wait that is random", _UNPUBLISHED, "L")
     async_event_age_max_s: float = _real(21_600.0, "s", _ASYNC, "H")
+
+    async_reads_per_s: float = _real(0.0, "events/s read from the queue, 0 for no limit", _UNPUBLISHED, "L")
+    async_duplicate_share: float = _real(0.0, "share of deliveries that are doubled", _UNPUBLISHED, "L")
 
     # API Gateway
     api_requests_per_s: float = _real(10_000.0, "requests/s", "API Gateway quotas, limits", "H", raisable=True)

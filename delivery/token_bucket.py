@@ -37,9 +37,13 @@ class TokenBucket:
         self._at = now
         return True
 
+    def whole(self, now: float) -> int:
+        """How many whole tokens could be taken."""
+        return math.floor(self._level_at(now) + self._grace)
+
     def take_upto(self, now: float, wanted: int) -> int:
         """Take as many whole tokens as there are, `wanted` at most; says how many."""
-        taken = min(wanted, math.floor(self._level_at(now) + self._grace))
+        taken = min(wanted, self.whole(now))
         if taken <= 0:
             return 0
         self.take(now, taken)
