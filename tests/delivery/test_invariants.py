@@ -17,11 +17,15 @@ from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream
 from delivery.protocol import Error, Offer, Ok, PartialFailure, Throttled, Timeout
 from delivery.quotas import Quotas
+from delivery.sqs_fifo_mapping import SqsFifoMapping
+from delivery.sqs_fifo_queue import SqsFifoQueue
 from delivery.sqs_mapping import SqsMapping
+from delivery.sqs_provisioned import ProvisionedPollers
 from delivery.sqs_queue import SqsQueue
 
-KINDS = ("kinesis", "kinesis-efo", "sqs", "sns")
+KINDS = ("kinesis", "kinesis-efo", "sqs", "sqs-fifo", "sns")
 STREAM_KINDS = {"kinesis": KinesisMapping, "kinesis-efo": KinesisFanOutMapping}
+QUEUE_KINDS = {"sqs": (SqsQueue, SqsMapping), "sqs-fifo": (SqsFifoQueue, SqsFifoMapping)}
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ class Scenario:
         own = dict(self.settings)
         if self.kind in STREAM_KINDS:
             return STREAM_KINDS[self.kind](KinesisStream(own.pop("shards"), self.table), **common, **own)
-        if self.kind == "sqs":
-            queue = SqsQueue(
-                quotas=self.table, visibility_timeout_s=10.0, max_receive_count=own.pop("max_receive_count")
+        if self.kind in QUEUE_KINDS:
+            queue, mapping = QUEUE_KINDS[self.kind]
+            receives = own.pop("max_receive_count")
+            return mapping(
+                queue(quotas=self.table, visibility_timeout_s=10.0, max_receive_count=receives), **common, **own
             )
-            return SqsMapping(queue, **common, **own)
         return AsyncInvoke(**common, **own)
 
     def key(self, record):
@@ -61,15 +66,20 @@ class Scenario:
         first = 0
         for at, count in self.arrivals:
             ids = range(first, first + count)
-            yield at, Offer(ids, self.size, [self.key(record) * HASH_KEYS // self.keys for record in ids])
+            keys = [self.key(record) for record in ids]
+            if self.kind == "sqs-fifo":
+                yield at, Offer(ids, self.size, groups=keys)
+            else:
+                yield at, Offer(ids, self.size, [key * HASH_KEYS // self.keys for key in keys])
             first += count
 
     def in_one_offer(self):
         """The same, told in advance."""
         offers = list(self.offers())
         times = [at for at, offer in offers for _ in offer.ids]
-        keys = [key for _, offer in offers for key in offer.hash_keys]
-        return [(0.0, Offer(range(len(times)), self.size, keys, times))]
+        keys = [key for _, offer in offers for key in offer.hash_keys or offer.groups]
+        by = "groups" if self.kind == "sqs-fifo" else "hash_keys"
+        return [(0.0, Offer(range(len(times)), self.size, times=times, **{by: keys}))]
 
     def service(self, invocation):
         dice = Random(f"{self.seed} {invocation.number}")
@@ -106,6 +116,11 @@ def scenarios(draw, kinds=KINDS):
         "sqs_in_flight_max": draw(st.sampled_from([15, 120_000])),
         "sqs_low_traffic_wait_s": draw(st.sampled_from([0, 4])),
         "sqs_retention_s": draw(st.sampled_from([20, 345_600])),
+        "sqs_pollers_idle_sleep_s": draw(st.sampled_from([60, 300])),
+        "sqs_fifo_window_messages": draw(st.sampled_from([7, 120_000])),
+        "sqs_fifo_calls_per_s": draw(st.sampled_from([5, 300])),
+        "sqs_provisioned_receives_per_s": draw(st.sampled_from([0.5, 10])),
+        "sqs_provisioned_bytes_per_s": draw(st.sampled_from([2_000, 1 << 20])),
         "kinesis_shard_records_per_s": draw(st.sampled_from([20, 1_000])),
         "kinesis_retention_s": draw(st.sampled_from([100, 86_400])),
         "kinesis_fan_out_push_bytes": draw(st.sampled_from([150, 256 << 10])),
@@ -122,13 +137,24 @@ def scenarios(draw, kinds=KINDS):
             "maximum_retry_attempts": draw(st.sampled_from([0, 2, None])),
             "maximum_record_age_s": draw(st.sampled_from([20, None])),
         }
-    elif kind == "sqs":
+    elif kind in QUEUE_KINDS:
         settings |= {
             "max_receive_count": draw(st.sampled_from([1, 3, 6])),
-            "batching_window_s": draw(st.sampled_from([0, 1.5])),
             "batch_size": draw(st.sampled_from([1, 10])),
-            "maximum_concurrency": draw(st.sampled_from([None, 2, 20])),
         }
+        settings |= draw(
+            st.sampled_from(
+                [
+                    {},
+                    {"maximum_concurrency": 2},
+                    {"maximum_concurrency": 20},
+                    {"provisioned": ProvisionedPollers(2, 2)},
+                    {"provisioned": ProvisionedPollers(2, 5)},
+                ]
+            )
+        )
+        if kind == "sqs":
+            settings["batching_window_s"] = draw(st.sampled_from([0, 1.5]))
     else:
         settings |= {
             "maximum_retry_attempts": draw(st.integers(0, 2)),
@@ -190,12 +216,19 @@ def test_no_limit_is_ever_exceeded(scenario):
         for lane in {invocation.lane for invocation in run.started}:
             spans = sorted((i.start, at) for at, i, _ in run.ended if i.lane == lane)
             assert all(end <= start for (_, end), (start, _) in pairwise(spans))
-    if scenario.kind == "sqs":
-        assert run.peak_running <= (own["maximum_concurrency"] or table.sqs_pollers_max)
+    if scenario.kind in QUEUE_KINDS:
+        if "provisioned" in own:
+            assert run.peak_running <= own["provisioned"].maximum * table.sqs_provisioned_invokes_per_poller
+        assert run.peak_running <= own.get("maximum_concurrency", table.sqs_pollers_max)
         assert all(invocation.attempt <= own["max_receive_count"] for invocation in run.started)
         assert max(Counter(r for i in run.started for r in i.ids).values(), default=0) <= own[
             "max_receive_count"
         ] + sum(isinstance(outcome, Throttled) for _, _, outcome in run.ended)
+    if scenario.kind == "sqs-fifo" and not run.facts.throttled:
+        # A throttled batch may be sent off shortly before its messages become visible to others.
+        for key in range(scenario.keys):
+            spans = sorted((i.start, at) for at, i, _ in run.ended if any(scenario.key(r) == key for r in i.ids))
+            assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     if scenario.kind == "sns":
         assert all(len(invocation.ids) == 1 for invocation in run.started)
         assert all(invocation.attempt <= 1 + own["maximum_retry_attempts"] for invocation in run.started)
@@ -207,8 +240,8 @@ def test_no_limit_is_ever_exceeded(scenario):
             assert len(invocation.ids) * scenario.size <= table.event_bytes
 
 
-@given(scenarios(kinds=tuple(STREAM_KINDS)))
-def test_records_of_a_partition_key_are_processed_in_order(scenario):
+@given(scenarios(kinds=(*STREAM_KINDS, "sqs-fifo")))
+def test_records_of_a_partition_key_or_message_group_are_processed_in_order(scenario):
     """None is sent before all that came before it have ended, but for those in front of it in its own batch."""
     _, run = scenario.run()
     before = {}
@@ -216,7 +249,16 @@ def test_records_of_a_partition_key_are_processed_in_order(scenario):
         before.setdefault(scenario.key(record), []).append(record)
     for invocation in run.started:
         ids = list(invocation.ids)
-        assert ids == sorted(ids)
+        if scenario.kind == "sqs-fifo":
+            # A batch may hold several groups, one after the other.
+            assert ids == [
+                record
+                for key in dict.fromkeys(map(scenario.key, ids))
+                for record in sorted(ids)
+                if scenario.key(record) == key
+            ]
+        else:
+            assert ids == sorted(ids)
         for record in ids:
             same_key = before[scenario.key(record)]
             earlier = same_key[: same_key.index(record)]
@@ -256,8 +298,8 @@ def test_the_same_seed_gives_the_same_run(scenario):
 @pytest.mark.parametrize("start", [0.0, 1.8e9])
 def test_the_time_of_day_makes_no_difference(kind, start):
     """A real driver's seconds are those since the epoch: large numbers, where fractions are coarse."""
-    stream = {"shards": 2, "batching_window_s": 1.0}
-    own = {"kinesis": stream, "kinesis-efo": stream, "sqs": {"max_receive_count": 5}, "sns": {}}[kind]
+    stream, queue = {"shards": 2, "batching_window_s": 1.0}, {"max_receive_count": 5}
+    own = {"kinesis": stream, "kinesis-efo": stream, "sqs": queue, "sqs-fifo": queue, "sns": {}}[kind]
     scenario = Scenario(
         kind,
         seed=3,
