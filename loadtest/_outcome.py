@@ -79,9 +79,16 @@ class Outcome:
         from pipeline.dead_letters import drain_sns, drain_sqs, read_kinesis
 
         session = self.session()
-        if buffer == "kinesis":
+        buckets = {
+            "kinesis": self.stack.kinesis_failure_bucket,
+            "kinesis-efo": self.stack.kinesis_efo_failure_bucket,
+        }
+        if buffer in buckets:
+            bucket = buckets[buffer]
+            if bucket is None:
+                raise TargetError(f"the stack has no {buffer}: deploy it with the parameter KinesisFanOut=true")
             s3 = session.client("s3", endpoint_url=self.endpoints.get("s3"))
-            return read_kinesis(s3, self.stack.kinesis_failure_bucket, request_run_id, since)
+            return read_kinesis(s3, bucket, request_run_id, since)
         sqs = session.client("sqs", endpoint_url=self.endpoints.get("sqs"))
         if buffer == "sqs":
             return drain_sqs(sqs, self.stack.sqs_dead_letter_queue_url, request_run_id)

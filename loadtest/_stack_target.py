@@ -110,7 +110,7 @@ class StackTarget:
             )
         )
         completed = sum(page["Count"] for page in pages)
-        if buffer == "kinesis":
+        if buffer in ("kinesis", "kinesis-efo"):
             return BufferState(completed=completed)
         dead_letters = stack.sqs_dead_letter_queue_url if buffer == "sqs" else stack.sns_failure_queue_url
         return BufferState(

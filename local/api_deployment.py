@@ -1,7 +1,8 @@
 """The logical id of infra.yaml's API deployment, which has to change whenever the API does.
 
 A deployment is a snapshot: CloudFormation updates a method and leaves the stage serving the old one, unless the
-template names a new deployment. So the id ends in a hash of everything the snapshot holds. After an edit:
+template names a new deployment. So the id ends in a hash of everything the snapshot holds. Where a condition takes part
+of the API away, there is a deployment for each case, and its name says which. After an edit:
 
     python -m local.api_deployment
 """
@@ -20,26 +21,26 @@ _HELD: Final = frozenset(
     f"AWS::ApiGateway::{kind}"
     for kind in ("RestApi", "Resource", "Method", "Model", "RequestValidator", "GatewayResponse")
 )
-_WRITTEN_ID: Final = re.compile(r"\bApiDeployment[0-9A-Za-z]*")
+_WRITTEN_ID: Final = re.compile(r"\b(ApiDeployment(?:Without[A-Z][A-Za-z]*?)?)[0-9a-f]{8}\b")
 
 
-def deployment_id(template: Template) -> str:
-    """The id the template's API should be deployed under. Comments and layout do not count."""
+def deployment_digest(template: Template) -> str:
+    """What the id of the template's deployment should end in. Comments and layout do not count."""
     resources = template.document["Resources"]
     held = {logical_id: resource for logical_id, resource in resources.items() if resource["Type"] in _HELD}
     written = json.dumps([held, template.document.get("Mappings")], sort_keys=True)
-    return f"ApiDeployment{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+    return hashlib.sha256(written.encode()).hexdigest()[:8]
 
 
 def rewrite(path: Path) -> bool:
-    """Put the right id into the template; answers whether it was another.
+    """Put the right digest into the template's ids; answers whether it was another.
 
     Raises:
         TemplateError: the template cannot be read.
     """
-    right = deployment_id(load(path))
+    right = deployment_digest(load(path))
     text = path.read_text(encoding="utf-8")
-    renewed = _WRITTEN_ID.sub(right, text)
+    renewed = _WRITTEN_ID.sub(lambda written: written[1] + right, text)
     if renewed == text:
         return False
     path.write_text(renewed, encoding="utf-8")

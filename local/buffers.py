@@ -55,6 +55,20 @@ def stream_of(
     return Stream(resource.ref, resource.attributes["Arn"], machine, clock, quotas)
 
 
+def register_consumer(resource: Resource, streams: Iterable[Stream]) -> None:
+    """Register the consumer of an `AWS::Kinesis::StreamConsumer` with its stream.
+
+    Raises:
+        NotServedError: its stream is not in the template.
+    """
+    properties = read(resource, heeded=("ConsumerName", "StreamARN"), harmless=("Tags",))
+    for stream in streams:
+        if stream.arn == properties.get("StreamARN"):
+            stream.consumers.register(str(properties["ConsumerName"]), resource.ref)
+            return
+    raise NotServedError(resource.logical_id, f"its stream {properties.get('StreamARN')} is not in the template")
+
+
 def queues_of(
     resources: Sequence[Resource], quotas: Quotas, clock: Clock, recorder: Recorder = UNRECORDED
 ) -> dict[str, Queue]:

@@ -6,7 +6,9 @@ from random import Random
 from typing import Any, Final
 
 from delivery.async_invoke import AsyncInvoke
+from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
+from delivery.kinesis_stream_mapping import StreamMapping
 from delivery.quotas import Quotas
 from delivery.sqs_mapping import SqsMapping
 from local.async_source import AsyncSource, EventStore
@@ -54,11 +56,23 @@ class Deliveries:
     recorder: Recorder = UNRECORDED
 
     def of_stream(self, resource: Resource, stream: Stream) -> Driver:
-        """A Kinesis mapping, its driver subscribed to the stream.
+        """A mapping that polls a stream, its driver subscribed to it.
 
         Raises:
             NotServedError: it has a property that is not served, or names what is not in the template.
         """
+        return self._of_shards(resource, stream, stream.arn, KinesisMapping)
+
+    def of_consumer(self, resource: Resource, stream: Stream, consumer_arn: str) -> Driver:
+        """A mapping that a stream pushes to by enhanced fan-out, its driver subscribed to the stream.
+
+        Raises:
+            NotServedError: it has a property that is not served, or names what is not in the template.
+        """
+        stream.mapped_consumers.add(consumer_arn)
+        return self._of_shards(resource, stream, consumer_arn, KinesisFanOutMapping)
+
+    def _of_shards(self, resource: Resource, stream: Stream, source_arn: str, make: type[StreamMapping]) -> Driver:
         properties = read(
             resource,
             heeded=(
@@ -73,7 +87,7 @@ class Deliveries:
         partial = _reports_failures(properties)
         machine = self.recorder.make(
             resource.logical_id,
-            KinesisMapping,
+            make,
             stream.machine,
             capacity=function.environments,
             random=self._random(resource),
@@ -93,6 +107,7 @@ class Deliveries:
             function.configuration,
             self.clock,
             mapping_id=resource.ref,
+            source_arn=source_arn,
             partial=partial,
             destination=destination,
         )

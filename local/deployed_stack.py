@@ -11,7 +11,7 @@ from delivery.environments import Account
 from delivery.protocol import Offer
 from delivery.quotas import Quotas
 from local.async_source import TopicEvents
-from local.buffers import queues_of, stream_of, subscription_of, topic_of
+from local.buffers import queues_of, register_consumer, stream_of, subscription_of, topic_of
 from local.clock import Clock
 from local.deliveries import Deliveries
 from local.driver import Driver
@@ -82,7 +82,7 @@ class _AsyncQueue:
 
 @dataclass(slots=True)
 class DeployedStack:
-    """What runs. `drivers` are by buffer: kinesis, sqs, sns; there is one of each at the most."""
+    """What runs. `drivers` are by buffer: sns, sqs, kinesis, kinesis-efo; there is one of each at the most."""
 
     streams: list[Stream] = field(default_factory=list)
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -108,6 +108,8 @@ class DeployedStack:
             stream_of(resource, into.quotas, into.overridden, into.clock, into.recorder)
             for resource in stack.of_type("AWS::Kinesis::Stream")
         ]
+        for resource in stack.of_type("AWS::Kinesis::StreamConsumer"):
+            register_consumer(resource, deployed.streams)
         deployed.queues = queues_of(stack.of_type("AWS::SQS::Queue"), into.quotas, into.clock, into.recorder)
         deployed.functions = functions_of(
             stack.of_type("AWS::Lambda::Function"),
@@ -168,14 +170,19 @@ class DeployedStack:
 
     def _map(self, resource: Resource) -> None:
         assert self._deliveries is not None
-        source = resource.properties.get("EventSourceArn")
+        source = str(resource.properties.get("EventSourceArn"))
         for stream in self.streams:
-            if stream.arn == source:
+            if source == stream.arn:
                 self._add("kinesis", resource, self._deliveries.of_stream(resource, stream))
+                break
+            if stream.consumers.by_arn(source) is not None:
+                self._add("kinesis-efo", resource, self._deliveries.of_consumer(resource, stream, source))
                 break
         else:
             if source not in self.queues:
-                raise NotServedError(resource.logical_id, f"its source {source} is no stream or queue of the template")
+                raise NotServedError(
+                    resource.logical_id, f"its source {source} is no stream, stream consumer or queue of the template"
+                )
             self._add("sqs", resource, self._deliveries.of_queue(resource, self.queues[source]))
         function = self._deliveries.function(resource)
         self.mappings.append(MappingDescription(resource.ref, function, resource.properties))
@@ -193,9 +200,7 @@ class DeployedStack:
         events = TopicEvents(subscription.arn)
         configuration = self._configurations.get(function.configuration.name)
         machine, driver = self._deliveries.of_events(function, configuration, events)
-        topic = topic_of(
-            resource, [subscription], [machine], into.quotas, into.overridden, into.clock, into.recorder
-        )
+        topic = topic_of(resource, [subscription], [machine], into.quotas, into.overridden, into.clock, into.recorder)
         events.attach(topic)
         topic.subscribe(driver.offered)
         self.topics.append(topic)

@@ -13,9 +13,12 @@ from local.topic import TopicMessage
 Event = dict[str, Any]
 
 
-def kinesis_event(records: Iterable[StreamRecord], stream_arn: str, role_arn: str) -> Event:
-    """A batch of one shard's records (Lambda developer guide, with-kinesis). `role_arn` is the function's."""
-    region = _region(stream_arn)
+def kinesis_event(records: Iterable[StreamRecord], source_arn: str, role_arn: str) -> Event:
+    """A batch of one shard's records (Lambda developer guide, with-kinesis). `role_arn` is the function's.
+
+    `source_arn` is what its mapping reads by: the stream, or a consumer of it.
+    """
+    region = _region(source_arn)
     return {
         "Records": [
             {
@@ -32,7 +35,7 @@ def kinesis_event(records: Iterable[StreamRecord], stream_arn: str, role_arn: st
                 "eventName": "aws:kinesis:record",
                 "invokeIdentityArn": role_arn,
                 "awsRegion": region,
-                "eventSourceARN": stream_arn,
+                "eventSourceARN": source_arn,
             }
             for record in records
         ]

@@ -1,6 +1,5 @@
 """Kinesis Data Streams on the wire: the operations a producer or a consumer of one stream uses."""
 
-import base64
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,6 +7,8 @@ from delivery.kinesis_stream import HASH_KEYS
 from delivery.protocol import Refusal
 from local.api_model import ApiModel
 from local.json_protocol import JsonProtocol
+from local.kinesis_consumers import ConsumerOperations
+from local.kinesis_token import TOKEN_LIFE, seal, unseal
 from local.service_error import (
     ConstraintError,
     MalformedError,
@@ -18,9 +19,6 @@ from local.service_error import (
 )
 from local.stream import Entry, InvalidSequenceNumberError, Put, Stream, shard_id
 from local.wire import WireRequest, WireResponse
-
-# How long an iterator lives (API:GetShardIterator), and a ListShards token (API:ListShards). Seconds.
-TOKEN_LIFE = 300.0
 
 
 class Kinesis:
@@ -45,6 +43,7 @@ class Kinesis:
                 "ListStreams": self._list_streams,
                 "DescribeStream": self._describe_stream,
                 "DescribeStreamSummary": self._describe_stream_summary,
+                **ConsumerOperations(self._by_arn, account, clock).handlers,
             },
             _translate,
             request_id,
@@ -199,7 +198,7 @@ class Kinesis:
             "StreamDescriptionSummary": {
                 **_description(stream),
                 "OpenShardCount": stream.machine.shards,
-                "ConsumerCount": 0,
+                "ConsumerCount": len(stream.consumers),
                 "MaxRecordSizeInKiB": stream.quotas.kinesis_record_bytes >> 10,
             }
         }
@@ -243,41 +242,30 @@ class Kinesis:
         return self._seal(stream.name, shard, position)
 
     def _read_iterator(self, iterator: str) -> tuple[Stream, int, int]:
-        opened = _open(iterator, 4)
+        opened = unseal(iterator, 2)
         stream = self._streams.get(opened[0]) if opened else None
-        if opened is None or stream is None or int(opened[1]) >= stream.machine.shards:
+        if opened is None or stream is None or opened[1][0] >= stream.machine.shards:
             raise ServiceError("InvalidArgumentException", "Invalid ShardIterator.")
-        if self._clock() - int(opened[3]) / 1000 > TOKEN_LIFE:
+        _, (shard, position), sealed_at = opened
+        if self._clock() - sealed_at > TOKEN_LIFE:
             raise ServiceError(
                 "ExpiredIteratorException",
                 "Iterator expired. The iterator was created more than 300 seconds ago: get a new one with "
                 "GetShardIterator.",
             )
-        return stream, int(opened[1]), int(opened[2])
+        return stream, shard, position
 
     def _read_token(self, token: str) -> tuple[Stream, int]:
-        opened = _open(token, 3)
+        opened = unseal(token, 1)
         stream = self._streams.get(opened[0]) if opened else None
         if opened is None or stream is None:
             raise ServiceError("InvalidArgumentException", "Invalid NextToken.")
-        if self._clock() - int(opened[2]) / 1000 > TOKEN_LIFE:
+        if self._clock() - opened[2] > TOKEN_LIFE:
             raise ServiceError("ExpiredNextTokenException", "The NextToken was given out more than 300 seconds ago.")
-        return stream, int(opened[1])
+        return stream, opened[1][0]
 
     def _seal(self, name: str, *numbers: int) -> str:
-        parts = (name, *numbers, int(self._clock() * 1000))
-        return base64.b64encode(":".join(map(str, parts)).encode()).decode("ascii")
-
-
-def _open(token: str, parts: int) -> list[str] | None:
-    try:
-        opened = base64.b64decode(token, validate=True).decode("ascii").split(":")
-    except ValueError:
-        return None
-    numbers = opened[1:]
-    if len(opened) != parts or not all(number.isdigit() and len(number) < 19 for number in numbers):
-        return None
-    return opened
+        return seal(self._clock(), name, *numbers)
 
 
 def _entry(values: dict[str, Any], stream: Stream, path: str) -> Entry:

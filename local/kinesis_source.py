@@ -18,6 +18,7 @@ class KinesisSource:
     """What a driver needs of a stream and its mapping. The records stay in the stream, whatever becomes of them.
 
     Args:
+        source_arn: what the mapping reads by: the stream itself, or its consumer of enhanced fan-out.
         mapping_id: the event source mapping's UUID, part of the key of what is put into a failure bucket.
         partial: whether the function's list of failed records is heeded.
         destination: where records go that are given up; None to lose them.
@@ -29,6 +30,7 @@ class KinesisSource:
         configuration: FunctionConfiguration,
         clock: Clock,
         *,
+        source_arn: str,
         mapping_id: str,
         partial: bool,
         destination: FailureDestination | None,
@@ -36,6 +38,7 @@ class KinesisSource:
         self._stream = stream
         self._configuration = configuration
         self._clock = clock
+        self._source_arn = source_arn
         self._mapping_id = mapping_id
         self._partial = partial
         self._destination = destination
@@ -86,4 +89,4 @@ class KinesisSource:
             yield end, [record for record, _ in group]
 
     def _event(self, records: Iterable[StreamRecord]) -> dict[str, object]:
-        return kinesis_event(records, self._stream.arn, self._configuration.role_arn)
+        return kinesis_event(records, self._source_arn, self._configuration.role_arn)

@@ -6,8 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from local.gateway.configuration import truth
+
 # The longest physical name of any of these services (an S3 bucket's); CloudFormation cuts longer ones too.
 _MAXIMUM_LENGTH: Final = 63
+# API:CreateQueue: what the name of a FIFO queue has to end in; CloudFormation puts it there.
+_FIFO: Final = ".fifo"
+# Seconds since the epoch, a part of a stream consumer's ARN.
+_REGISTERED_AT: Final = 1_700_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,8 @@ def _bucket(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]
 
 def _queue(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
     name = names.own_name(properties, "QueueName", logical_id)
+    if truth(properties.get("FifoQueue")) and not name.endswith(_FIFO):
+        name += _FIFO
     url = f"{names.queue_base_url}/{names.account}/{name}"
     return Identity(url, {"Arn": names.arn("sqs", name), "QueueName": name, "QueueUrl": url})
 
@@ -133,6 +141,22 @@ def _log_group(names: PhysicalNames, logical_id: str, properties: Mapping[str, A
 def _role(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
     name = names.own_name(properties, "RoleName", logical_id)
     return Identity(name, {"Arn": names.arn("iam", f"role/{name}", regional=False)})
+
+
+def _stream_consumer(_names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
+    # A consumer is named under its stream, with the second it was registered in; here always the same one.
+    name = str(properties.get("ConsumerName") or logical_id)
+    arn = f"{properties.get('StreamARN')}/consumer/{name}:{_REGISTERED_AT}"
+    return Identity(
+        arn,
+        {
+            "ConsumerARN": arn,
+            "ConsumerCreationTimestamp": str(_REGISTERED_AT),
+            "ConsumerName": name,
+            "ConsumerStatus": "ACTIVE",
+            "StreamARN": str(properties.get("StreamARN")),
+        },
+    )
 
 
 def _named(service: str, key: str, resource: str) -> _Maker:
@@ -175,6 +199,7 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "AWS::DynamoDB::Table": _named("dynamodb", "TableName", "table/{}"),
     "AWS::IAM::Role": _role,
     "AWS::Kinesis::Stream": _named("kinesis", "Name", "stream/{}"),
+    "AWS::Kinesis::StreamConsumer": _stream_consumer,
     "AWS::Lambda::EventSourceMapping": _by_uuid,
     "AWS::Lambda::Function": _named("lambda", "FunctionName", "function:{}"),
     "AWS::Logs::LogGroup": _log_group,

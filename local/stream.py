@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from delivery.kinesis_stream import KinesisStream, hash_key_of
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
+from local.stream_consumers import StreamConsumers
 
 
 class InvalidSequenceNumberError(ValueError):
@@ -72,7 +73,10 @@ def shard_id(shard: int) -> str:
 
 
 class Stream:
-    """A data stream of a fixed number of shards. A position in a shard is the id of the next record wanted there."""
+    """A data stream of a fixed number of shards. A position in a shard is the id of the next record wanted there.
+
+    `mapped_consumers` are the ARNs of those consumers by which an event source mapping reads it.
+    """
 
     def __init__(
         self,
@@ -87,6 +91,8 @@ class Stream:
         self.machine = machine
         self.quotas = quotas
         self.created_at = clock()
+        self.consumers = StreamConsumers(arn, clock)
+        self.mapped_consumers: set[str] = set()
         self._clock = clock
         self._next_id = 0
         self._logs = [_ShardLog(quotas) for _ in range(machine.shards)]

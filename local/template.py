@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from local.template_parameter import ParameterError, ParameterValue, did_you_mean, read_parameters
+from local.template_rule import RuleError, check_rules
 from local.template_yaml import TemplateSyntaxError, read_yaml
 
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ class Template:
         """Put every value in its place.
 
         Raises:
-            TemplateError: a parameter is refused, a reference leads nowhere, or a function is unknown.
+            TemplateError: a parameter is refused, parameters break a rule, a reference leads nowhere, or a function is
+                unknown.
         """
         try:
             values = read_parameters(self.document.get("Parameters") or {}, parameters)
-        except ParameterError as error:
+            check_rules(self.document.get("Rules") or {}, values)
+        except (ParameterError, RuleError) as error:
             raise TemplateError(str(error)) from None
         resolution = _Resolution(self.document, values, names)
         resources = {

@@ -44,5 +44,5 @@ def _not_installed(name: str, error: ImportError) -> click.Command:
 def main() -> None:
     """Forebay: image recognition behind SNS, SQS or Kinesis, and how each takes a traffic spike.
 
-    Start with `make bench`: it runs one spike through all three on this machine and writes a report.
+    Start with `make bench`: it runs one spike through all of them on this machine and writes a report.
     """

@@ -2,7 +2,8 @@
 
     SQS       the message itself, moved to the dead-letter queue by the redrive policy
     SNS       the function's asynchronous invocation record, with the SNS event as `requestPayload`
-    Kinesis   the event source mapping's invocation record on S3, with the whole Kinesis event as `payload`
+    Kinesis   the event source mapping's invocation record on S3, with the whole Kinesis event as `payload`; each of the
+              two mappings, polled and by enhanced fan-out, has a bucket of its own
 
 A letter does not say that its request has no result: a mapping on a stream gives up everything from its checkpoint
 on, also records that were worked through behind a bad one.
@@ -65,7 +66,7 @@ def from_sns(body: str) -> "list[DeadLetter]":
 
 
 def from_kinesis(body: str | bytes) -> "list[DeadLetter]":
-    """Read an object of the Kinesis failure bucket: a letter a record, those of aggregates too, one at least."""
+    """Read an object of a Kinesis failure bucket: a letter a record, those of aggregates too, one at least."""
     invocation = _object(body)
     reason = _condition(invocation)
     payload = invocation.get("payload")
@@ -97,7 +98,7 @@ def drain_sns(client: "SQSClient", queue_url: str, run_id: str) -> "list[DeadLet
 
 
 def read_kinesis(client: "S3Client", bucket: str, run_id: str, since: "datetime") -> "list[DeadLetter]":
-    """A run's letters among the objects written to the Kinesis failure bucket from `since` on. They stay there."""
+    """A run's letters among the objects written to a Kinesis failure bucket from `since` on. They stay there."""
     letters: list[DeadLetter] = []
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_MAPPING_PREFIX):
         for entry in page.get("Contents", ()):

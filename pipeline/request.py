@@ -11,6 +11,10 @@ The client's body is nested whole, so that the gateway's template never takes a 
     {"image": {"bytes": "<base64>"}}                    inline
     {"image": {"key": "cat.jpg"}}                       uploaded before (the claim check)
     {"image": ..., "run": {"id": "r1", "sequence": 7, "intended_at": 1732400000100.5}}   a load test's request
+    {"image": ..., "group": "camera-7"}                 delivered in the group's order where the buffer keeps one
+
+The group is for the gateway, which makes it Kinesis's partition key and a FIFO queue's message group: whoever works the
+record off has no use for it.
 """
 
 import base64
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Buffer = Literal["sns", "sqs", "kinesis"]
+Buffer = Literal["sns", "sqs", "kinesis", "kinesis-efo"]
 BUFFERS: tuple[Buffer, ...] = get_args(Buffer)
 
 

@@ -1,14 +1,18 @@
 """The stack: what infra.yaml gives to those who use it, by the names of its outputs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from pipeline.request import BUFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
+
+    from pipeline.request import Buffer
 
 _UNUSABLE = frozenset({"DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
 
@@ -19,7 +23,10 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The outputs of infra.yaml. URLs are whole; `api_url` ends before `/v1`, without a slash."""
+    """The outputs of infra.yaml. URLs are whole; `api_url` ends before `/v1`, without a slash.
+
+    What belongs to `kinesis-efo` is None in a stack without enhanced fan-out (KinesisFanOut false).
+    """
 
     api_url: str
     stream_name: str
@@ -34,6 +41,10 @@ class Stack:
     sns_function_name: str
     sqs_function_name: str
     kinesis_function_name: str
+    kinesis_efo_stream_name: str | None = None
+    kinesis_efo_consumer_arn: str | None = None
+    kinesis_efo_failure_bucket: str | None = None
+    kinesis_efo_function_name: str | None = None
 
     @classmethod
     def from_outputs(cls, outputs: "Mapping[str, str]") -> "Stack":
@@ -43,10 +54,16 @@ class Stack:
             StackError: an output is missing.
         """
         names = {field.name: _output_name(field.name) for field in fields(cls)}
-        missing = [name for name in names.values() if name not in outputs]
+        optional = {field.name for field in fields(cls) if field.default is not MISSING}
+        missing = [name for field, name in names.items() if name not in outputs and field not in optional]
         if missing:
             raise StackError(f"the stack has no output {', '.join(missing)}: was it made from this infra.yaml?")
-        return cls(**{field: outputs[name] for field, name in names.items()})
+        return cls(**{field: outputs[name] for field, name in names.items() if name in outputs})
+
+    @property
+    def buffers(self) -> "tuple[Buffer, ...]":
+        """The buffers it has."""
+        return tuple(buffer for buffer in BUFFERS if buffer != "kinesis-efo" or self.kinesis_efo_stream_name)
 
 
 def describe(client: "CloudFormationClient", name: str) -> Stack:

@@ -161,7 +161,8 @@ def _methods(
             raise ConfigurationError(logical_id, f"its ResourceId {resource_id} is none of {api_logical_id}'s")
         if properties.get("AuthorizationType", "NONE") != "NONE" or truth(properties.get("ApiKeyRequired")):
             raise ConfigurationError(logical_id, "authorization and API keys are not served here")
-        integration = properties.get("Integration") or {}
+        integration = dict(properties.get("Integration") or {})
+        integration["Uri"] = stage.filled(logical_id, str(integration.get("Uri", "")))
         validator = validators.get(properties.get("RequestValidatorId", ""), {})
         path = paths[resource_id]
         yield (

@@ -1,16 +1,18 @@
 """The stage: its name, its variables, and its throttling."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from delivery.token_bucket import TokenBucket
-from local.gateway.configuration import StackResource
+from local.gateway.configuration import ConfigurationError, StackResource
 
 # What all APIs of an account and Region share, and so the most a stage can have. API Gateway quotas (confidence H).
 ACCOUNT_RATE: Final = 10_000.0
 ACCOUNT_BURST: Final = 5_000.0
 
 _EVERY: Final = "*"
+_VARIABLE: Final = re.compile(r"\$\{stageVariables\.(\w+)\}")
 
 # Whether a request may pass now, in seconds.
 Throttle = Callable[[float], bool]
@@ -26,6 +28,20 @@ class Stage:
         self._account = account or TokenBucket(ACCOUNT_RATE, ACCOUNT_BURST)
         self._limits = dict(_limits(properties.get("MethodSettings") or ()))
         self._bucket = _bucket(self._limits.get((_EVERY, _EVERY)))
+
+    def filled(self, logical_id: str, uri: str) -> str:
+        """An integration's Uri with the stage's variables in place of `${stageVariables.NAME}`.
+
+        Raises:
+            ConfigurationError: the stage has no such variable. AWS says so to the first client only.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            if match[1] not in self.variables:
+                raise ConfigurationError(logical_id, f"its Uri asks for the variable {match[1]}, which no stage has")
+            return self.variables[match[1]]
+
+        return _VARIABLE.sub(value, uri)
 
     def throttle(self, verb: str, resource_path: str) -> Throttle:
         """The throttle of a method: a bucket of its own if it has limits, else the stage's."""

@@ -44,6 +44,10 @@ class Infra:
     def __post_init__(self) -> None:
         self.api = RestApi(self.stack.resources, self.upstreams, self.clock, fixed_id)
 
+    def behind(self, buffer: str) -> Upstream:
+        """The service that a buffer's route calls."""
+        return self.upstreams["kinesis" if buffer == "kinesis-efo" else buffer]
+
     async def ask(
         self, method: str, path: str, body: bytes = b"", content_type: str | None = "application/json"
     ) -> WireResponse:

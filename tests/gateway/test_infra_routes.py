@@ -11,7 +11,7 @@ from local.wire import WireResponse
 from tests.gateway.conftest import Infra
 from tests.gateway.upstream import EXTENDED_ID, Clock, answered, fixed_id, post
 
-BUFFERS = ["kinesis", "sqs", "sns"]
+BUFFERS = ["kinesis", "kinesis-efo", "sqs", "sns"]
 KEY = b'{"image":{"key":"cat.jpg"}}'
 
 
@@ -30,7 +30,7 @@ async def test_a_request_that_the_buffer_took_is_answered_with_its_id(infra: Inf
     response = await infra.post(buffer, KEY)
     assert (response.status, read(response)) == (202, {"request_id": EXTENDED_ID})
     assert [len(upstream.seen) for upstream in infra.upstreams.values()].count(1) == 1
-    assert len(infra.upstreams[buffer].seen) == 1
+    assert len(infra.behind(buffer).seen) == 1
 
 
 def _json_error(name: str, message: str) -> bytes:
@@ -101,14 +101,15 @@ SNS = [
     (307, b"", 502),
     (200, b'{"PublishResponse":{}}', 502),
 ]  # fmt: skip
-CASES = [(buffer, *case) for buffer, cases in (("kinesis", KINESIS), ("sqs", SQS), ("sns", SNS)) for case in cases]
+ANSWERS = {"kinesis": KINESIS, "kinesis-efo": KINESIS, "sqs": SQS, "sns": SNS}
+CASES = [(buffer, *case) for buffer, cases in ANSWERS.items() for case in cases]
 
 
 @pytest.mark.parametrize(("buffer", "upstream", "body", "status"), CASES)
 async def test_what_the_buffer_answers_becomes(
     infra: Infra, buffer: str, upstream: int, body: bytes, status: int
 ) -> None:
-    infra.upstreams[buffer].answer = answered(upstream, body)
+    infra.behind(buffer).answer = answered(upstream, body)
     response = await infra.post(buffer, KEY)
     read(response)
     assert response.status == status
@@ -119,7 +120,7 @@ async def test_what_the_buffer_answers_becomes(
 @pytest.mark.parametrize("body", [b"{}", b'{"__type":"SomethingNew"}', b'{"Error":{"Code":"SomethingNew"}}'])
 async def test_no_refusal_of_a_buffer_is_ever_a_success(infra: Infra, buffer: str, body: bytes) -> None:
     for status in [*range(300, 309), *range(400, 430), 499, *range(500, 512), 599]:
-        infra.upstreams[buffer].answer = answered(status, body)
+        infra.behind(buffer).answer = answered(status, body)
         assert (await infra.post(buffer, KEY)).status >= 400, status
 
 
@@ -129,7 +130,7 @@ async def test_no_refusal_of_a_buffer_is_ever_a_success(infra: Infra, buffer: st
     [(ConnectionRefusedError("nobody"), 502), (ConnectionResetError("gone"), 502), (RuntimeError("a defect"), 500)],
 )
 async def test_a_buffer_that_does_not_answer(infra: Infra, buffer: str, failure: Exception, status: int) -> None:
-    infra.upstreams[buffer].answer = failure
+    infra.behind(buffer).answer = failure
     response = await infra.post(buffer, KEY)
     read(response)
     assert response.status == status
@@ -155,6 +156,10 @@ async def test_a_buffer_that_does_not_answer(infra: Infra, buffer: str, failure:
         (b'{"image":{"bytes":""}}', "no bytes at all"),
         (b'{"image":{"key":"a","x":1}}', "more than is known"),
         (b'{"image":{"key":"a"},"x":1}', "more than is known"),
+        (b'{"image":{"key":"a"},"group":""}', "a group without a name"),
+        (b'{"image":{"key":"a"},"group":7}', "a group that is no text"),
+        (b'{"image":{"key":"a"},"group":"a b"}', "a group with a space"),
+        (b'{"image":{"key":"a"},"group":"' + b"g" * 129 + b'"}', "a group too long"),
         (b'{"image":{"key":"a"},"run":{}}', "half a run"),
         (b'{"image":{"key":"a"},"run":{"id":"r","sequence":-1,"intended_at":1}}', "a negative number"),
         (b'{"image":{"key":"a"},"run":{"id":"r","sequence":1.5,"intended_at":1}}', "no whole number"),
@@ -170,7 +175,7 @@ async def test_a_body_that_is_not_as_the_model_says_is_a_400(
 ) -> None:
     response = await infra.post(buffer, body)
     assert (response.status, read(response)["message"]) == (400, "Invalid request body"), reason
-    assert infra.upstreams[buffer].seen == [], reason
+    assert infra.behind(buffer).seen == [], reason
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
@@ -191,14 +196,14 @@ async def test_only_json_is_taken_by_a_buffer(infra: Infra, buffer: str, content
     response = await infra.post(buffer, KEY, content_type)
     read(response)
     assert response.status == status
-    assert len(infra.upstreams[buffer].seen) == (status == 202)
+    assert len(infra.behind(buffer).seen) == (status == 202)
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
 async def test_a_body_over_the_payload_limit_is_a_413(infra: Infra, buffer: str) -> None:
     response = await infra.post(buffer, b'{"image":{"bytes":"' + b"A" * 10_485_760 + b'"}}')
     read(response)
-    assert (response.status, infra.upstreams[buffer].seen) == (413, [])
+    assert (response.status, infra.behind(buffer).seen) == (413, [])
 
 
 async def test_the_stage_throttles_with_429_and_says_when_to_come_again(infra: Infra) -> None:

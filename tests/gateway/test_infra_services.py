@@ -29,8 +29,10 @@ class Services:
 
     def __init__(self, stack: ResolvedStack, clock: Clock) -> None:
         outputs, quotas = stack.outputs, Quotas.with_overrides({"sns_messages_per_s": 3})
-        stream_arn = stack.resources["Stream"].attributes["Arn"]
-        self.stream = Stream(outputs["StreamName"], stream_arn, KinesisStream(1, quotas), clock, quotas=quotas)
+        self.streams = [
+            Stream(resource.ref, resource.attributes["Arn"], KinesisStream(1, quotas), clock, quotas=quotas)
+            for resource in stack.of_type("AWS::Kinesis::Stream")
+        ]
         name = stack.resources["Queue"].attributes["QueueName"]
         self.queue = make_queue(name, clock, message_id=lambda: next(UUIDS))
         self.topic = Topic(
@@ -42,7 +44,7 @@ class Services:
             subscriptions=[],
         )
         self.by_name = {
-            "kinesis": Kinesis([self.stream], ACCOUNT, clock, lambda: next(UUIDS)),
+            "kinesis": Kinesis(self.streams, ACCOUNT, clock, lambda: next(UUIDS)),
             "sqs": Sqs([self.queue], clock, lambda: next(UUIDS)),
             "sns": Sns([self.topic], lambda: next(UUIDS)),
         }
@@ -56,13 +58,13 @@ def served(stack: ResolvedStack) -> Infra:
     return Infra(stack, {**infra.upstreams, **services.by_name}, clock)  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize("buffer", ["kinesis", "sqs", "sns"])
+@pytest.mark.parametrize("buffer", ["kinesis", "kinesis-efo", "sqs", "sns"])
 async def test_a_request_is_taken(served: Infra, buffer: str) -> None:
     response = await served.post(buffer, json.dumps(KEY, ensure_ascii=False).encode())
     assert (response.status, json.loads(response.body)) == (202, {"request_id": EXTENDED_ID})
 
 
-@pytest.mark.parametrize("buffer", ["kinesis", "sqs", "sns"])
+@pytest.mark.parametrize("buffer", ["kinesis", "kinesis-efo", "sqs", "sns"])
 async def test_a_record_too_large_for_its_buffer_is_a_413(served: Infra, buffer: str) -> None:
     image = base64.b64encode(bytes(1024 * 1024)).decode()
     response = await served.post(buffer, json.dumps({"image": {"bytes": image}}).encode())
@@ -70,7 +72,7 @@ async def test_a_record_too_large_for_its_buffer_is_a_413(served: Infra, buffer:
     assert "PUT /v1/images" in json.loads(response.body)["remedy"]
 
 
-@pytest.mark.parametrize(("buffer", "image_bytes"), [("kinesis", 300_000), ("sns", 300)])
+@pytest.mark.parametrize(("buffer", "image_bytes"), [("kinesis", 300_000), ("kinesis-efo", 300_000), ("sns", 300)])
 async def test_a_buffer_at_its_limit_is_a_429(served: Infra, buffer: str, image_bytes: int) -> None:
     body = json.dumps({"image": {"bytes": base64.b64encode(bytes(image_bytes)).decode()}}).encode()
     answers = []

@@ -15,7 +15,8 @@ from local.wire import WireRequest, WireResponse
 from tests.gateway.conftest import Infra
 from tests.gateway.upstream import EXTENDED_ID
 
-BUFFERS = ["kinesis", "sqs", "sns"]
+BUFFERS = ["kinesis", "kinesis-efo", "sqs", "sns"]
+STREAMS = {"kinesis": "StreamName", "kinesis-efo": "KinesisEfoStreamName"}
 
 # What means something to JSON, to a form, to VTL, to XML or to a reader of lines.
 HOSTILE = st.text(
@@ -63,10 +64,10 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 
 def record_of(infra: Infra, buffer: str, request: WireRequest) -> Any:
     """The record in a service's request, read as the service reads it; nothing else may be in the request."""
-    if buffer == "kinesis":
+    if buffer in STREAMS:
         call = json.loads(request.body)
         assert set(call) == {"StreamName", "PartitionKey", "Data"}
-        assert (call["StreamName"], call["PartitionKey"]) == (infra.stack.outputs["StreamName"], EXTENDED_ID)
+        assert (call["StreamName"], call["PartitionKey"]) == (infra.stack.outputs[STREAMS[buffer]], EXTENDED_ID)
         return json.loads(base64.b64decode(call["Data"], validate=True))
     form = urllib.parse.parse_qsl(
         request.body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"
@@ -92,9 +93,9 @@ def shared(stack: ResolvedStack) -> Infra:
 async def ask(infra: Infra, upstream: str, request: WireRequest) -> tuple[WireResponse, WireRequest]:
     """The answer, and the one request that the service behind it got."""
     infra.clock.now += 1
-    infra.upstreams[upstream].seen.clear()
+    infra.behind(upstream).seen.clear()
     response = await infra.api.handle(request)
-    (sent,) = infra.upstreams[upstream].seen
+    (sent,) = infra.behind(upstream).seen
     return response, sent
 
 
@@ -156,7 +157,7 @@ def test_numbers_arrive_as_they_were_written(shared: Infra, buffer: str, number:
     request = WireRequest("POST", f"/{shared.api.stage_name}/v1/{buffer}/images", "", {}, text.encode())
     _, sent = asyncio.run(ask(shared, buffer, request))
     body = sent.body
-    if buffer == "kinesis":
+    if buffer in STREAMS:
         carried_text = base64.b64decode(json.loads(body)["Data"])
     else:
         carried_text = urllib.parse.unquote_plus(body.decode()).encode()

@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 
-from local.api_deployment import deployment_id, rewrite
+from local.api_deployment import deployment_digest, rewrite
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Resource, Template, load
 
 ROUTES = {
     ("POST", "/v1/kinesis/images"),
+    ("POST", "/v1/kinesis-efo/images"),
     ("POST", "/v1/sqs/images"),
     ("POST", "/v1/sns/images"),
     ("PUT", "/v1/images/{key}"),
     ("GET", "/v1/requests/{id}"),
 }
-METHODS = ["PostKinesisImage", "PostSqsImage", "PostSnsImage", "PutImage", "GetRequest"]
+GIVEN = {"CodeBucket": "code", "CodeKey": "forebay.zip"}
+NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
+METHODS = ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage", "PutImage", "GetRequest"]
 
 
 def path_of(stack: ResolvedStack, resource_id: str) -> str:
@@ -140,7 +143,7 @@ def test_no_part_of_the_target_comes_from_the_client(stack: ResolvedStack, name:
     assert from_client == (["key"] if name == "PutImage" else [])
 
 
-@pytest.mark.parametrize("name", ["PostKinesisImage", "PostSqsImage", "PostSnsImage"])
+@pytest.mark.parametrize("name", ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage"])
 def test_a_body_is_validated_against_the_model(stack: ResolvedStack, name: str) -> None:
     properties = stack.resources[name].properties
     validators = {validator.ref: validator for validator in stack.of_type("AWS::ApiGateway::RequestValidator")}
@@ -169,7 +172,13 @@ def test_templates_use_only_what_api_gateway_offers(stack: ResolvedStack, name: 
         directives = set(re.findall(r"#(\w+)", text))
         assert directives <= {"set", "if", "elseif", "else", "end", "foreach"}
         own = set(re.findall(r"#set\(\$(\w+)", text)) | set(re.findall(r"#foreach\(\$(\w+)", text))
-        assert set(re.findall(r"\$!?\{?([a-z]\w*)", text)) <= own | {"input", "util", "context", "foreach"}
+        assert set(re.findall(r"\$!?\{?([a-z]\w*)", text)) <= own | {
+            "input",
+            "util",
+            "context",
+            "foreach",
+            "stageVariables",
+        }
         assert len(text.encode()) < 300 * 1024
 
 
@@ -214,10 +223,13 @@ def test_images_pass_as_bytes_and_json_as_text(stack: ResolvedStack) -> None:
     assert stack.resources["Api"].properties["BinaryMediaTypes"] == ["image~1jpeg", "image~1png"]
 
 
-def test_deployment_is_named_after_what_it_deploys(template: Template, stack: ResolvedStack) -> None:
+@pytest.mark.parametrize(("fan_out", "name"), [("true", "ApiDeployment"), ("false", "ApiDeploymentWithoutKinesisEfo")])
+def test_deployment_is_named_after_what_it_deploys(template: Template, fan_out: str, name: str) -> None:
+    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out}, NAMES)
     (deployment,) = stack.of_type("AWS::ApiGateway::Deployment")
 
-    assert deployment.logical_id == deployment_id(template), "run: .venv/bin/python -m local.api_deployment"
+    assert deployment.logical_id == name + deployment_digest(template), "run: .venv/bin/python -m local.api_deployment"
+    assert stack.resources["ApiStage"].properties["DeploymentId"] == deployment.ref
 
 
 @pytest.mark.parametrize(
@@ -239,27 +251,29 @@ def test_deployment_id_changes_with_the_api_alone(template: Template, change: st
         place = place[step]
     place[last] = "something else"
 
-    assert (deployment_id(Template(document)) != deployment_id(template)) == renews, why
+    assert (deployment_digest(Template(document)) != deployment_digest(template)) == renews, why
 
 
 def test_deployment_id_changes_with_the_shared_answers(template: Template) -> None:
     document = json.loads(json.dumps(template.document))
     document["Mappings"]["Answer"]["Failed"]["Vtl"] = "{}"
 
-    assert deployment_id(Template(document)) != deployment_id(template)
+    assert deployment_digest(Template(document)) != deployment_digest(template)
 
 
 def test_an_old_deployment_id_is_rewritten_wherever_it_stands(infra_path: Path, tmp_path: Path) -> None:
     old = tmp_path / "infra.yaml"
-    right = deployment_id(load(infra_path))
-    old.write_text(infra_path.read_text().replace(right, "ApiDeployment00000000"))
+    right = deployment_digest(load(infra_path))
+    old.write_text(infra_path.read_text().replace(right, "00000000"))
 
     assert rewrite(old)
     assert old.read_text() == infra_path.read_text()
     assert not rewrite(old)
 
 
-def test_deployment_waits_for_everything_it_takes_a_snapshot_of(template: Template, stack: ResolvedStack) -> None:
+@pytest.mark.parametrize("fan_out", ["true", "false"])
+def test_deployment_waits_for_everything_it_takes_a_snapshot_of(template: Template, fan_out: str) -> None:
+    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out}, NAMES)
     (deployment,) = stack.of_type("AWS::ApiGateway::Deployment")
     needed = stack.of_type("AWS::ApiGateway::Method") + stack.of_type("AWS::ApiGateway::GatewayResponse")
 
@@ -276,11 +290,14 @@ def test_no_parameter_changes_the_api_without_a_new_deployment(template: Templat
         if declaration["Type"] == "Number" or "AllowedValues" in declaration
     }
     changed |= {"SnsMaximumRetryAttempts": "1", "SnsMaximumEventAge": "60", "ThrottleBurst": "1"}
+    changed |= {"SqsFifo": "true", "SqsBatchSize": "9", "SqsBatchingWindow": "0"}
+    changed |= {"SqsMinimumPollers": "2", "SqsMaximumPollers": "3"}
+    # The one that does change it has a deployment for each of its values.
+    del changed["KinesisFanOut"]
     given = {"CodeBucket": "other", "CodeKey": "other", "StageName": "other"}
-    names = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
 
-    before = template.resolve({"CodeBucket": "code", "CodeKey": "zip"}, names)
-    after = template.resolve({**given, **changed}, names)
+    before = template.resolve(GIVEN, NAMES)
+    after = template.resolve({**given, **changed}, NAMES)
 
     assert api(after) == api(before)
 

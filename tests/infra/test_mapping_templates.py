@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,7 +21,13 @@ from pipeline.request import InlineImage, Measurement, Request, StoredImage
 
 REQUEST_ID = "Fv6kVGuJIAMF3Iw="
 ACCEPTED_AT = 1732400000123
-POSTS = {"PostKinesisImage": "kinesis", "PostSqsImage": "sqs", "PostSnsImage": "sns"}
+POSTS = {
+    "PostKinesisImage": "kinesis",
+    "PostKinesisEfoImage": "kinesis-efo",
+    "PostSqsImage": "sqs",
+    "PostSnsImage": "sns",
+}
+STREAMS = {"PostKinesisImage": "Stream", "PostKinesisEfoImage": "KinesisEfoStream"}
 HOSTILE = [
     '"',
     "'",
@@ -51,11 +57,17 @@ class Rendered:
         return json.loads(self.text)
 
 
-def render(template: str, body: bytes = b"", path: dict[str, str] | None = None, content_type: str = "") -> Rendered:
+def render(
+    template: str,
+    body: bytes = b"",
+    path: dict[str, str] | None = None,
+    content_type: str = "",
+    variables: Mapping[str, str] | None = None,
+) -> Rendered:
     request = WireRequest("POST", "/live/v1")
     context = new_context("api", "live", request, RequestId("plain", REQUEST_ID), ACCEPTED_AT)
     parameters = Parameters(path or {}, {}, {"content-type": content_type} if content_type else {})
-    text = MappingTemplate(template).render(Input(Payload(body), parameters), context, {})
+    text = MappingTemplate(template).render(Input(Payload(body), parameters), context, variables or {})
     override = context["responseOverride"]
     return Rendered(text, override.get("status"), dict(override["header"]), context["requestOverride"]["path"])
 
@@ -78,10 +90,10 @@ def answer_template(stack: ResolvedStack, method: str, pattern: str | None) -> s
 def carried(stack: ResolvedStack, method: str, body: dict[str, Any]) -> str:
     """What the buffer gets, after checking everything around it."""
     call = render(request_template(stack, method), json.dumps(body, ensure_ascii=False).encode()).text
-    if method == "PostKinesisImage":
+    if method in STREAMS:
         put = json.loads(call)
         assert put.keys() == {"StreamName", "PartitionKey", "Data"}
-        assert put["StreamName"] == stack.resources["Stream"].ref
+        assert put["StreamName"] == stack.resources[STREAMS[method]].ref
         assert put["PartitionKey"] == REQUEST_ID
         return base64.b64decode(put["Data"], validate=True).decode()
     form = parse_qsl(call, keep_blank_values=True, strict_parsing=True)
@@ -109,6 +121,50 @@ def test_record_is_the_one_the_pipeline_reads(stack: ResolvedStack, method: str)
     assert request.buffer == POSTS[method]
     assert request.image == StoredImage(stack.resources["ImageBucket"].ref, "cat.jpg")
     assert request.measurement == Measurement("r1", 7, 1732400000100.5)
+
+
+@pytest.mark.parametrize("method", STREAMS)
+@pytest.mark.parametrize("text", ["camera-7", *HOSTILE])
+def test_a_group_is_the_partition_key_of_its_requests(stack: ResolvedStack, method: str, text: str) -> None:
+    body = json.dumps({"image": {"key": "cat.jpg"}, "group": text}, ensure_ascii=False).encode()
+
+    put = render(request_template(stack, method), body).json
+
+    assert put.keys() == {"StreamName", "PartitionKey", "Data"}
+    assert put["PartitionKey"] == text
+    assert json.loads(base64.b64decode(put["Data"]))["request"]["group"] == text
+
+
+@pytest.mark.parametrize("text", ["camera-7", *HOSTILE])
+def test_a_group_is_the_message_group_of_its_requests_on_a_fifo_queue(stack: ResolvedStack, text: str) -> None:
+    body = json.dumps({"image": {"key": "cat.jpg"}, "group": text}, ensure_ascii=False).encode()
+
+    form = parse_qsl(
+        render(request_template(stack, "PostSqsImage"), body, variables={"SqsFifo": "true"}).text,
+        keep_blank_values=True,
+        strict_parsing=True,
+    )
+
+    assert [name for name, _ in form] == [
+        "Action", "Version", "MessageBody", "MessageGroupId", "MessageDeduplicationId",
+    ]  # fmt: skip
+    assert dict(form)["MessageGroupId"] == text
+    assert dict(form)["MessageDeduplicationId"] == REQUEST_ID
+
+
+def test_a_request_without_a_group_is_a_message_group_of_its_own(stack: ResolvedStack) -> None:
+    body = b'{"image": {"key": "cat.jpg"}}'
+
+    call = render(request_template(stack, "PostSqsImage"), body, variables={"SqsFifo": "true"}).text
+
+    assert dict(parse_qsl(call))["MessageGroupId"] == REQUEST_ID
+
+
+@pytest.mark.parametrize("method", ["PostSqsImage", "PostSnsImage"])
+def test_a_group_changes_nothing_for_a_buffer_that_keeps_no_order(stack: ResolvedStack, method: str) -> None:
+    body = {"image": {"key": "cat.jpg"}, "group": "camera-7"}
+
+    assert json.loads(carried(stack, method, body))["request"] == body
 
 
 @pytest.mark.parametrize("method", POSTS)
@@ -147,7 +203,7 @@ def test_any_text_at_all_comes_through_the_form_unchanged(stack: ResolvedStack, 
 
 
 PROOFS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "PostKinesisImage": lambda proof: {"ShardId": "shardId-000000000000", "SequenceNumber": proof},
+    **dict.fromkeys(STREAMS, lambda proof: {"ShardId": "shardId-000000000000", "SequenceNumber": proof}),
     "PostSqsImage": lambda proof: {"SendMessageResponse": {"SendMessageResult": {"MessageId": proof}}},
     "PostSnsImage": lambda proof: {"PublishResponse": {"PublishResult": {"MessageId": proof}}},
 }
@@ -230,6 +286,7 @@ REJECTIONS = [
     ("GetRequest", kinesis_error("ResourceNotFoundException"), None),
     ("PutImage", b"<Error><Code>AccessDenied</Code></Error>", None),
 ]
+REJECTIONS += [("PostKinesisEfoImage", body, status) for method, body, status in REJECTIONS if method in STREAMS]
 
 
 @pytest.mark.parametrize(("method", "body", "status"), REJECTIONS)

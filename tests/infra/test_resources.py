@@ -1,5 +1,6 @@
 """Storage, buffers, functions and deliveries as infra.yaml defines them."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 
 from local.physical_names import PhysicalNames
-from local.template import ResolvedStack, Template
+from local.template import ResolvedStack, Template, TemplateError
+from pipeline.request import BUFFERS
 from pipeline.stack import Stack
 
-FUNCTIONS = {"SnsFunction": "sns", "SqsFunction": "sqs", "KinesisFunction": "kinesis"}
+FUNCTIONS = {"SnsFunction": "sns", "SqsFunction": "sqs", "KinesisFunction": "kinesis", "KinesisEfoFunction": "kinesis"}
 NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
 GIVEN = {"CodeBucket": "code", "CodeKey": "forebay.zip"}
 
@@ -34,7 +36,8 @@ def test_only_the_code_has_to_be_given(template: Template) -> None:
 def test_outputs_are_a_whole_stack(stack: ResolvedStack) -> None:
     of_stack = Stack.from_outputs(stack.outputs)
 
-    assert len(stack.outputs) == 13
+    assert len(stack.outputs) == len(dataclasses.fields(Stack))
+    assert of_stack.buffers == BUFFERS
     assert of_stack.queue_url == "http://127.0.0.1:4100/000000000000/forebay-Queue"
     assert of_stack.results_by_run_index == "by_run"
     assert re.fullmatch(r"https://\w{10}\.execute-api\.us-east-1\.amazonaws\.com/live", of_stack.api_url)
@@ -64,7 +67,36 @@ def test_functions_differ_in_nothing_that_a_comparison_could_hang_on(stack: Reso
         del variables["POWERTOOLS_SERVICE_NAME"]
         return {key: value for key, value in properties.items() if key not in own} | variables
 
-    assert alike("SnsFunction") == alike("SqsFunction") == alike("KinesisFunction")
+    assert alike("SnsFunction") == alike("SqsFunction") == alike("KinesisFunction") == alike("KinesisEfoFunction")
+
+
+def test_the_two_streams_and_their_mappings_differ_in_the_fan_out_alone(stack: ResolvedStack) -> None:
+    def alike(name: str) -> dict[str, Any]:
+        own = ("FunctionName", "EventSourceArn", "DestinationConfig")
+        return {key: value for key, value in stack.resources[name].properties.items() if key not in own}
+
+    assert alike("Stream") == alike("KinesisEfoStream")
+    assert alike("KinesisMapping") == alike("KinesisEfoMapping")
+    assert stack.resources["KinesisMapping"].properties["EventSourceArn"] == stack.resources["Stream"].attributes["Arn"]
+    consumer = stack.resources["KinesisEfoConsumer"]
+    assert consumer.properties["StreamARN"] == stack.resources["KinesisEfoStream"].attributes["Arn"]
+    assert stack.resources["KinesisEfoMapping"].properties["EventSourceArn"] == consumer.ref
+
+
+def test_without_fan_out_nothing_of_it_is_there_and_nothing_else_is_missing(
+    template: Template, stack: ResolvedStack
+) -> None:
+    without = template.resolve({**GIVEN, "KinesisFanOut": "false"}, NAMES)
+    missing = set(stack.resources) - set(without.resources)
+
+    assert all("KinesisEfo" in name for name in missing - set(deployments(stack)))
+    assert not [name for name in without.resources if "KinesisEfo" in name and name not in deployments(without)]
+    assert Stack.from_outputs(without.outputs).buffers == ("sns", "sqs", "kinesis")
+    assert Stack.from_outputs(without.outputs).kinesis_efo_failure_bucket is None
+
+
+def deployments(stack: ResolvedStack) -> list[str]:
+    return [resource.logical_id for resource in stack.of_type("AWS::ApiGateway::Deployment")]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -77,10 +109,12 @@ def test_concurrency_is_reserved_only_on_request(template: Template, stack: Reso
 
 
 def test_defaults_fit_an_account_with_ten_executions(stack: ResolvedStack) -> None:
+    # Any two of the pulled ones side by side, and one left over; a push takes what it can get anyway.
     kinesis = stack.resources["KinesisMapping"].properties["ParallelizationFactor"]
     lanes = kinesis * stack.resources["Stream"].properties["ShardCount"]
 
     assert stack.resources["SqsMapping"].properties["ScalingConfig"]["MaximumConcurrency"] + lanes < 10
+    assert 2 * lanes < 10
 
 
 def test_a_message_stays_hidden_for_six_times_the_function_and_the_window(stack: ResolvedStack) -> None:
@@ -94,6 +128,56 @@ def test_sqs_batch_of_more_than_ten_has_a_window(stack: ResolvedStack) -> None:
     mapping = stack.resources["SqsMapping"].properties
 
     assert mapping["BatchSize"] <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
+
+
+def test_a_fifo_queue_has_a_fifo_dead_letter_queue_and_a_mapping_that_takes_it(template: Template) -> None:
+    stack = template.resolve({**GIVEN, "SqsFifo": "true"}, NAMES)
+    queue, mapping = stack.resources["Queue"], stack.resources["SqsMapping"].properties
+
+    for name in ("Queue", "SqsDeadLetterQueue"):
+        assert stack.resources[name].properties["FifoQueue"] is True
+        assert stack.resources[name].attributes["QueueName"].endswith(".fifo")
+    assert "FifoQueue" not in stack.resources["SnsFailureQueue"].properties
+    assert "MaximumBatchingWindowInSeconds" not in mapping
+    assert stack.resources["ApiStage"].properties["Variables"] == {
+        "SqsQueue": f"000000000000/{queue.attributes['QueueName']}",
+        "SqsFifo": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "pollers"),
+    [
+        ("0", "0", None),
+        ("5", "0", {"MinimumPollers": 5}),
+        ("0", "50", {"MaximumPollers": 50}),
+        ("5", "50", {"MinimumPollers": 5, "MaximumPollers": 50}),
+    ],
+)
+def test_provisioned_pollers_and_a_maximum_concurrency_exclude_each_other(
+    template: Template, minimum: str, maximum: str, pollers: dict[str, int] | None
+) -> None:
+    given = {"SqsMinimumPollers": minimum, "SqsMaximumPollers": maximum}
+    mapping = template.resolve({**GIVEN, **given}, NAMES).resources["SqsMapping"].properties
+
+    assert mapping.get("ProvisionedPollerConfig") == pollers
+    assert ("ScalingConfig" in mapping) == (pollers is None)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"SqsFifo": "true", "SqsBatchSize": "11"}, "at most 10"),
+        ({"SqsFifo": "true", "SqsBatchingWindow": "1"}, "no batching window"),
+        ({"SqsMinimumPollers": "1"}, "SqsMinimumPollers to 2 or more"),
+        ({"SqsMaximumPollers": "1"}, "SqsMaximumPollers to 2 or more"),
+    ],
+)
+def test_what_lambda_would_refuse_is_refused_before_anything_is_made(
+    template: Template, given: dict[str, str], says: str
+) -> None:
+    with pytest.raises(TemplateError, match=says):
+        template.resolve({**GIVEN, **given}, NAMES)
 
 
 def test_an_image_outlives_every_wait_for_it(stack: ResolvedStack) -> None:
@@ -121,15 +205,17 @@ def test_mapping_options_come_from_the_parameter_of_their_name(template: Templat
         "SnsMaximumRetryAttempts": 1, "SnsMaximumEventAge": 190,
     }  # fmt: skip
     stack = template.resolve({**GIVEN, **{name: str(value) for name, value in given.items()}}, NAMES)
-    sqs, kinesis, sns = (
-        stack.resources[name].properties for name in ("SqsMapping", "KinesisMapping", "SnsFunctionInvocation")
+    sqs, kinesis, efo, sns = (
+        stack.resources[name].properties
+        for name in ("SqsMapping", "KinesisMapping", "KinesisEfoMapping", "SnsFunctionInvocation")
     )
 
     assert (sqs["BatchSize"], sqs["MaximumBatchingWindowInSeconds"]) == (11, 12)
     assert sqs["ScalingConfig"] == {"MaximumConcurrency": 13}
-    assert (kinesis["BatchSize"], kinesis["MaximumBatchingWindowInSeconds"]) == (14, 15)
-    assert (kinesis["ParallelizationFactor"], kinesis["MaximumRetryAttempts"]) == (6, 17)
-    assert (kinesis["MaximumRecordAgeInSeconds"], kinesis["BisectBatchOnFunctionError"]) == (180, False)
+    for streamed in (kinesis, efo):
+        assert (streamed["BatchSize"], streamed["MaximumBatchingWindowInSeconds"]) == (14, 15)
+        assert (streamed["ParallelizationFactor"], streamed["MaximumRetryAttempts"]) == (6, 17)
+        assert (streamed["MaximumRecordAgeInSeconds"], streamed["BisectBatchOnFunctionError"]) == (180, False)
     assert (sns["MaximumRetryAttempts"], sns["MaximumEventAgeInSeconds"]) == (1, 190)
 
 
@@ -137,11 +223,15 @@ def test_what_is_given_up_goes_somewhere(stack: ResolvedStack) -> None:
     resources = stack.resources
     redrive = resources["Queue"].properties["RedrivePolicy"]
     sns = resources["SnsFunctionInvocation"].properties["DestinationConfig"]["OnFailure"]["Destination"]
-    kinesis = resources["KinesisMapping"].properties["DestinationConfig"]["OnFailure"]["Destination"]
 
     assert redrive["deadLetterTargetArn"] == resources["SqsDeadLetterQueue"].attributes["Arn"]
     assert sns == resources["SnsFailureQueue"].attributes["Arn"]
-    assert kinesis == resources["KinesisFailureBucket"].attributes["Arn"]
+    for mapping, bucket in (
+        ("KinesisMapping", "KinesisFailureBucket"),
+        ("KinesisEfoMapping", "KinesisEfoFailureBucket"),
+    ):
+        destination = resources[mapping].properties["DestinationConfig"]["OnFailure"]["Destination"]
+        assert destination == resources[bucket].attributes["Arn"]
     for name in ("SqsDeadLetterQueue", "SnsFailureQueue"):
         assert resources[name].properties["MessageRetentionPeriod"] == 14 * 86_400
 
@@ -179,9 +269,16 @@ def test_everything_at_rest_is_encrypted(stack: ResolvedStack) -> None:
     for queue in stack.of_type("AWS::SQS::Queue"):
         assert queue.properties["SqsManagedSseEnabled"] is True
     assert stack.resources["Topic"].properties["KmsMasterKeyId"] == "alias/aws/sns"
-    assert stack.resources["Stream"].properties["StreamEncryption"]["EncryptionType"] == "KMS"
+    for stream in stack.of_type("AWS::Kinesis::Stream"):
+        assert stream.properties["StreamEncryption"]["EncryptionType"] == "KMS"
     # DynamoDB encrypts always; naming a key would only make it cost.
     assert "SSESpecification" not in stack.resources["ResultsTable"].properties
+
+
+def test_idle_cost_of_fan_out_is_named_where_it_is_chosen(template: Template) -> None:
+    description = template.document["Parameters"]["KinesisFanOut"]["Description"]
+
+    assert "one shard-hour and one consumer-shard-hour" in description
 
 
 def test_logs_and_images_are_not_kept_for_ever(stack: ResolvedStack) -> None:

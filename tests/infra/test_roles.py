@@ -38,7 +38,22 @@ RIGHTS: dict[str, dict[str, str]] = {
         "s3:PutObject": "KinesisFailureBucket/*",
         "s3:ListBucket": "KinesisFailureBucket",
     },
+    "KinesisEfoFunctionRole": {
+        **OF_EVERY_FUNCTION,
+        "logs:CreateLogStream": "KinesisEfoFunctionLogs",
+        "logs:PutLogEvents": "KinesisEfoFunctionLogs",
+        "kinesis:DescribeStream": "KinesisEfoStream",
+        "kinesis:DescribeStreamSummary": "KinesisEfoStream",
+        "kinesis:GetRecords": "KinesisEfoStream",
+        "kinesis:GetShardIterator": "KinesisEfoStream",
+        "kinesis:ListShards": "KinesisEfoStream",
+        "kinesis:DescribeStreamConsumer": "KinesisEfoConsumer",
+        "kinesis:SubscribeToShard": "KinesisEfoConsumer",
+        "s3:PutObject": "KinesisEfoFailureBucket/*",
+        "s3:ListBucket": "KinesisEfoFailureBucket",
+    },
     "PostKinesisImageRole": {"kinesis:PutRecord": "Stream"},
+    "PostKinesisEfoImageRole": {"kinesis:PutRecord": "KinesisEfoStream"},
     "PostSqsImageRole": {"sqs:SendMessage": "Queue"},
     "PostSnsImageRole": {"sns:Publish": "Topic"},
     "PutImageRole": {"s3:PutObject": "ImageBucket/*"},
@@ -100,7 +115,7 @@ def test_role_is_trusted_to_one_service(stack: ResolvedStack, name: str) -> None
     }
 
 
-@pytest.mark.parametrize("bucket", ["ImageBucket", "KinesisFailureBucket"])
+@pytest.mark.parametrize("bucket", ["ImageBucket", "KinesisFailureBucket", "KinesisEfoFailureBucket"])
 def test_bucket_is_closed_to_the_public_and_to_plain_http(stack: ResolvedStack, bucket: str) -> None:
     closed = stack.resources[bucket].properties["PublicAccessBlockConfiguration"]
     policy = stack.resources[f"{bucket}Policy"].properties

@@ -15,7 +15,7 @@ from local.resource_properties import NotServedError
 from local.server_process import ServerProcess
 from tests.local.world import NoStorage, world
 
-BUFFERS = ("sns", "sqs", "kinesis")
+BUFFERS = ("sns", "sqs", "kinesis", "kinesis-efo")
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
@@ -150,6 +150,16 @@ async def test_a_batch_that_hangs_is_stopped_at_its_timeout_and_given_up(tmp_pat
     assert state["dead_lettered"] == 1
 
 
+async def test_the_consumer_of_a_fan_out_mapping_is_its_source_and_cannot_be_let_go(tmp_path: Path) -> None:
+    async with world(tmp_path, "sample.ok") as here:
+        (pushed,) = [stream for stream in here.stack.streams if stream.name == "forebay-PushedStream"]
+        (consumer,) = pushed.consumers
+        (mapping,) = [each for each in here.stack.mappings if each.properties["EventSourceArn"] == consumer.arn]
+        assert pushed.mapped_consumers == {consumer.arn}
+    assert consumer.arn.startswith(f"{pushed.arn}/consumer/recognition:")
+    assert mapping.properties["StartingPosition"] == "TRIM_HORIZON"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
@@ -160,6 +170,8 @@ async def test_a_batch_that_hangs_is_stopped_at_its_timeout_and_given_up(tmp_pat
         ("!GetAtt Failures.Arn", "arn:aws:sns:us-east-1:1:t", "OnFailure"),
         ("EventSourceArn: !GetAtt Queue.Arn", "EventSourceArn: arn:aws:kafka:x", "arn:aws:kafka:x"),
         ("EventSourceArn: !GetAtt Queue.Arn", "EventSourceArn: !GetAtt Stream.Arn", "one is served"),
+        ("!GetAtt Consumer.ConsumerARN", "!GetAtt Stream.Arn", "one is served"),
+        ("StreamARN: !GetAtt PushedStream.Arn", "StreamARN: arn:aws:kinesis:x", "arn:aws:kinesis:x"),
         ("Protocol: lambda", "Protocol: email", "function of this template"),
         ("Runtime: python3.13", "Runtime: python3.13, Layers: [x]".replace(", ", "\n      "), "Layers"),
     ],

@@ -98,7 +98,7 @@ async def test_configuration_and_mappings_are_the_templates(caller: Caller) -> N
     assert [function["FunctionName"] for function in listed] == [NAME]
     mappings = (await caller.call("list_event_source_mappings", FunctionName=NAME))["EventSourceMappings"]
     assert {mapping["BatchSize"] for mapping in mappings if "BatchSize" in mapping} == {10}
-    assert len(mappings) == 2
+    assert len(mappings) == 3
     one = await caller.call("get_event_source_mapping", UUID=mappings[0]["UUID"])
     assert one["EventSourceArn"] == mappings[0]["EventSourceArn"]
     other = await caller.call("list_event_source_mappings", FunctionName="another")

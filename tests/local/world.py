@@ -41,6 +41,10 @@ Parameters:
   VisibilityTimeout: {Type: Number, Default: 5}
 Resources:
   Stream: {Type: "AWS::Kinesis::Stream", Properties: {ShardCount: 1}}
+  PushedStream: {Type: "AWS::Kinesis::Stream", Properties: {ShardCount: 1}}
+  Consumer:
+    Type: AWS::Kinesis::StreamConsumer
+    Properties: {ConsumerName: recognition, StreamARN: !GetAtt PushedStream.Arn}
   Queue:
     Type: AWS::SQS::Queue
     Properties:
@@ -63,6 +67,17 @@ Resources:
     Properties:
       FunctionName: !Ref Function
       EventSourceArn: !GetAtt Stream.Arn
+      StartingPosition: TRIM_HORIZON
+      BatchSize: 10
+      MaximumRetryAttempts: 1
+      BisectBatchOnFunctionError: "true"
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      DestinationConfig: {OnFailure: {Destination: !GetAtt Bucket.Arn}}
+  FanOutMapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Function
+      EventSourceArn: !GetAtt Consumer.ConsumerARN
       StartingPosition: TRIM_HORIZON
       BatchSize: 10
       MaximumRetryAttempts: 1
@@ -118,9 +133,13 @@ class World:
     done_file: Path
     clock: Clock
 
-    def put(self, *bodies: str) -> None:
+    def put(self, *bodies: str, stream: str = "Stream") -> None:
         entries = [Entry(body.encode(), f"key-{body}") for body in bodies]
-        assert all(isinstance(answer, Put) for answer in self.stack.streams[0].put(entries))
+        (into,) = [each for each in self.stack.streams if each.name == f"forebay-{stream}"]
+        assert all(isinstance(answer, Put) for answer in into.put(entries))
+
+    def push(self, *bodies: str) -> None:
+        self.put(*bodies, stream="PushedStream")
 
     def send(self, *bodies: str) -> None:
         self.queue("Queue").send([Sending(body) for body in bodies])
@@ -129,7 +148,7 @@ class World:
         self.stack.topics[0].publish([Publication(body) for body in bodies])
 
     def enter(self, buffer: str, *bodies: str) -> None:
-        {"kinesis": self.put, "sqs": self.send, "sns": self.publish}[buffer](*bodies)
+        {"kinesis": self.put, "kinesis-efo": self.push, "sqs": self.send, "sns": self.publish}[buffer](*bodies)
 
     def queue(self, logical_id: str) -> Any:
         return next(queue for queue in self.stack.queues.values() if queue.name == f"forebay-{logical_id}")

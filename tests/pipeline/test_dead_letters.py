@@ -56,7 +56,7 @@ def test_a_record_that_was_no_request_keeps_what_can_be_read() -> None:
     broken = json.dumps({**json.loads(record("id1")), "buffer": "fax"})
 
     assert from_sqs(broken) == DeadLetter(
-        "id1", "r1", 7, "MaxReceiveCountExceeded (buffer is not one of sns, sqs, kinesis)"
+        "id1", "r1", 7, "MaxReceiveCountExceeded (buffer is not one of sns, sqs, kinesis, kinesis-efo)"
     )
 
 

@@ -8,6 +8,7 @@ import yaml
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 
+from pipeline.request import BUFFERS
 from pipeline.stack import Stack, StackError, describe
 
 OUTPUTS = {
@@ -24,6 +25,10 @@ OUTPUTS = {
     "SnsFunctionName": "sns",
     "SqsFunctionName": "sqs",
     "KinesisFunctionName": "kinesis",
+    "KinesisEfoStreamName": "pushed",
+    "KinesisEfoConsumerArn": "arn:consumer",
+    "KinesisEfoFailureBucket": "failed-pushes",
+    "KinesisEfoFunctionName": "kinesis-efo",
 }
 
 
@@ -44,6 +49,14 @@ def test_outputs_are_read_by_their_names_and_more_are_no_harm() -> None:
     stack = Stack.from_outputs({**OUTPUTS, "More": "x"})
 
     assert [getattr(stack, field.name) for field in fields(Stack)] == list(OUTPUTS.values())
+
+
+def test_a_stack_without_fan_out_is_whole_and_lacks_that_one_buffer() -> None:
+    stack = Stack.from_outputs({name: value for name, value in OUTPUTS.items() if "KinesisEfo" not in name})
+
+    assert stack.buffers == ("sns", "sqs", "kinesis")
+    assert stack.kinesis_efo_failure_bucket is None
+    assert Stack.from_outputs(OUTPUTS).buffers == BUFFERS
 
 
 def test_missing_outputs_are_all_named() -> None:
