@@ -1,10 +1,17 @@
 """The sums of one delivery: every record accepted ends once, and the ledger knows which have not."""
 
-from collections import deque
-from collections.abc import Collection
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
 
 from delivery.backlog import Run
 from delivery.protocol import End, Facts
+
+# From so many records on, arrays are quicker than a loop.
+_MANY = 24
+# What has ended is let go of in pieces, so that a machine that runs for days does not grow.
+_PIECE = 1 << 16
 
 
 class Ledger:
@@ -18,10 +25,12 @@ class Ledger:
         self.facts = Facts()
         self._on_failure = on_failure
         self._pending = 0
-        self._arrivals: deque[Run] = deque()
+        # For each record from number `_first` on: 1 while it is pending, and when it arrived.
+        self._open = bytearray()
+        self._arrived_at = array("d")
+        self._first = 0
+        # No record before this place is pending.
         self._head = 0
-        # Records that ended before the oldest one did. Read off only when somebody asks for the oldest.
-        self._ended: set[int] = set()
 
     @property
     def pending(self) -> int:
@@ -30,16 +39,34 @@ class Ledger:
 
     def accept(self, run: Run) -> None:
         """Records came in."""
-        if len(run):
-            self._pending += len(run)
-            self._arrivals.append(run)
+        ids = run.ids
+        if not len(ids):
+            return
+        self._pending += len(ids)
+        self._make_room(ids)
+        first = self._first
+        if isinstance(ids, range) and ids.step == 1:
+            places = slice(ids.start - first, ids.stop - first)
+            self._open[places] = b"\1" * len(ids)
+            times = run.times
+            self._arrived_at[places] = array("d", [times] if isinstance(times, float | int) else times) * (
+                len(ids) if isinstance(times, float | int) else 1
+            )
+        elif len(ids) < _MANY:
+            for index, record in enumerate(ids):
+                self._open[record - first] = 1
+                self._arrived_at[record - first] = run.time(index)
+        else:
+            spread = np.asarray(ids) - first
+            np.frombuffer(self._open, np.uint8)[spread] = 1
+            np.frombuffer(self._arrived_at)[spread] = run.times
 
-    def done(self, ids: Collection[int]) -> None:
+    def done(self, ids: Sequence[int]) -> None:
         """Records were processed."""
         self.facts.done.extend(ids)
         self._end(ids)
 
-    def give_up(self, ids: Collection[int], end: End) -> None:
+    def give_up(self, ids: Sequence[int], end: End) -> None:
         """Records go to the failure destination, or are lost for want of one."""
         if self._on_failure:
             self.facts.dead.extend((record, end) for record in ids)
@@ -47,30 +74,58 @@ class Ledger:
         else:
             self.expire(ids, end)
 
-    def expire(self, ids: Collection[int], end: End) -> None:
+    def expire(self, ids: Sequence[int], end: End) -> None:
         """Records are gone without a trace."""
         self.facts.expired.extend((record, end) for record in ids)
         self._end(ids)
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest pending record arrived; 0 if there is none, or it is still to come."""
-        self._strike_off()
-        return max(0.0, now - self._arrivals[0].time(self._head)) if self._arrivals else 0.0
+        if not self._pending:
+            return 0.0
+        self._head = self._open.index(1, self._head)
+        return max(0.0, now - self._arrived_at[self._head])
 
     def drain(self) -> Facts:
         """The facts since the last call."""
         facts, self.facts = self.facts, Facts()
-        self._strike_off()
         return facts
 
-    def _end(self, ids: Collection[int]) -> None:
+    def _end(self, ids: Sequence[int]) -> None:
         self._pending -= len(ids)
-        self._ended.update(ids)
+        first = self._first
+        if isinstance(ids, range) and ids.step == 1:
+            self._open[ids.start - first : ids.stop - first] = bytes(len(ids))
+        elif len(ids) < _MANY:
+            for record in ids:
+                self._open[record - first] = 0
+        else:
+            np.frombuffer(self._open, np.uint8)[np.asarray(ids) - first] = 0
 
-    def _strike_off(self) -> None:
-        while self._arrivals and self._arrivals[0].ids[self._head] in self._ended:
-            self._ended.remove(self._arrivals[0].ids[self._head])
-            self._head += 1
-            if self._head == len(self._arrivals[0]):
-                self._arrivals.popleft()
-                self._head = 0
+    def _make_room(self, ids: Sequence[int]) -> None:
+        """Have a place for every number from the first to the last of these."""
+        if not self._open:
+            self._first = ids[0]
+        elif len(self._open) > 2 * _PIECE:
+            self._let_go()
+        if (before := self._first - ids[0]) > 0:
+            # One offer comes in several runs, a shard's each, and any of them may have its lowest number.
+            self._open[:0] = bytes(before)
+            self._arrived_at[:0] = array("d", bytes(8 * before))
+            self._first = ids[0]
+            self._head = 0
+        self._head = min(self._head, ids[0] - self._first)
+        missing = ids[-1] + 1 - self._first - len(self._open)
+        if missing > 0:
+            self._open.extend(bytes(missing))
+            self._arrived_at.frombytes(bytes(8 * missing))
+
+    def _let_go(self) -> None:
+        """Forget the records before the oldest pending one, if they are many."""
+        oldest = self._open.find(1, self._head)
+        self._head = len(self._open) if oldest < 0 else oldest
+        if self._head >= _PIECE:
+            del self._open[: self._head]
+            del self._arrived_at[: self._head]
+            self._first += self._head
+            self._head = 0

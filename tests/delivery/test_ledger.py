@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,35 @@ def test_the_sums_hold_in_whatever_order_records_end(order, asked_after):
         if record in asked_after:
             oldest = min((0.0 if number < 5 else float(number) for number in left), default=100.0)
             assert ledger.oldest_age_s(100.0) == 100.0 - oldest
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        pytest.param([[4, 5], [2, 3]], id="the second run has the lowest number"),
+        pytest.param([range(4, 6), range(2, 4)], id="as ranges"),
+        pytest.param([list(range(1, 90, 2)), list(range(0, 90, 2))], id="many, interleaved"),
+    ],
+)
+def test_the_runs_of_one_offer_may_come_in_any_order(runs):
+    ledger = Ledger()
+    for run in runs:
+        ledger.accept(Run(run, 1, [float(record) for record in run]))
+        assert ledger.oldest_age_s(100.0) == 100.0 - min(
+            record for seen in runs[: runs.index(run) + 1] for record in seen
+        )
+    ledger.done(runs[1])
+    assert ledger.oldest_age_s(100.0) == 100.0 - min(runs[0])
+    ledger.done(runs[0])
+    assert (ledger.pending, ledger.oldest_age_s(100.0)) == (0, 0.0)
+
+
+def test_what_ended_long_ago_takes_no_memory():
+    ledger = Ledger()
+    for first in range(0, 2_000_000, 1_000):
+        ledger.accept(Run(range(first, first + 1_000), 1, float(first)))
+        ledger.done(range(first, first + 999))
+        ledger.done([first + 999])
+    ledger.accept(Run([2_000_000], 1, 2_000_000.0))
+    assert ledger.oldest_age_s(2_000_001.0) == 1.0
+    assert len(ledger._open) < 200_000
