@@ -36,7 +36,8 @@ arrivals: {burst: 100000}
 payload_bytes: 1000
 partition_keys: {uniform: 10}
 mapping: {batch_size: 2, batching_window_s: 1, maximum_concurrency: null, visibility_timeout_s: 300,
-          max_receive_count: 5, shards: 2, parallelization_factor: 1, bisect: true, maximum_retry_attempts: 10, partial_failures: true}
+          max_receive_count: 5, shards: 2, parallelization_factor: 1, bisect: true, maximum_retry_attempts: 10,
+          partial_failures: true}
 function: {reserved_concurrency: null, timeout_s: 60, cold_start_ms: {p50: 300, p99: 900}, per_record_ms: {fixed: 50},
            in_batch_concurrency: 1, error_rate: 0.0, poison_rate: 0.0}
 downstream: {rate_per_s: null, sdk_attempts: 5}
