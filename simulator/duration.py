@@ -53,4 +53,46 @@ class Lognormal:
         return self.p50_ms / 1_000 * math.exp(self.sigma**2 / 2)
 
 
-Duration = Fixed | Lognormal
+@dataclass(frozen=True, slots=True)
+class Transit:
+    """A way whose stages nobody publishes, as a sum: `base_ms` at least; evenly up to `spread_ms` more; a lognormal
+    share of median `tail_ms` whose logarithm deviates by `tail_sigma`; and with chance `rare` another `rare_ms`.
+    """
+
+    base_ms: float
+    spread_ms: float = 0.0
+    tail_ms: float = 0.0
+    tail_sigma: float = 0.0
+    rare: float = 0.0
+    rare_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.base_ms, self.spread_ms, self.tail_ms, self.tail_sigma, self.rare, self.rare_ms) < 0:
+            raise ValueError(f"{self}: none of it may be negative")
+        if self.rare > 1:
+            raise ValueError(f"a chance of {self.rare}; it must be 0 to 1")
+
+    def seconds(self, dice: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+        """So many of them, in seconds."""
+        evenly, normal, chance = dice.random(count), dice.standard_normal(count), dice.random(count)
+        return self.of(evenly, normal, chance) / 1_000
+
+    def of(
+        self, evenly: npt.NDArray[np.float64], normal: npt.NDArray[np.float64], chance: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """The ms that come of numbers from [0, 1), the standard normal distribution, and [0, 1) again."""
+        return (
+            self.base_ms
+            + self.spread_ms * evenly
+            + self.tail_ms * np.exp(self.tail_sigma * normal)
+            + np.where(chance < self.rare, self.rare_ms, 0.0)
+        )
+
+    @property
+    def mean_s(self) -> float:
+        """The mean, in seconds."""
+        tail_ms = self.tail_ms * math.exp(self.tail_sigma**2 / 2)
+        return (self.base_ms + self.spread_ms / 2 + tail_ms + self.rare * self.rare_ms) / 1_000
+
+
+Duration = Fixed | Lognormal | Transit
