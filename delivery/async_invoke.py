@@ -1,27 +1,30 @@
 """Lambda's asynchronous invocation: the queue behind an SNS subscription."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 
-from delivery.backlog import Backlog, Run
+import numpy as np
+import numpy.typing as npt
+
+from delivery.backlog import Run
 from delivery.backoff import Backoff
+from delivery.dice import Dice
+from delivery.event_table import EventTable
 from delivery.invoker import Invoker
 from delivery.ledger import Ledger
 from delivery.protocol import Capacity, End, Facts, Invocation, Offer, Ok, Outcome, PartialFailure, Refusal, Throttled
 from delivery.quotas import Quotas
+from delivery.token_bucket import TokenBucket
 from delivery.wheel import Wheel
+
+Numbers = npt.NDArray[np.int64]
 
 # How finely the waits of events are told apart. Lambda's own are seconds to minutes.
 _SLOT_S = 0.05
-
-
-@dataclass(slots=True)
-class _Event:
-    record: int
-    arrived_at: float
-    errors: int = 0
-    throttles: int = 0
+_NONE: Numbers = np.empty(0, np.int64)
+# What the second invocation of a doubled delivery is for: no event of its own.
+_DOUBLE = -1
 
 
 class AsyncInvoke:
@@ -30,14 +33,21 @@ class AsyncInvoke:
     Every event is tried when it arrives. One that finds no concurrency sleeps, longer each time, and its place in the
     order is lost: capacity that comes free meanwhile goes to whoever is awake.
 
+    The queue is eventually consistent: with the quota `async_duplicate_share` a delivery is doubled, and the function
+    gets the event twice at once. The double is an invocation like others, but the event's own is what counts: what
+    becomes of the double ends nothing, is not retried, and one that finds no concurrency is not tried again.
+    `Facts.duplicates` counts them.
+
     Args:
         capacity: the function's concurrency.
-        random: draws the back-off jitter.
-        quotas: event size, waits between retries, throttle back-off.
+        random: seeds the back-off jitter and the duplicates; drawn on when the queue is made, not later.
+        quotas: event size, waits between retries, throttle back-off, how fast the queue is read and what is doubled.
         maximum_retry_attempts: retries after errors, 0 to 2. Throttles do not use them up.
         maximum_event_age_s: events older than this are given up. AWS takes 60 to 21,600, a test run less.
         function_timeout_s: the function's timeout.
-        on_failure: whether there is a destination; without one, events given up are lost (`Facts.expired`).
+        on_failure: whether there is an on-failure destination or a dead-letter queue. They differ in what they get
+            (the driver's to write: the event with its circumstances, or the event alone), not in when; `End` is the
+            destination's `condition`. Without either, events given up are lost (`Facts.expired`).
 
     Raises:
         ValueError: a setting AWS refuses too.
@@ -61,6 +71,10 @@ class AsyncInvoke:
                 f"a maximum event age of {maximum_event_age_s} s; it must be more than 0 and at most the quota "
                 f"async_event_age_max_s, {quotas.async_event_age_max_s}"
             )
+        if quotas.async_duplicate_share > 1:
+            raise ValueError(
+                f"the quota async_duplicate_share is {quotas.async_duplicate_share}; it is a share, 0 to 1"
+            )
         self._event_bytes = quotas.async_event_bytes
         self._most_retries = maximum_retry_attempts
         self._age_s = maximum_event_age_s
@@ -68,50 +82,73 @@ class AsyncInvoke:
         self._throttle_wait = Backoff(
             quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter
         )
+        self._jitter = Dice(random)
+        self._doubling = Dice(random)
+        self._doubled = quotas.async_duplicate_share
+        self._reads = _reads(quotas)
         self._ledger = Ledger(on_failure=on_failure)
-        self._invoker: Invoker[_Event] = Invoker(capacity, function_timeout_s, self._ledger)
-        self._fresh = Backlog()
-        self._asleep: Wheel[_Event] = Wheel(_SLOT_S)
+        self._invoker: Invoker[int] = Invoker(capacity, function_timeout_s, self._ledger)
+        self._events = EventTable()
+        self._asleep = Wheel(_SLOT_S)
+        # Due, but the queue is not read so fast.
+        self._unread = _NONE
+        # Refused, but how long they sleep is not drawn yet: that is done in bulk, before the first could wake.
+        self._refused: list[tuple[float, Numbers]] = []
+        self._draw_at = math.inf
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Take events in, whatever the concurrency (Lambda answers 202). Refuses those that are TOO_LARGE."""
         run = Run.of(now, offer)
         fitting, refused = run.split_by_size(self._event_bytes)
+        self._events.add(fitting)
         self._ledger.accept(fitting)
-        self._fresh.append(fitting)
         return dict.fromkeys(refused, Refusal.TOO_LARGE)
 
     def poll(self, now: float) -> list[Invocation]:
         """The invocations to start now; each holds a slot until it is settled."""
-        events = [event for event in self._asleep.due(now) if not self._given_up_for_age(now, event)]
-        if (run := self._fresh.take(now)) is not None:
-            self._ledger.facts.received += len(run)
-            events.extend(_Event(record, run.time(index)) for index, record in enumerate(run.ids))
-        slots = self._invoker.acquire_upto(now, len(events))
-        for event in events[len(slots) :]:
-            self._sleep_throttled(now, event)
-        return [
-            self._invoker.start(now, slot, event, (event.record,), attempt=event.errors + 1)
-            for slot, event in zip(slots, events, strict=False)
+        tried = self._read(now)
+        if not len(tried):
+            return []
+        slots = self._invoker.acquire_upto(now, len(tried))
+        if len(slots) < len(tried):
+            self._sleep_refused(now, tried[len(slots) :])
+            tried = tried[: len(slots)]
+        if not slots:
+            return []
+        start, records = self._invoker.start, self._events.records(tried)
+        invocations = [
+            start(now, slot, number, (record,), attempt=errors + 1)
+            for slot, number, record, errors in zip(
+                slots, tried.tolist(), records, self._events.errors(tried).tolist(), strict=True
+            )
         ]
+        return invocations + self._double(now, tried) if self._doubled else invocations
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
         """Say how an invocation ended. The slot is released."""
-        event = self._invoker.settle(now, invocation, outcome)
+        number = self._invoker.settle(now, invocation, outcome)
+        if number == _DOUBLE:
+            return
         if isinstance(outcome, Ok | PartialFailure):
             # Nothing reads what an asynchronous invocation returns.
-            self._ledger.done((event.record,))
+            self._ledger.done(invocation.ids)
+            self._events.end(number)
         elif isinstance(outcome, Throttled):
-            self._sleep_throttled(now, event)
-        elif event.errors >= self._most_retries:
-            self._ledger.give_up((event.record,), End.RETRIES_EXHAUSTED)
+            self._sleep_refused(now, np.array([number]))
+        elif (errors := self._events.add_error(number)) > self._most_retries:
+            self._ledger.give_up(invocation.ids, End.RETRIES_EXHAUSTED)
+            self._events.end(number)
         else:
-            event.errors += 1
-            self._sleep(now + self._error_waits_s[event.errors - 1], event)
+            at = now + self._error_waits_s[errors - 1]
+            # An event that grows too old in its sleep is given up then, not when it would have woken.
+            self._asleep.put_one(min(at, self._events.arrived_at_one(number) + self._age_s), number)
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        return min(self._fresh.head_at(), self._asleep.next_at())
+        at = min(self._events.next_at(), self._asleep.next_at(), self._draw_at)
+        if self._reads is not None and len(self._unread):
+            return min(at, self._reads.ready_at(1))
+        return at
 
     def pending(self) -> int:
         """Events accepted and not yet ended."""
@@ -133,16 +170,54 @@ class AsyncInvoke:
         """The facts since the last call."""
         return self._ledger.drain()
 
-    def _given_up_for_age(self, now: float, event: _Event) -> bool:
-        if now < event.arrived_at + self._age_s:
-            return False
-        self._ledger.give_up((event.record,), End.EVENT_AGE)
-        return True
+    def _read(self, now: float) -> Numbers:
+        """The events to be tried now: those that wake, then those that arrive. The too old are given up."""
+        if self._draw_at <= now:
+            self._draw_waits()
+        due = self._asleep.due(now)
+        if arrived := self._events.take_arrived(now):
+            self._ledger.facts.received += len(arrived)
+            fresh = np.arange(arrived.start, arrived.stop)
+            due = np.concatenate((due, fresh)) if len(due) else fresh
+        if self._reads is not None:
+            waiting = np.concatenate((self._unread, due))
+            read = self._reads.take_upto(now, len(waiting))
+            due, self._unread = waiting[:read], waiting[read:]
+        if not len(due):
+            return due
+        too_old = self._events.arrived_at(due) + self._age_s <= now
+        if too_old.any():
+            self._ledger.give_up(self._events.records(due[too_old]), End.EVENT_AGE)
+            self._events.end_all(due[too_old])
+            due = due[~too_old]
+        return due
 
-    def _sleep_throttled(self, now: float, event: _Event) -> None:
-        event.throttles += 1
-        self._sleep(now + self._throttle_wait.wait_s(event.throttles), event)
+    def _double(self, now: float, started: Numbers) -> list[Invocation]:
+        tries = self._events.throttles(started) + self._events.errors(started)
+        chosen = started[self._doubling.roll(started, tries) < self._doubled]
+        slots = self._invoker.acquire_upto(now, len(chosen))
+        self._ledger.facts.received += len(slots)
+        self._ledger.facts.duplicates += len(slots)
+        doubles = zip(slots, self._events.records(chosen), (self._events.errors(chosen) + 1).tolist(), strict=False)
+        return [
+            self._invoker.start(now, slot, _DOUBLE, (record,), attempt=attempt) for slot, record, attempt in doubles
+        ]
 
-    def _sleep(self, until: float, event: _Event) -> None:
-        # An event that grows too old in its sleep is given up then, not when it would have woken.
-        self._asleep.put(min(until, event.arrived_at + self._age_s), event)
+    def _sleep_refused(self, now: float, numbers: Numbers) -> None:
+        if not self._refused:
+            self._draw_at = now + self._throttle_wait.least_s
+        self._refused.append((now, numbers))
+
+    def _draw_waits(self) -> None:
+        numbers = np.concatenate([refused for _, refused in self._refused])
+        since = np.repeat([at for at, _ in self._refused], [len(refused) for _, refused in self._refused])
+        self._refused, self._draw_at = [], math.inf
+        throttles = self._events.add_throttle(numbers)
+        until = since + self._throttle_wait.waits_s(throttles, self._jitter.roll(numbers, throttles))
+        self._asleep.put(np.minimum(until, self._events.arrived_at(numbers) + self._age_s), numbers)
+
+
+def _reads(quotas: Quotas) -> TokenBucket | None:
+    """How fast the queue is read. A second's worth may come at once."""
+    rate = quotas.async_reads_per_s
+    return TokenBucket(rate, max(1.0, rate)) if rate else None

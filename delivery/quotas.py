@@ -57,6 +57,7 @@ _SCALING = "Lambda developer guide, scaling-behavior"
 _ASYNC = "Lambda developer guide, invocation-async-error-handling"
 _KINESIS = "Kinesis Data Streams quotas, service-sizes-and-limits"
 _GET_RECORDS = "Kinesis API, GetRecords"
+_ON_DEMAND = "Kinesis developer guide, how-do-i-size-a-stream"
 _SUBSCRIBE = "Kinesis API, SubscribeToShard"
 _STREAM_MAPPING = "Lambda developer guide, with-kinesis"
 _QUEUE_SCALING = "Lambda developer guide, services-sqs-scaling"
@@ -81,7 +82,6 @@ class Quotas:
     event_bytes: int = _whole(6 * _MIB, "bytes", _LAMBDA, "H")
 
     # Lambda synchronous invocation
-    sync_event_bytes: int = _whole(6 * _MIB, "bytes", _LAMBDA, "H")
     sync_requests_per_s_per_environment: float = _real(10.0, "requests/s per concurrency", _LAMBDA, "H")
 
     # Lambda asynchronous invocation
@@ -112,6 +112,14 @@ class Quotas:
     kinesis_read_records: int = _whole(10_000, "records", _GET_RECORDS, "H")
     kinesis_read_bytes: int = _whole(10 * _MIB, "bytes", _GET_RECORDS, "H")
     kinesis_retention_s: float = _real(86_400.0, "s", _KINESIS, "H", raisable=True)
+
+    # Kinesis on-demand
+    kinesis_on_demand_shards: int = _whole(4, "shards at the start", _ON_DEMAND, "H")
+    kinesis_on_demand_split_bytes_per_s: float = _real(500_000.0, "bytes/s, shard", _ON_DEMAND, "H")
+    kinesis_on_demand_split_records_per_s: float = _real(500.0, "records/s, shard", "derived", "M")
+    kinesis_on_demand_split_s: float = _real(900.0, "s, at most", _ON_DEMAND, "H")
+    kinesis_on_demand_window_s: float = _real(60.0, "s a shard's rate is taken over", _UNPUBLISHED, "L")
+    kinesis_on_demand_bytes_per_s: float = _real(10e9, "bytes/s, us-east-1", _KINESIS, "H", raisable=True)
 
     # Kinesis enhanced fan-out
     kinesis_consumers: int = _whole(20, "consumers a stream", "Kinesis API, RegisterStreamConsumer", "H")

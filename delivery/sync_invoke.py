@@ -39,7 +39,7 @@ class SyncInvoke:
         self._capacity = capacity
         self._reserved = capacity.reserved
         self._rate = rate or InvocationRate(capacity.most, quotas)
-        self._payload_bytes = quotas.sync_event_bytes
+        self._payload_bytes = quotas.event_bytes
         self._ledger = Ledger(on_failure=False)
         self._invoker: Invoker[int] = Invoker(capacity, function_timeout_s, self._ledger)
         self._admitted: list[Invocation] = []

@@ -161,3 +161,117 @@ def test_what_is_inside_is_told():
 def test_settings_that_aws_refuses_are_refused(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
         queue(**settings)
+
+
+def test_waits_do_not_depend_on_how_often_the_queue_is_polled():
+    def starts(**options):
+        run = drive(queue(concurrency=2), [(0.0, events(range(40)))], always(0.3), **options)
+        return [(invocation.start, invocation.ids) for invocation in run.started]
+
+    assert starts() == starts(also_poll_every=0.07)
+
+
+def test_an_event_is_given_up_while_it_waits_for_its_retry():
+    run = drive(queue(maximum_event_age_s=30.0), [(0.0, events([1]))], always(0.1, Error()))
+    assert run.facts.dead == [(1, End.EVENT_AGE)]
+    assert run.ended_at[1] == pytest.approx(30.0, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("settings", "service", "end", "why"),
+    [
+        ({"maximum_retry_attempts": 0}, always(0.1, Error()), End.RETRIES_EXHAUSTED, "it failed too often"),
+        ({"concurrency": 0, "maximum_event_age_s": 60.0}, always(0.1), End.EVENT_AGE, "it was never tried"),
+    ],
+)
+def test_what_is_given_up_names_the_destinations_own_condition(settings, service, end, why):
+    run = drive(queue(**settings), [(0.0, events([1]))], service)
+    assert run.facts.dead == [(1, end)], why
+    assert end in {"RetriesExhausted", "EventAgeExceeded"}
+
+
+def test_a_slowly_read_queue_starts_no_more_than_it_reads():
+    run = drive(queue(quotas={"async_reads_per_s": 10}), [(0.0, events(range(50)))], always(0.01))
+    assert [sum(i.start <= at + 1e-3 for i in run.started) for at in (0, 1, 2, 3, 4)] == [10, 20, 30, 40, 50]
+    assert run.facts.throttled == 0
+    assert len(run.facts.done) == 50
+
+
+def test_what_wakes_in_a_slowly_read_queue_waits_its_turn():
+    """So a deep queue lengthens the time between the tries of an event."""
+    quotas = NO_JITTER | {"async_reads_per_s": 1}
+    run = drive(queue(concurrency=0, quotas=quotas, maximum_event_age_s=60.0), [(0.0, events(range(10)))], always(1))
+    assert run.facts.throttled < 62
+    quick = drive(
+        queue(concurrency=0, quotas=NO_JITTER, maximum_event_age_s=60.0), [(0.0, events(range(10)))], always(1)
+    )
+    assert quick.facts.throttled == 10 * 6
+
+
+def test_a_queue_read_as_fast_as_it_fills_is_not_held_up():
+    arrivals = [(float(second), events([second])) for second in range(20)]
+    run = drive(queue(quotas={"async_reads_per_s": 1}), arrivals, always(0.1))
+    assert [invocation.start for invocation in run.started] == [float(second) for second in range(20)]
+
+
+EVERY_ONE_TWICE = {"async_duplicate_share": 1}
+
+
+def test_a_doubled_delivery_is_two_invocations_and_one_event_done():
+    run = drive(queue(quotas=EVERY_ONE_TWICE), [(0.0, events([1, 2]))], always(0.1))
+    assert sorted(run.batches()) == [[1], [1], [2], [2]]
+    assert sorted(run.facts.done) == [1, 2]
+    assert run.facts.duplicates == 2
+
+
+def test_the_share_of_doubled_deliveries_is_kept():
+    run = drive(queue(quotas={"async_duplicate_share": 0.2}), [(0.0, events(range(500)))], always(0.1))
+    assert run.facts.duplicates == pytest.approx(100, abs=30)
+    assert sorted(run.facts.done) == list(range(500))
+
+
+def test_no_delivery_is_doubled_unless_asked_for():
+    run = drive(queue(), [(0.0, events(range(1_000)))], always(0.1))
+    assert run.facts.duplicates == 0
+    assert len(run.started) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        (Ok(), "the event is done once"),
+        (Error(), "only the event's own failures count"),
+        (Throttled(), "a double is not tried again"),
+        (Timeout(), "only the event's own failures count"),
+    ],
+)
+def test_what_becomes_of_a_double_changes_nothing(outcome, why):
+    first = set()
+
+    def service(invocation):
+        own = tuple(invocation.ids) not in first
+        first.add(tuple(invocation.ids))
+        return 0.1, Ok() if own else outcome
+
+    run = drive(queue(quotas=EVERY_ONE_TWICE), [(0.0, events(range(3)))], service)
+    assert len(run.started) == 6, why
+    assert sorted(run.facts.done) == [0, 1, 2]
+    assert run.facts.dead == run.facts.expired == []
+
+
+def test_an_event_whose_double_succeeded_is_retried_all_the_same():
+    outcomes = iter([Error(), Ok(), Ok(), Ok()])
+    run = drive(queue(quotas=EVERY_ONE_TWICE), [(0.0, events([1]))], lambda _: (0.1, next(outcomes)))
+    assert [invocation.attempt for invocation in run.started] == [1, 1, 2, 2]
+    assert run.facts.done == [1]
+
+
+def test_a_double_that_finds_no_concurrency_is_not_tried_again():
+    run = drive(queue(concurrency=1, quotas=EVERY_ONE_TWICE), [(0.0, events([1]))], always(0.1))
+    assert len(run.started) == 1
+    assert run.facts.duplicates == 0
+
+
+def test_a_share_of_doubles_over_one_is_refused():
+    with pytest.raises(ValueError, match="async_duplicate_share"):
+        queue(quotas={"async_duplicate_share": 1.5})

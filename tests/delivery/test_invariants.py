@@ -14,6 +14,7 @@ from delivery.async_invoke import AsyncInvoke
 from delivery.environments import Account, Environments
 from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
+from delivery.kinesis_on_demand_stream import OnDemandStream
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream
 from delivery.protocol import Error, Offer, Ok, PartialFailure, Throttled, Timeout
 from delivery.quotas import Quotas
@@ -50,7 +51,9 @@ class Scenario:
         common = {"capacity": capacity, "random": Random(self.seed), "quotas": self.table}
         own = dict(self.settings)
         if self.kind in STREAM_KINDS:
-            return STREAM_KINDS[self.kind](KinesisStream(own.pop("shards"), self.table), **common, **own)
+            shards = own.pop("shards")
+            stream = OnDemandStream(self.table) if shards is None else KinesisStream(shards, self.table)
+            return STREAM_KINDS[self.kind](stream, **common, **own)
         if self.kind in QUEUE_KINDS:
             queue, mapping = QUEUE_KINDS[self.kind]
             receives = own.pop("max_receive_count")
@@ -113,6 +116,8 @@ def scenarios(draw, kinds=KINDS):
         "async_first_retry_s": 6,
         "async_second_retry_s": 12,
         "async_throttle_max_s": 30,
+        "async_reads_per_s": draw(st.sampled_from([0, 0, 3])),
+        "async_duplicate_share": draw(st.sampled_from([0, 0, 0.3])),
         "sqs_in_flight_max": draw(st.sampled_from([15, 120_000])),
         "sqs_low_traffic_wait_s": draw(st.sampled_from([0, 4])),
         "sqs_retention_s": draw(st.sampled_from([20, 345_600])),
@@ -123,13 +128,18 @@ def scenarios(draw, kinds=KINDS):
         "sqs_provisioned_bytes_per_s": draw(st.sampled_from([2_000, 1 << 20])),
         "kinesis_shard_records_per_s": draw(st.sampled_from([20, 1_000])),
         "kinesis_retention_s": draw(st.sampled_from([100, 86_400])),
+        "kinesis_on_demand_shards": draw(st.integers(1, 2)),
+        "kinesis_on_demand_split_records_per_s": draw(st.sampled_from([1, 10])),
+        "kinesis_on_demand_split_s": 3,
+        "kinesis_on_demand_window_s": 1,
         "kinesis_fan_out_push_bytes": draw(st.sampled_from([150, 256 << 10])),
         "kinesis_read_records": draw(st.sampled_from([7, 10_000])),
     }
     settings = {"function_timeout_s": 3.0}
     if kind in STREAM_KINDS:
         settings |= {
-            "shards": draw(st.integers(1, 3)),
+            # None: in on-demand mode, where they are split as they go.
+            "shards": draw(st.sampled_from([1, 2, 3, None, None])),
             "batch_size": draw(st.sampled_from([1, 5, 100])),
             "batching_window_s": draw(st.sampled_from([0, 1.5])),
             "parallelization_factor": draw(st.integers(1, 3)),
@@ -212,7 +222,8 @@ def test_no_limit_is_ever_exceeded(scenario):
     own, table = scenario.settings, scenario.table
     assert run.peak_running <= table.account_concurrency
     if scenario.kind in STREAM_KINDS:
-        assert run.peak_running <= own["shards"] * own["parallelization_factor"]
+        if own["shards"] is not None:
+            assert run.peak_running <= own["shards"] * own["parallelization_factor"]
         for lane in {invocation.lane for invocation in run.started}:
             spans = sorted((i.start, at) for at, i, _ in run.ended if i.lane == lane)
             assert all(end <= start for (_, end), (start, _) in pairwise(spans))

@@ -73,7 +73,7 @@ def test_a_slow_function_meets_its_concurrency_before_its_rate():
 
 def test_a_payload_over_six_megabytes_is_refused_and_costs_nothing():
     machine = function(account_concurrency=1)
-    limit = Quotas().sync_event_bytes
+    limit = Quotas().event_bytes
     assert machine.offer(0.0, Offer([1, 2], [limit + 1, limit])) == {1: Refusal.TOO_LARGE}
     assert [list(invocation.ids) for invocation in machine.poll(0.0)] == [[2]]
 

@@ -41,6 +41,8 @@ class Run:
         self.facts.received += facts.received
         self.facts.throttled += facts.throttled
         self.facts.cold_starts += facts.cold_starts
+        self.facts.duplicates += facts.duplicates
+        self.facts.dropped += facts.dropped
 
     def story(self) -> list[tuple[float, tuple[int, ...], int, bool, int, int]]:
         """Every invocation, comparable."""
