@@ -167,20 +167,20 @@ class SqsFifoQueue:
             if size + group.waiting[0].size > most_bytes:
                 break
             while group.waiting and len(taken) < most and size + group.waiting[0].size <= most_bytes:
-                message = group.waiting.popleft()
-                if message.sent_at + self._retention_s <= now:
-                    self._end(message)
-                    self.ledger.expire((message.number,), End.RETENTION)
-                elif message.receives >= self._max_receives:
-                    self._end(message)
-                    self.ledger.give_up((message.number,), End.RECEIVE_COUNT)
-                else:
-                    message.receives += 1
-                    message.in_flight = True
-                    group.in_flight += 1
-                    taken.append(message)
-                    size += message.size
+                message = group.waiting[0]
+                if self._give_up(now, message):
+                    if group.in_flight == 0:
+                        # The first message of all may now be another group's.
+                        break
+                    continue
+                group.waiting.popleft()
+                message.receives += 1
+                message.in_flight = True
+                group.in_flight += 1
+                taken.append(message)
+                size += message.size
             self._look_again(group)
+            self._look_at_more(now)
         if not taken:
             return None
         self._receives.take(now, 1)
@@ -327,10 +327,20 @@ class SqsFifoQueue:
     def _expire_first_of(self, group: _Group, now: float) -> None:
         """Let go of a group's first messages, those that were kept long enough."""
         while group.waiting and group.waiting[0].sent_at + self._retention_s <= now:
-            message = group.waiting.popleft()
-            self._end(message)
-            self.ledger.expire((message.number,), End.RETENTION)
+            self._give_up(now, group.waiting[0])
         self._look_again(group)
+
+    def _give_up(self, now: float, message: _Message) -> bool:
+        """Let go of its group's first message if it was kept long enough or received too often; whether it was."""
+        if message.sent_at + self._retention_s <= now:
+            self.ledger.expire((message.number,), End.RETENTION)
+        elif message.receives >= self._max_receives:
+            self.ledger.give_up((message.number,), End.RECEIVE_COUNT)
+        else:
+            return False
+        message.group.waiting.popleft()
+        self._end(message)
+        return True
 
     def _end(self, message: _Message) -> None:
         """A message is not looked at any more."""
