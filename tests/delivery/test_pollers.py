@@ -133,3 +133,38 @@ def test_a_moment_of_work_ends_the_idleness():
     p.observe(60.0, saturated=False, idle=False)
     p.observe(61.0, saturated=False, idle=True)
     assert p.count(100.0) == 55
+
+
+def idle_after_work(**settings):
+    p = pollers(**settings)
+    p.observe(0.0, saturated=False, idle=False)
+    p.observe(0.0, saturated=False, idle=True)
+    return p
+
+
+@pytest.mark.parametrize(
+    ("settings", "asleep", "why"),
+    [
+        ({}, 2, "AWS: as few as 2 concurrent batches, to save calls"),
+        ({"maximum_concurrency": 50}, 5, "not where a maximum concurrency is set"),
+        ({"sqs_pollers_start": 1}, 1, "never more than it starts with"),
+    ],
+)
+def test_idle_ones_fall_asleep_at_two(settings, asleep, why):
+    p = idle_after_work(**settings)
+    assert p.count(299.9) == min(5, settings.get("sqs_pollers_start", 5)), why
+    assert p.count(300.0) == asleep, why
+
+
+def test_those_asleep_wake_by_growing():
+    p = idle_after_work()
+    p.count(300.0)
+    p.observe(300.0, saturated=True, idle=False)
+    assert p.count(300.9) == 6
+
+
+def test_those_that_never_had_work_do_not_fall_asleep():
+    """The first messages find five."""
+    p = pollers()
+    p.observe(0.0, saturated=False, idle=True)
+    assert p.count(10_000.0) == 5

@@ -68,6 +68,22 @@ def test_maximum_concurrency_is_never_exceeded_and_costs_no_receive():
     assert len(run.facts.done) == 300
 
 
+def test_a_maximum_concurrency_above_the_reserved_one_is_throttled():
+    """AWS advises against it: the pollers go on fetching, and each throttled batch spends a receive."""
+    numbers = Quotas()
+    machine = SqsMapping(
+        SqsQueue(quotas=numbers, visibility_timeout_s=30.0),
+        capacity=Environments(Account(numbers), numbers, reserved=2),
+        random=Random(1),
+        quotas=numbers,
+        maximum_concurrency=5,
+    )
+    run = drive(machine, [(0.0, messages(range(50)))], always(1.0))
+    assert run.peak_running == 2
+    assert run.facts.throttled > 0
+    assert len(run.facts.done) == 50
+
+
 # Batches
 
 
