@@ -1,6 +1,7 @@
 """What a simulation showed: the sums, the latencies, and what happened each second."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,9 @@ class Result:
 
     A row a record, in the order of arrival: `arrived_at`, when it was sent; `accepted_at`, when the buffer had it (NaN:
     refused); `started_at`, when the function had it in the delivery that completed it; `stored_at`, when its result was
-    stored (both NaN unless completed); `ended_at`, when it was dead-lettered or expired (NaN otherwise).
+    stored (both NaN unless completed); `ended_at`, when it was dead-lettered or expired (NaN otherwise);
+    `deliveries`, how often it was processed. By row: `refusals`, the error a rejected record was answered with, and
+    `given_up`, why a record was given up and whether it is kept (dead-lettered, else expired).
     """
 
     scenario: Scenario
@@ -64,6 +67,9 @@ class Result:
     started_at: Floats
     stored_at: Floats
     ended_at: Floats
+    deliveries: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    given_up: Mapping[int, tuple[str, bool]] = field(default_factory=dict)
 
     @property
     def latency_ms(self) -> Floats:

@@ -42,8 +42,8 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     seen = drive(world.machine, world.environments, handler, until=scenario.until_s, tick=tick, pollers=world.pollers)
     admitted = np.ones(records, np.bool_)
     admitted[list(refused)] = False
-    because = Counter(str(refusal) for refusal in refused.values())
-    return _result(scenario, world, handler, seen, sent_at, order, np.where(admitted, in_at, np.nan), dict(because))
+    refusals = {record: str(refusal) for record, refusal in refused.items()}
+    return _result(scenario, world, handler, seen, sent_at, order, np.where(admitted, in_at, np.nan), refusals)
 
 
 def _dice(scenario: Scenario, what: str) -> np.random.Generator:
@@ -84,7 +84,7 @@ def _result(
     sent_at: Floats,
     order: npt.NDArray[np.int64],
     in_at: Floats,
-    rejected_because: dict[str, int],
+    refusals: dict[int, str],
 ) -> Result:
     records = len(sent_at)
     processed = handler.processed()
@@ -97,12 +97,12 @@ def _result(
     began_at[who] = processed.began_at[within][latest_first]
     stored = ~np.isnan(stored_at)
     dead = expired = 0
-    given_up: Counter[str] = Counter()
+    given_up: dict[int, tuple[str, bool]] = {}
     for record, at, end, is_dead in seen.gone:
         # A record with both a result and a dead letter has the outcome of its result, as in a measured run.
         if not stored[record]:
             ended_at[record] = at
-            given_up[str(end)] += 1
+            given_up[record] = (str(end), is_dead)
             dead += is_dead
             expired += not is_dead
     completed = int(stored.sum())
@@ -113,8 +113,8 @@ def _result(
     calls, throttled_calls = handler.calls
     return Result(
         scenario=scenario,
-        rejected_because=rejected_because,
-        given_up_because=dict(sorted(given_up.items())),
+        rejected_because=dict(sorted(Counter(refusals.values()).items())),
+        given_up_because=dict(sorted(Counter(reason for reason, _ in given_up.values()).items())),
         offered=records,
         rejected=records - accepted,
         completed=completed,
@@ -140,6 +140,9 @@ def _result(
         started_at=began_at,
         stored_at=stored_at,
         ended_at=ended_at,
+        deliveries=np.bincount(processed.records[within], minlength=records),
+        refusals=refusals,
+        given_up=given_up,
     )
 
 
