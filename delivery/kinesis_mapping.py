@@ -1,5 +1,6 @@
 """A polled Kinesis event source mapping."""
 
+from collections.abc import Mapping
 from random import Random
 
 from delivery.kinesis_polled_shards import PolledShards
@@ -17,3 +18,6 @@ class KinesisMapping(StreamMapping):
 
     def _feed_of(self, stream: KinesisStream, random: Random, quotas: Quotas) -> ShardFeed:
         return PolledShards(stream.shards, random, quotas)
+
+    def misplace(self, counts: Mapping[int, int]) -> None:
+        """Mixed up in a polled shard, user records lose nothing but their order."""

@@ -3,10 +3,14 @@
 import math
 from collections.abc import Iterable
 from random import Random
+from typing import Final
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run
 from delivery.quotas import Quotas
+
+# Steps of the golden ratio fall evenly into any interval, however many there are.
+GOLDEN: Final = 0.6180339887498949
 
 
 class PolledShards:
@@ -20,8 +24,8 @@ class PolledShards:
 
     def __init__(self, shards: int, random: Random, quotas: Quotas) -> None:
         self._quotas = quotas
-        interval = quotas.kinesis_poll_interval_s
-        self._phases = [random.random() * interval for _ in range(shards)]
+        self._phases = [random.random() for _ in range(shards)]
+        self._held: set[int] = set()
         self._unread = [Backlog() for _ in range(shards)]
         self._readable_at = [0.0] * shards
         self._reads = Agenda()
@@ -30,7 +34,7 @@ class PolledShards:
         """Learn of records the shard has taken."""
         first = not len(self._unread[shard])
         self._unread[shard].append(run)
-        if first:
+        if first and shard not in self._held:
             self._read_at_next_tick(shard)
 
     def due(self, now: float) -> Iterable[tuple[int, Run]]:
@@ -43,6 +47,23 @@ class PolledShards:
         """Read on at once if there is something, without waiting for the next tick."""
         if self._unread[shard].head_at() <= now:
             self._reads.set(shard, max(now, self._readable_at[shard]))
+
+    def open(self, shard: int) -> None:
+        """A new shard, not read before it is released. Its phase follows from its number."""
+        self._phases.append((self._phases[0] + shard * GOLDEN) % 1.0)
+        self._unread.append(Backlog())
+        self._readable_at.append(0.0)
+        self._held.add(shard)
+
+    def release(self, shard: int) -> None:
+        """Read the shard from its next tick on."""
+        self._held.remove(shard)
+        if len(self._unread[shard]):
+            self._read_at_next_tick(shard)
+
+    def drained(self, shard: int) -> bool:
+        """Whether it was released, and all that it has taken was read."""
+        return shard not in self._held and not len(self._unread[shard])
 
     def next_at(self) -> float:
         """When a shard is read next."""
@@ -65,6 +86,6 @@ class PolledShards:
         at = self._unread[shard].head_at()
         interval = self._quotas.kinesis_poll_interval_s
         if interval > 0:
-            phase = self._phases[shard]
+            phase = self._phases[shard] * interval
             at = max(at, phase + math.ceil((at - phase) / interval) * interval)
         self._reads.set(shard, max(at, self._readable_at[shard]))

@@ -5,10 +5,8 @@ from random import Random
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run
+from delivery.kinesis_polled_shards import GOLDEN
 from delivery.quotas import Quotas
-
-# Steps of the golden ratio fall evenly into any interval, however many there are.
-_GOLDEN = 0.6180339887498949
 
 
 class PushedShards:
@@ -33,13 +31,14 @@ class PushedShards:
         self._waiting = [Backlog() for _ in range(shards)]
         self._pushed = [0] * shards
         self._free_at = [0.0] * shards
+        self._held: set[int] = set()
         self._pushes = Agenda()
 
     def append(self, shard: int, run: Run) -> None:
         """Learn of records the shard has taken."""
         first = not len(self._waiting[shard])
         self._waiting[shard].append(run)
-        if first:
+        if first and shard not in self._held:
             self._plan(shard)
 
     def due(self, now: float) -> Iterable[tuple[int, Run]]:
@@ -50,13 +49,31 @@ class PushedShards:
     def invocation_ended(self, now: float, shard: int) -> None:
         """A push waits for nobody."""
 
+    def open(self, shard: int) -> None:
+        """A new shard, nothing of which is pushed before it is released. Its phase follows from its number."""
+        self._phases.append((self._phases[0] + shard * GOLDEN) % 1.0)
+        self._waiting.append(Backlog())
+        self._pushed.append(0)
+        self._free_at.append(0.0)
+        self._held.add(shard)
+
+    def release(self, shard: int) -> None:
+        """Push what the shard has."""
+        self._held.remove(shard)
+        if len(self._waiting[shard]):
+            self._plan(shard)
+
+    def drained(self, shard: int) -> bool:
+        """Whether it was released, and all that it has taken was pushed."""
+        return shard not in self._held and not len(self._waiting[shard])
+
     def next_at(self) -> float:
         """When something is pushed next."""
         return self._pushes.next_at()
 
     def _plan(self, shard: int) -> None:
         """The first record that waits decides when its push comes."""
-        share = (self._phases[shard] + self._pushed[shard] * _GOLDEN) % 1.0
+        share = (self._phases[shard] + self._pushed[shard] * GOLDEN) % 1.0
         at = self._waiting[shard].head_at() + self._least_s + self._spread_s * share
         self._pushes.set(shard, max(at, self._free_at[shard]))
 

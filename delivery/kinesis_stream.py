@@ -1,15 +1,25 @@
 """A Kinesis stream: which shard a record belongs to, and whether the shard takes it."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Protocol
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from delivery.backlog import Run
+from delivery.kinesis_gate import ShardGate
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.token_bucket import TokenBucket
 
-HASH_KEYS = 1 << 128
+HASH_KEYS: Final = 1 << 128
+
+_HALF_BITS: Final = 64
+_HALF_MASK: Final = (1 << _HALF_BITS) - 1
+# From so many records on, arrays are quicker than a loop.
+_MANY: Final = 64
 
 
 def hash_key_of(partition_key: str) -> int:
@@ -17,46 +27,74 @@ def hash_key_of(partition_key: str) -> int:
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest(), "big")
 
 
+def order_key_of(hash_key: int) -> int:
+    """What a record keeps its order by: its hash key in 64 bits, `Offer.key_bits` if the lower half is 0."""
+    return (hash_key >> _HALF_BITS) ^ (hash_key & _HALF_MASK)
+
+
 class StreamReader(Protocol):
     """Whoever is told of the records a stream has taken: an event source mapping."""
 
     def append(self, shard: int, run: Run) -> None:
-        """Records that this shard took, in their order, with their hash keys."""
+        """Records that this shard took, in their order; their keys are `order_key_of` their hash keys."""
+
+    def split(self, shard: int, children: Sequence[int]) -> None:
+        """This shard takes no more; what would have gone to it goes to new ones, and is to be read after it."""
+
+    def misplace(self, counts: Mapping[int, int]) -> None:
+        """How many user records of these records lie outside the hash keys of their shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A range of hash keys, `first` and `last` among them, and the limits on what is written there."""
+
+    first: int
+    last: int
+    gate: ShardGate
 
 
 class KinesisStream:
     """Admits records to shards, and hands what it admits to its readers.
 
     Args:
-        shards: how many; their hash-key ranges split 0 to 2**128 - 1 evenly.
-        quotas: the shard's write limits and the record size.
+        shards: how many to start with; their hash-key ranges split 0 to 2**128 - 1 evenly.
+        quotas: the shard's write limits, the record size, the consumers with enhanced fan-out.
+
+    Raises:
+        ValueError: no shards.
     """
 
     def __init__(self, shards: int, quotas: Quotas) -> None:
         if shards < 1:
             raise ValueError(f"a stream of {shards} shards; it needs at least 1")
-        self._record_bytes = quotas.kinesis_record_bytes
-        self._firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
-        self._gates = [_Gate(quotas) for _ in range(shards)]
-        self._most_consumers = quotas.kinesis_consumers
+        self._quotas = quotas
+        firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
+        self._shards = [
+            _Shard(first, following - 1, ShardGate(quotas))
+            for first, following in zip(firsts, [*firsts[1:], HASH_KEYS], strict=True)
+        ]
         self._consumers = 0
         self._readers: list[StreamReader] = []
+        self._open_shards(range(shards))
 
     @property
     def shards(self) -> int:
-        """How many shards there are, numbered from 0."""
-        return len(self._gates)
+        """How many shards there are or were, numbered from 0 in the order they were opened."""
+        return len(self._shards)
+
+    @property
+    def open_shards(self) -> Sequence[int]:
+        """Those that take records, in the order of their hash keys."""
+        return tuple(self._open)
 
     def shard_of(self, hash_key: int) -> int:
-        """The shard whose range holds the hash key."""
-        shard = hash_key * len(self._firsts) // HASH_KEYS
-        # An uneven split rounds a range's first key down: the one before it then computes to the next shard's number.
-        return shard + (shard + 1 < len(self._firsts) and self._firsts[shard + 1] <= hash_key)
+        """The open shard whose range holds the hash key."""
+        return self._open[bisect_right(self._firsts, hash_key) - 1]
 
     def hash_key_range(self, shard: int) -> tuple[int, int]:
         """A shard's first and last hash key."""
-        last = self._firsts[shard + 1] if shard + 1 < len(self._firsts) else HASH_KEYS
-        return self._firsts[shard], last - 1
+        return self._shards[shard].first, self._shards[shard].last
 
     def attach(self, reader: StreamReader) -> None:
         """Let a reader have every record taken from now on."""
@@ -68,12 +106,34 @@ class KinesisStream:
         Raises:
             ValueError: there are as many as a stream may have.
         """
-        if self._consumers >= self._most_consumers:
+        most = self._quotas.kinesis_consumers
+        if self._consumers >= most:
             raise ValueError(
-                f"a stream has {self._most_consumers} consumers with enhanced fan-out at most "
-                "(LimitExceededException); read it by polling, or raise the quota kinesis_consumers"
+                f"a stream has {most} consumers with enhanced fan-out at most (LimitExceededException); "
+                "read it by polling, or raise the quota kinesis_consumers"
             )
         self._consumers += 1
+
+    def split(self, shard: int) -> tuple[int, int]:
+        """Close a shard and open two for the halves of its range (SplitShard); the numbers of those.
+
+        Raises:
+            ValueError: it is closed already, or a single hash key is all it has.
+        """
+        parent = self._shards[shard]
+        if shard not in self._open:
+            raise ValueError(f"shard {shard} is closed; split one of {list(self._open)}")
+        if parent.first == parent.last:
+            raise ValueError(f"shard {shard} holds the single hash key {parent.first}, which cannot be split")
+        middle = (parent.first + parent.last + 1) // 2
+        left, right = len(self._shards), len(self._shards) + 1
+        self._shards.append(_Shard(parent.first, middle - 1, ShardGate(self._quotas)))
+        self._shards.append(_Shard(middle, parent.last, ShardGate(self._quotas)))
+        at = self._open.index(shard)
+        self._open_shards([*self._open[:at], left, right, *self._open[at + 1 :]])
+        for reader in self._readers:
+            reader.split(shard, (left, right))
+        return left, right
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Take records in, each on its own as PutRecords does; `sizes` count the data and the partition key.
@@ -84,42 +144,103 @@ class KinesisStream:
         Raises:
             ValueError: there are no hash keys, or one lies outside 0 to 2**128 - 1.
         """
-        if offer.hash_keys is None:
-            raise ValueError("an offer to a stream needs hash_keys")
+        if offer.hash_keys is None and offer.key_bits is None:
+            raise ValueError("an offer to a stream needs hash_keys, or their upper halves as key_bits")
         run = Run.of(now, offer)
         refused: dict[int, Refusal] = {}
+        few = len(run) < _MANY
+        taken = self._take_few(run, offer, refused) if few else self._take_many(run, offer, refused)
+        for shard, part in taken:
+            for reader in self._readers:
+                reader.append(shard, part)
+        if offer.user_keys is not None:
+            self._tell_misplaced(dict(zip(offer.ids, offer.user_keys, strict=True)), taken)
+        return refused
+
+    def _take_few(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
+        hash_keys = offer.hash_keys
+        if hash_keys is None:
+            assert offer.key_bits is not None
+            hash_keys = [bits << _HALF_BITS for bits in offer.key_bits.tolist()]
         taken: dict[int, list[int]] = {}
-        for index, hash_key in enumerate(offer.hash_keys):
+        for index, hash_key in enumerate(hash_keys):
             if not 0 <= hash_key < HASH_KEYS:
                 raise ValueError(f"hash key {hash_key} lies outside 0 to 2**128 - 1")
             shard = self.shard_of(hash_key)
             size = run.size(index)
-            if size > self._record_bytes:
+            if size > self._quotas.kinesis_record_bytes:
                 refused[run.ids[index]] = Refusal.TOO_LARGE
-            elif self._gates[shard].admits(run.time(index), size):
+            elif self._shards[shard].gate.admits(run.time(index), size):
                 taken.setdefault(shard, []).append(index)
             else:
                 refused[run.ids[index]] = Refusal.THROUGHPUT_EXCEEDED
-        for shard in sorted(taken):
-            part = run.pick(taken[shard])
+        keyed = Run(run.ids, run.sizes, run.times, [order_key_of(hash_key) for hash_key in hash_keys])
+        return [(shard, keyed.pick(taken[shard])) for shard in sorted(taken)]
+
+    def _take_many(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
+        """The same in bulk: records sorted by shard, and each shard's judged together."""
+        shards, keys = self._placed(offer)
+        ids = _array(run.ids)
+        sizes = np.broadcast_to(np.asarray(run.sizes, np.int64), len(run))
+        times = np.broadcast_to(np.asarray(run.times, np.float64), len(run))
+        # Sorting small numbers is by their digits, and several times as quick.
+        order = np.argsort(shards.astype(np.min_scalar_type(len(self._shards))), kind="stable")
+        if int(sizes.max()) > self._quotas.kinesis_record_bytes:
+            fitting = sizes[order] <= self._quotas.kinesis_record_bytes
+            refused.update(dict.fromkeys(ids[order[~fitting]].tolist(), Refusal.TOO_LARGE))
+            order = order[fitting]
+        taken = []
+        starts = np.flatnonzero(np.diff(shards[order], prepend=-1))
+        for picked in np.split(order, starts[1:]) if len(order) else ():
+            shard = int(shards[picked[0]])
+            admitted = self._shards[shard].gate.admits_each(times[picked], sizes[picked])
+            if not admitted.all():
+                refused.update(dict.fromkeys(ids[picked[~admitted]].tolist(), Refusal.THROUGHPUT_EXCEEDED))
+                picked = picked[admitted]
+            if len(picked):
+                part = Run(
+                    ids[picked].tolist(),
+                    run.sizes if isinstance(run.sizes, int) else sizes[picked].tolist(),
+                    run.times if isinstance(run.times, float | int) else times[picked].tolist(),
+                    # A list of whole numbers to whoever reads it, at the price of an array for those who do not.
+                    cast("Sequence[int]", keys[picked]),
+                )
+                taken.append((shard, part))
+        return taken
+
+    def _placed(self, offer: Offer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """Each record's shard, and what it keeps its order by."""
+        if offer.hash_keys is None:
+            assert offer.key_bits is not None
+            return self._open_array[np.searchsorted(self._edges, offer.key_bits, side="right") - 1], offer.key_bits
+        if min(offer.hash_keys) < 0 or max(offer.hash_keys) >= HASH_KEYS:
+            raise ValueError(
+                f"hash keys from {min(offer.hash_keys)} to {max(offer.hash_keys)}: outside 0 to 2**128 - 1"
+            )
+        shards = np.fromiter(map(self.shard_of, offer.hash_keys), np.int64, len(offer.ids))
+        return shards, np.fromiter(map(order_key_of, offer.hash_keys), np.uint64, len(offer.ids))
+
+    def _open_shards(self, shards: Sequence[int]) -> None:
+        """Let these shards take records, whose ranges follow each other."""
+        self._open = list(shards)
+        self._firsts = [self._shards[shard].first for shard in shards]
+        # The first upper half that lies in a shard, its lower half being 0: the next one, if the range starts between
+        # two. A shard at the very end may have none.
+        edges = [edge for first in self._firsts if (edge := -(-first >> _HALF_BITS)) <= _HALF_MASK]
+        self._edges = np.array(edges, np.uint64)
+        self._open_array = np.array(self._open[: len(edges)], np.int64)
+
+    def _tell_misplaced(self, user_keys: Mapping[int, Sequence[int]], taken: Sequence[tuple[int, Run]]) -> None:
+        counts: dict[int, int] = {}
+        for shard, part in taken:
+            first, last = self.hash_key_range(shard)
+            for record in part.ids:
+                if outside := sum(not first <= key <= last for key in user_keys[record]):
+                    counts[record] = outside
+        if counts:
             for reader in self._readers:
-                reader.append(shard, part)
-        return refused
+                reader.misplace(counts)
 
 
-class _Gate:
-    """One shard's write limits: records and bytes a second, whichever is used up first."""
-
-    def __init__(self, quotas: Quotas) -> None:
-        saved_s = quotas.kinesis_shard_burst_s
-        self._records = TokenBucket(
-            quotas.kinesis_shard_records_per_s, max(1.0, quotas.kinesis_shard_records_per_s * saved_s)
-        )
-        self._bytes = TokenBucket(
-            quotas.kinesis_shard_bytes_per_s,
-            max(float(quotas.kinesis_record_bytes), quotas.kinesis_shard_bytes_per_s * saved_s),
-        )
-
-    def admits(self, at: float, size: int) -> bool:
-        # A record that is refused must cost neither limit anything.
-        return self._bytes.holds(at, size) and self._records.take(at, 1) and self._bytes.take(at, size)
+def _array(ids: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.arange(ids.start, ids.stop, ids.step) if isinstance(ids, range) else np.asarray(ids, np.int64)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
+import numpy as np
+
 from delivery.agenda import Agenda
 from delivery.backlog import Run
 from delivery.backoff import Backoff
@@ -41,6 +43,15 @@ class ShardFeed(Protocol):
 
     def invocation_ended(self, now: float, shard: int) -> None:
         """A lane of this shard has come free."""
+
+    def open(self, shard: int) -> None:
+        """A new shard, numbered next. Nothing of it reaches the mapping before it is released."""
+
+    def release(self, shard: int) -> None:
+        """What came before this shard is done: its records may come."""
+
+    def drained(self, shard: int) -> bool:
+        """Whether it was released, and nothing that it has taken is still to come."""
 
     def next_at(self) -> float:
         """When something reaches the mapping next; infinity if nothing will."""
@@ -117,9 +128,10 @@ class StreamMapping(ABC):
         self._error_wait = Backoff(quotas.kinesis_retry_first_s, quotas.kinesis_retry_max_s, random)
         self._throttle_wait = Backoff(quotas.kinesis_throttle_first_s, quotas.kinesis_throttle_max_s, random)
         self._feed = self._feed_of(stream, random, quotas)
-        self._lanes = [
-            Lane(number, number // parallelization_factor) for number in range(stream.shards * parallelization_factor)
-        ]
+        self._lanes: list[Lane] = []
+        for shard in range(stream.shards):
+            self._open_lanes(shard)
+        self._children: dict[int, Sequence[int]] = {}
         self._turns = Agenda()
         self._throttled: dict[int, None] = {}
         stream.attach(self)
@@ -135,12 +147,25 @@ class StreamMapping(ABC):
     def append(self, shard: int, run: Run) -> None:
         """Learn of records the stream has taken."""
         self._ledger.accept(run)
-        self._feed.append(shard, run)
+        lanes = None if self._factor == 1 or run.keys is None else self._lanes_of(run.keys)
+        self._feed.append(shard, Run(run.ids, run.sizes, run.times, lanes))
+
+    def split(self, shard: int, children: Sequence[int]) -> None:
+        """Follow a shard's split: its children are read once all its own records have ended."""
+        self._children[shard] = children
+        for child in children:
+            self._open_lanes(child)
+            self._feed.open(child)
+        self._let_children_go(shard)
+
+    @abstractmethod
+    def misplace(self, counts: Mapping[int, int]) -> None:
+        """Learn which aggregates hold user records of other shards, and how many."""
 
     def poll(self, now: float) -> list[Invocation]:
         """The invocations to start now; each holds a slot until it is settled."""
         for shard, run in self._feed.due(now):
-            self._ledger.facts.received += len(run)
+            self._received(run)
             self._sort_into_lanes(now, shard, run.weighed(self._event_bytes))
         ready = []
         for number in self._turns.due(now):
@@ -149,6 +174,7 @@ class StreamMapping(ABC):
                 ready.append((lane, batch))
             else:
                 self._throttled.pop(number, None)
+                self._let_children_go(lane.shard)
         slots = self._invoker.acquire_upto(now, len(ready))
         for lane, batch in ready[len(slots) :]:
             self._hold(now, lane, batch)
@@ -172,6 +198,7 @@ class StreamMapping(ABC):
         else:
             self._retry(now, lane, batch, checkpoint)
         self._feed.invocation_ended(now, lane.shard)
+        self._let_children_go(lane.shard)
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
@@ -197,15 +224,39 @@ class StreamMapping(ABC):
         """The facts since the last call."""
         return self._ledger.drain()
 
+    def _received(self, run: Run) -> None:
+        """Records have come from the stream."""
+        self._ledger.facts.received += len(run)
+
+    def _open_lanes(self, shard: int) -> None:
+        self._lanes += [Lane(shard * self._factor + number, shard) for number in range(self._factor)]
+
+    def _let_children_go(self, shard: int) -> None:
+        """Have a split shard's children read if it is drained, so that each key's records keep their order."""
+        if shard not in self._children or not self._feed.drained(shard):
+            return
+        lanes = self._lanes[shard * self._factor : (shard + 1) * self._factor]
+        if any(lane.busy or lane.again or len(lane.waiting) for lane in lanes):
+            return
+        for child in self._children.pop(shard):
+            self._feed.release(child)
+            self._let_children_go(child)
+
+    def _lanes_of(self, keys: Sequence[int]) -> list[int]:
+        """The lane of its shard that each key keeps to."""
+        if isinstance(keys, np.ndarray):
+            lanes: list[int] = (keys % np.uint64(self._factor)).tolist()
+            return lanes
+        return [key % self._factor for key in keys]
+
     def _sort_into_lanes(self, now: float, shard: int, run: Run) -> None:
         first = shard * self._factor
-        if self._factor == 1:
+        if run.keys is None:
             parts = {first: run}
         else:
-            assert run.keys is not None
             indices: dict[int, list[int]] = {}
-            for index, hash_key in enumerate(run.keys):
-                indices.setdefault(first + hash_key % self._factor, []).append(index)
+            for index, sub_lane in enumerate(run.keys):
+                indices.setdefault(first + sub_lane, []).append(index)
             parts = {number: run.pick(picked) for number, picked in indices.items()}
         for number, part in parts.items():
             lane = self._lanes[number]

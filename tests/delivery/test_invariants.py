@@ -130,7 +130,7 @@ def scenarios(draw, kinds=KINDS):
         "kinesis_retention_s": draw(st.sampled_from([100, 86_400])),
         "kinesis_on_demand_shards": draw(st.integers(1, 2)),
         "kinesis_on_demand_split_records_per_s": draw(st.sampled_from([1, 10])),
-        "kinesis_on_demand_split_s": 3,
+        "kinesis_on_demand_split_s": 1,
         "kinesis_on_demand_window_s": 1,
         "kinesis_fan_out_push_bytes": draw(st.sampled_from([150, 256 << 10])),
         "kinesis_read_records": draw(st.sampled_from([7, 10_000])),

@@ -117,6 +117,31 @@ def test_an_idle_mapping_sleeps():
     assert machine.wake_at() == math.inf
 
 
+# Aggregates
+
+
+def test_user_records_that_do_not_belong_to_the_shard_are_dropped_in_silence():
+    """The aggregate is done as if it had been whole: no error, no retry, no destination."""
+    low, high = 0, HASH_KEYS - 1
+    offer = Offer([1, 2], 100, [low, low], user_keys=[[low, high, high, 1], [low]])
+    run = drive(mapping(shards=2), [(0.0, offer)], always(0.1))
+    assert run.facts.done == [1, 2]
+    assert run.facts.dropped == 2
+
+
+def test_they_are_dropped_once_however_often_the_aggregate_is_sent():
+    outcomes = iter([Error(), Error(), Ok()])
+    offer = Offer([1], 100, [0], user_keys=[[HASH_KEYS - 1]])
+    run = drive(mapping(shards=2), [(0.0, offer)], lambda _: (0.1, next(outcomes)))
+    assert run.facts.dropped == 1
+
+
+def test_a_polled_mapping_drops_no_user_record():
+    offer = Offer([1], 100, [0], user_keys=[[HASH_KEYS - 1]])
+    run = drive(mapping(kind=KinesisMapping, shards=2), [(0.0, offer)], always(0.1))
+    assert run.facts.dropped == 0
+
+
 # What follows a push is what follows a read
 
 

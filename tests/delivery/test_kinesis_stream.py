@@ -1,7 +1,8 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream, hash_key_of
@@ -12,9 +13,17 @@ from delivery.quotas import Quotas
 class Reader:
     def __init__(self):
         self.taken = []
+        self.splits = []
+        self.misplaced = {}
 
     def append(self, shard, run):
         self.taken += [(shard, run.ids[i], run.time(i)) for i in range(len(run))]
+
+    def split(self, shard, children):
+        self.splits.append((shard, children))
+
+    def misplace(self, counts):
+        self.misplaced.update(counts)
 
 
 def offer(ids, size=100, hash_keys=None, times=None):
@@ -113,6 +122,84 @@ def test_every_reader_has_every_record():
     assert sorted(record for _, record, _ in readers[0].taken) == list(range(10))
 
 
+def test_a_split_opens_two_shards_for_the_halves_of_the_range():
+    stream, reader = KinesisStream(2, Quotas()), Reader()
+    stream.attach(reader)
+    assert stream.split(0) == (2, 3)
+    assert stream.open_shards == (2, 3, 1)
+    quarter = HASH_KEYS // 4
+    assert stream.hash_key_range(2) == (0, quarter - 1)
+    assert stream.hash_key_range(3) == (quarter, 2 * quarter - 1)
+    stream.offer(0.0, offer(range(4), hash_keys=[0, quarter, 2 * quarter, HASH_KEYS - 1]))
+    assert reader.splits == [(0, (2, 3))]
+    assert reader.taken == [(1, 2, 0.0), (1, 3, 0.0), (2, 0, 0.0), (3, 1, 0.0)]
+
+
+def test_a_closed_shard_is_not_split_again():
+    stream = KinesisStream(1, Quotas())
+    stream.split(0)
+    with pytest.raises(ValueError, match=r"closed; split one of \[1, 2\]"):
+        stream.split(0)
+
+
+def test_an_explicit_hash_key_decides_the_shard():
+    """ExplicitHashKey overrides the partition key's MD5: to the stream, both are a hash key."""
+    stream, reader = KinesisStream(4, Quotas()), Reader()
+    stream.attach(reader)
+    stream.offer(0.0, offer(range(4), hash_keys=[stream.hash_key_range(shard)[0] for shard in (3, 1, 0, 2)]))
+    assert [(shard, record) for shard, record, _ in reader.taken] == [(0, 2), (1, 1), (2, 3), (3, 0)]
+
+
+def test_user_records_outside_their_shard_are_told_to_the_readers():
+    stream, reader = KinesisStream(2, Quotas()), Reader()
+    stream.attach(reader)
+    low, high = 0, HASH_KEYS - 1
+    refused = stream.offer(
+        0.0, Offer([1, 2, 3, 4], [9, 9, 9, 2 << 20], [low] * 4, user_keys=[[low, high, high], [], [low], [high]])
+    )
+    assert refused == {4: Refusal.TOO_LARGE}
+    assert reader.misplaced == {1: 2}
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_records_offered_together_are_taken_and_refused_as_they_are_one_by_one(data):
+    """From some number on an offer is worked off in arrays; nothing may depend on that."""
+    shards, count = data.draw(st.integers(1, 5)), data.draw(st.integers(64, 400))
+    dice = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    quotas = Quotas.with_overrides({"kinesis_shard_records_per_s": data.draw(st.sampled_from([3, 50, 1_000]))})
+    times = np.cumsum(dice.choice(data.draw(st.sampled_from([[0.0], [0.0, 0.001, 0.2]])), count)).tolist()
+    size = data.draw(st.sampled_from([100, None]))
+    sizes = [size or int(drawn) for drawn in dice.choice([10, 200_000, 2 << 20], count)]
+    edges = [key for shard in range(shards) for key in KinesisStream(shards, quotas).hash_key_range(shard)]
+    hash_keys = [edges[index] for index in dice.integers(0, len(edges), count)]
+    together, singly = KinesisStream(shards, quotas), KinesisStream(shards, quotas)
+    readers = Reader(), Reader()
+    together.attach(readers[0])
+    singly.attach(readers[1])
+    if shards > 2:
+        for stream in (together, singly):
+            stream.split(1)
+    if data.draw(st.booleans()):
+        bits = np.array([key >> 64 for key in hash_keys], np.uint64)
+        hash_keys = [int(upper) << 64 for upper in bits]
+        refused = together.offer(0.0, Offer(range(count), size or sizes, times=times, key_bits=bits))
+    else:
+        refused = together.offer(0.0, Offer(range(count), size or sizes, hash_keys, times))
+    expected = {}
+    for index in range(count):
+        expected.update(singly.offer(times[index], Offer([index], sizes[index], [hash_keys[index]])))
+    assert refused == expected
+    assert readers[0].taken == sorted(readers[1].taken)
+
+
+def test_an_offer_in_bulk_with_a_hash_key_out_of_range_is_refused_whole():
+    stream = KinesisStream(1, Quotas())
+    with pytest.raises(ValueError, match="outside"):
+        stream.offer(0.0, offer(range(100), hash_keys=[0] * 99 + [HASH_KEYS]))
+    assert stream.offer(0.0, offer(range(1_000))) == {}
+
+
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
@@ -120,6 +207,7 @@ def test_every_reader_has_every_record():
         (Offer([1], 1, [HASH_KEYS]), "outside"),
         (Offer([1], 1, [-1]), "outside"),
         (Offer([1, 2], 1, [0]), "list of 1"),
+        (Offer([1, 2], 1, key_bits=np.zeros(1, np.uint64)), "list of 1"),
     ],
 )
 def test_an_offer_that_makes_no_sense_is_refused(bad, complaint):
