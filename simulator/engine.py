@@ -30,7 +30,8 @@ class Polled(Protocol):
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen on the way. `concurrency` and `pollers` at the end of each second, from second 0 on.
+    """What was seen on the way. `concurrency` and `pollers` at the end of each second, from second 0 on; until then
+    were met so many throttles and cold starts, `met`.
 
     `gone` tells of each record given up: when (the end of that second), and why; `dead` says whether to a destination.
     """
@@ -44,6 +45,7 @@ class Observed:
     done: int = 0
     concurrency: list[int] = field(default_factory=list)
     pollers: list[int] = field(default_factory=list)
+    met: list[tuple[int, int]] = field(default_factory=list)
     gone: list[tuple[int, float, End, bool]] = field(default_factory=list)
 
     def add(self, at: float, facts: Facts) -> None:
@@ -86,6 +88,7 @@ def drive(
             if pollers is not None:
                 seen.pollers.append(pollers())
             seen.add(next_second, machine.drain())
+            seen.met.append((seen.throttles, seen.cold_starts))
             seen.now = next_second
             tick(seen)
             next_second += 1.0
@@ -101,6 +104,7 @@ def drive(
             seen.peak_concurrency = running
     seen.now = now
     seen.add(min(next_second, until), machine.drain())
+    seen.met.append((seen.throttles, seen.cold_starts))
     if not math.isinf(until) and machine.pending():
         seen.now = until
     return seen

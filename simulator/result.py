@@ -13,7 +13,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second of the series: what was offered and completed in it, and what stood at its end."""
+    """One second of the series: what was offered and completed in it, and what stood at its end.
+
+    `throttles` and `cold_starts` are all those so far.
+    """
 
     t: int
     offered: int
@@ -21,6 +24,8 @@ class Second:
     backlog: int
     concurrency: int
     pollers: int | None
+    throttles: int = 0
+    cold_starts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

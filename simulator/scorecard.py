@@ -6,7 +6,6 @@ never done ranks above all that were, as in the report of a measured run, so tha
 
 import json
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.cost import cost
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from simulator.result import Floats, Result
 
 PERCENTILES: Final = (10, 50, 90, 99)
+SERIES: Final = ("t", "offered", "completed", "backlog", "concurrency", "pollers")
 # As the report's: a percentile needs so many samples beyond it, or says more about one of them than about the system.
 _BEYOND: Final = 10
 
@@ -46,7 +46,7 @@ def scorecard(result: "Result") -> dict[str, Any]:
         "throttles": result.throttles,
         "peak_concurrency": result.peak_concurrency,
         "latency_ms": latency_ms(result),
-        "series": [asdict(second) for second in result.series],
+        "series": [{key: getattr(second, key) for key in SERIES} for second in result.series],
         "cost": _bill(cost(result)),
     }
 

@@ -164,6 +164,8 @@ def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, e
             backlog=int(backlog[second]),
             concurrency=seen.concurrency[second] if second < seconds else 0,
             pollers=(seen.pollers[second] if second < seconds else seen.pollers[-1]) if seen.pollers else None,
+            throttles=seen.met[second][0],
+            cold_starts=seen.met[second][1],
         )
         for second in range(seconds + 1)
     )
