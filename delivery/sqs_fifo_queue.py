@@ -215,7 +215,7 @@ class SqsFifoQueue:
         """Drop every message (PurgeQueue); they count as done."""
         self._advance(now)
         for lease, held in list(self._leases.items()):
-            self.ledger.done(held)
+            self.ledger.done(list(held))
             self._forget(lease)
         for group in self._groups.values():
             self.ledger.done([message.number for message in group.waiting])

@@ -84,11 +84,11 @@ class MappingSettings:
     """How the buffer reaches the function. A setting that a buffer does not have does nothing there.
 
     `batch_size` and `batching_window_s`: SQS and Kinesis. `maximum_concurrency`, `provisioned`,
-    `visibility_timeout_s`, `max_receive_count` (None: no dead-letter queue): SQS. `shards` (None: on demand),
-    `parallelization_factor`, `bisect`, `maximum_record_age_s`: Kinesis. `maximum_retry_attempts`: Kinesis, -1 for no
-    end, and SNS, where AWS takes 2 at the most and a larger number means 2. `maximum_event_age_s`: SNS.
-    `partial_failures` is ReportBatchItemFailures. `on_failure` says whether what is given up goes to a destination
-    (SNS, Kinesis); without one it is lost.
+    `visibility_timeout_s`, `max_receive_count` (None: no dead-letter queue): SQS; `high_throughput`: SQS FIFO.
+    `shards` (None: on demand), `parallelization_factor`, `bisect`, `maximum_record_age_s`: Kinesis.
+    `maximum_retry_attempts`: Kinesis, -1 for no end, and SNS, where AWS takes 2 at the most and a larger number means
+    2. `maximum_event_age_s`: SNS. `partial_failures` is ReportBatchItemFailures. `on_failure` says whether what is
+    given up goes to a destination (SNS, Kinesis); without one it is lost.
     """
 
     batch_size: int = 1
@@ -97,6 +97,7 @@ class MappingSettings:
     provisioned: Provisioned | None = None
     visibility_timeout_s: float = 300.0
     max_receive_count: int | None = 5
+    high_throughput: bool = False
     shards: int | None = 2
     parallelization_factor: int = 1
     bisect: bool = True

@@ -20,7 +20,7 @@ from delivery.quotas import Quotas
 from pipeline import document, workload_file
 from pipeline.document import DocumentError
 from pipeline.workload_file import read_rate
-from simulator.duration import Duration, Fixed, Lognormal
+from simulator.duration import Duration, Fixed, Lognormal, Transit
 from simulator.limits import LIMITS
 from simulator.scenario import (
     BUFFERS,
@@ -39,6 +39,7 @@ from simulator.scenario import (
     Uniform,
     Zipf,
 )
+from simulator.transits import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,9 @@ MOST_RECORDS: Final = 20_000_000
 LONGEST_S: Final = 1_209_600
 
 _LARGEST_BATCH_WITHOUT_WINDOW: Final = 10
+_PUBLISHED: Final = "published"
+_DURATION_KEYS: Final = ("fixed", "p50", "p99")
+_TRANSIT_KEYS: Final = ("base_ms", "spread_ms", "tail_ms", "tail_sigma", "rare", "rare_ms")
 
 
 def find(name_or_file: str) -> Path:
@@ -91,7 +95,7 @@ def _scenario(whole: "Value", path: Path) -> Scenario:
         "function": lambda value: Function(**_fields(value, _FUNCTION)),
         "downstream": lambda value: Downstream(**_fields(value, _DOWNSTREAM)),
         "api": lambda value: value.flag(),
-        "transit_ms": _duration,
+        "transit_ms": lambda value: _transit(value, whole),
         "quotas": _quotas,
     }
     scenario = Scenario(**({"name": path.stem} | _fields(whole, top)))
@@ -150,15 +154,27 @@ def _one_of(value: "Value", kinds: "Mapping[str, Value]") -> "tuple[str, Value]"
 
 
 def _duration(value: "Value") -> Duration:
-    given = value.keys(("fixed", "p50", "p99"))
+    given = value.keys((*_DURATION_KEYS, *_TRANSIT_KEYS))
     if set(given) == {"fixed"}:
         return Fixed(given["fixed"].number())
+    if "base_ms" in given and not set(given) & set(_DURATION_KEYS):
+        rare = _share(given["rare"]) if "rare" in given else 0.0
+        return Transit(**({key: below.number() for key, below in given.items()} | {"rare": rare}))
     if set(given) != {"p50", "p99"}:
         raise value.error("it is neither {fixed: ms} nor {p50: ms, p99: ms}")
     p50, p99 = given["p50"].number(above=True), given["p99"].number(above=True)
     if p99 < p50:
         raise given["p99"].error(f"{p99:g} is less than p50, {p50:g}")
     return Lognormal(p50, p99)
+
+
+def _transit(value: "Value", whole: "Value") -> Duration:
+    """What a record needs to the buffer; `published`: what fits the latencies others have published of it."""
+    if value.has_keys:
+        return _duration(value)
+    value.choice((_PUBLISHED,))
+    named = whole.keys().get("buffer")
+    return PUBLISHED[cast("Buffer", named.choice(BUFFERS)) if named else Scenario().buffer]
 
 
 def _quotas(value: "Value") -> dict[str, float]:
@@ -220,6 +236,7 @@ _MAPPING: "Final[Mapping[str, Reader]]" = {
     "maximum_record_age_s": _or_none(_limited("maximum_record_age_s", whole=False)),
     "maximum_event_age_s": _limited("maximum_event_age_s", whole=False),
     "partial_failures": lambda value: value.flag(),
+    "high_throughput": lambda value: value.flag(),
     "on_failure": lambda value: value.flag(),
 }
 _FUNCTION: "Final[Mapping[str, Reader]]" = {

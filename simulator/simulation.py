@@ -16,7 +16,7 @@ from simulator.scenario import Scenario
 from simulator.world import World, build
 
 _NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
-_STREAM_KEYS = ("kinesis", "kinesis-efo")
+_STREAMS = ("kinesis", "kinesis-efo")
 
 
 def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) -> Result:
@@ -65,15 +65,16 @@ def _offer(scenario: Scenario, in_at: Floats) -> Offer:
         range(len(in_at)),
         scenario.payload_bytes,
         times=None if at_once else arrivals.as_array(in_at),
-        hash_keys=_hash_keys(scenario, keys) if scenario.buffer in _STREAM_KEYS else None,
+        key_bits=_key_bits(scenario, keys) if scenario.buffer in _STREAMS else None,
         groups=keys.tolist() if scenario.buffer == "sqs-fifo" else None,
     )
 
 
-def _hash_keys(scenario: Scenario, keys: npt.NDArray[np.int64]) -> list[int]:
-    """MD5 lays keys anywhere in the 128 bits; drawing the place has the same effect."""
+def _key_bits(scenario: Scenario, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """MD5 lays a key anywhere in the 128 bits; to draw the place has the same effect."""
     places = _dice(scenario, "hash keys").integers(0, 1 << 64, scenario.partition_keys.keys, dtype=np.uint64)
-    return [int(place) << 64 for place in places[keys]]
+    drawn: npt.NDArray[np.uint64] = places[keys]
+    return drawn
 
 
 def _result(

@@ -9,10 +9,13 @@ from delivery.async_invoke import AsyncInvoke
 from delivery.environments import Account, Environments
 from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
+from delivery.kinesis_on_demand_stream import OnDemandStream
 from delivery.kinesis_stream import KinesisStream
 from delivery.protocol import Delivery, Offer, Refusal
 from delivery.quotas import Quotas
 from delivery.sns_topic import SnsTopic
+from delivery.sqs_fifo_mapping import SqsFifoMapping
+from delivery.sqs_fifo_queue import SqsFifoQueue
 from delivery.sqs_mapping import SqsMapping
 from delivery.sqs_provisioned import ProvisionedPollers
 from delivery.sqs_queue import SqsQueue
@@ -72,7 +75,6 @@ def _sqs(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Bui
         visibility_timeout_s=mapping.visibility_timeout_s,
         max_receive_count=mapping.max_receive_count,
     )
-    provisioned = mapping.provisioned
     machine = SqsMapping(
         queue,
         capacity=environments,
@@ -81,22 +83,46 @@ def _sqs(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Bui
         batch_size=mapping.batch_size,
         batching_window_s=mapping.batching_window_s,
         maximum_concurrency=mapping.maximum_concurrency,
-        provisioned=None
-        if provisioned is None
-        else ProvisionedPollers(provisioned.minimum_pollers, provisioned.maximum_pollers),
+        provisioned=_provisioned(scenario),
         report_batch_item_failures=mapping.partial_failures,
         function_timeout_s=scenario.function.timeout_s,
     )
     return machine.offer, machine, machine.pollers
 
 
+def _sqs_fifo(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Built:
+    mapping = scenario.mapping
+    queue = SqsFifoQueue(
+        quotas=quotas,
+        visibility_timeout_s=mapping.visibility_timeout_s,
+        max_receive_count=mapping.max_receive_count,
+        high_throughput=mapping.high_throughput,
+    )
+    machine = SqsFifoMapping(
+        queue,
+        capacity=environments,
+        random=Random(f"{scenario.seed} pollers"),
+        quotas=quotas,
+        batch_size=mapping.batch_size,
+        maximum_concurrency=mapping.maximum_concurrency,
+        provisioned=_provisioned(scenario),
+        report_batch_item_failures=mapping.partial_failures,
+        function_timeout_s=scenario.function.timeout_s,
+    )
+    return machine.offer, machine, machine.pollers
+
+
+def _provisioned(scenario: Scenario) -> ProvisionedPollers | None:
+    pollers = scenario.mapping.provisioned
+    return None if pollers is None else ProvisionedPollers(pollers.minimum_pollers, pollers.maximum_pollers)
+
+
 def _kinesis(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Built:
     mapping = scenario.mapping
+    stream = OnDemandStream(quotas) if mapping.shards is None else KinesisStream(mapping.shards, quotas)
     kind = KinesisFanOutMapping if scenario.buffer == "kinesis-efo" else KinesisMapping
-    if mapping.shards is None:
-        raise ValueError("a stream on demand is not simulated yet; set shards")
     machine = kind(
-        KinesisStream(mapping.shards, quotas),
+        stream,
         capacity=environments,
         random=Random(f"{scenario.seed} shards"),
         quotas=quotas,
@@ -116,6 +142,7 @@ def _kinesis(scenario: Scenario, quotas: Quotas, environments: Environments) -> 
 _BUILDERS: dict[str, Callable[[Scenario, Quotas, Environments], _Built]] = {
     "sns": _sns,
     "sqs": _sqs,
+    "sqs-fifo": _sqs_fifo,
     "kinesis": _kinesis,
     "kinesis-efo": _kinesis,
 }
