@@ -17,7 +17,7 @@ class KinesisMapping(StreamMapping):
     """
 
     def _feed_of(self, stream: KinesisStream, random: Random, quotas: Quotas) -> ShardFeed:
-        return PolledShards(stream.shards, random, quotas)
+        return PolledShards(stream, random, quotas)
 
     def misplace(self, counts: Mapping[int, int]) -> None:
         """Mixed up in a polled shard, user records lose nothing but their order."""

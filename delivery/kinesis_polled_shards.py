@@ -7,6 +7,7 @@ from typing import Final
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run
+from delivery.kinesis_stream import KinesisStream
 from delivery.quotas import Quotas
 
 # Steps of the golden ratio fall evenly into any interval, however many there are.
@@ -16,13 +17,19 @@ GOLDEN: Final = 0.6180339887498949
 class PolledShards:
     """Looks at each shard once a second, at a phase of its own, and reads on at once where there is more.
 
+    Several that poll one stream share its read limits. Looks that find nothing are no events here: as long as five or
+    fewer share a shard they are within its limits, and more than five look less often than once a second.
+
     Args:
-        shards: how many.
+        stream: whose shards they are.
         random: draws each shard's phase.
         quotas: poll interval (Lambda guide, with-kinesis) and read limits (Kinesis API, GetRecords).
     """
 
-    def __init__(self, shards: int, random: Random, quotas: Quotas) -> None:
+    def __init__(self, stream: KinesisStream, random: Random, quotas: Quotas) -> None:
+        self._stream = stream
+        self._number = stream.register_poller()
+        shards = stream.shards
         self._quotas = quotas
         self._phases = [random.random() for _ in range(shards)]
         self._held: set[int] = set()
@@ -71,10 +78,17 @@ class PolledShards:
 
     def _read(self, now: float, shard: int) -> Run | None:
         """One GetRecords: how much it brings decides when the next may come."""
+        limit = self._stream.read_limit(shard) if self._stream.pollers > 1 else None
+        if limit is not None and (again_at := limit.call(now, self._number)) > now:
+            self._reads.set(shard, again_at)
+            return None
         run = self._unread[shard].take(now, self._quotas.kinesis_read_records, self._quotas.kinesis_read_bytes)
         if run is not None:
-            busy_s = run.bytes() / self._quotas.kinesis_shard_read_bytes_per_s
+            size = run.bytes()
+            busy_s = size / self._quotas.kinesis_shard_read_bytes_per_s
             self._readable_at[shard] = now + max(busy_s, 1 / self._quotas.kinesis_shard_reads_per_s)
+            if limit is not None:
+                limit.charge(now, size)
         if self._unread[shard].head_at() <= now:
             self._reads.set(shard, self._readable_at[shard])
         elif len(self._unread[shard]):
@@ -86,6 +100,7 @@ class PolledShards:
         at = self._unread[shard].head_at()
         interval = self._quotas.kinesis_poll_interval_s
         if interval > 0:
+            interval = max(interval, self._stream.pollers / self._quotas.kinesis_shard_reads_per_s)
             phase = self._phases[shard] * interval
             at = max(at, phase + math.ceil((at - phase) / interval) * interval)
         self._reads.set(shard, max(at, self._readable_at[shard]))

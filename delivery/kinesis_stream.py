@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from delivery.backlog import Run
 from delivery.kinesis_gate import ShardGate
+from delivery.kinesis_read_limit import ReadLimit
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
 
@@ -47,11 +48,12 @@ class StreamReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A range of hash keys, `first` and `last` among them, and the limits on what is written there."""
+    """A range of hash keys, `first` and `last` among them, and the limits on what is written and read there."""
 
     first: int
     last: int
     gate: ShardGate
+    reads: ReadLimit
 
 
 class KinesisStream:
@@ -71,10 +73,11 @@ class KinesisStream:
         self._quotas = quotas
         firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
         self._shards = [
-            _Shard(first, following - 1, ShardGate(quotas))
+            _Shard(first, following - 1, ShardGate(quotas), ReadLimit(quotas))
             for first, following in zip(firsts, [*firsts[1:], HASH_KEYS], strict=True)
         ]
         self._consumers = 0
+        self._pollers = 0
         self._readers: list[StreamReader] = []
         self._open_shards(range(shards))
 
@@ -114,6 +117,20 @@ class KinesisStream:
             )
         self._consumers += 1
 
+    @property
+    def pollers(self) -> int:
+        """How many readers share the shards' read limits."""
+        return self._pollers
+
+    def register_poller(self) -> int:
+        """Count in a reader that shares the shards' read limits with others; its number, from 0."""
+        self._pollers += 1
+        return self._pollers - 1
+
+    def read_limit(self, shard: int) -> ReadLimit:
+        """A shard's read limits."""
+        return self._shards[shard].reads
+
     def split(self, shard: int) -> tuple[int, int]:
         """Close a shard and open two for the halves of its range (SplitShard); the numbers of those.
 
@@ -127,8 +144,8 @@ class KinesisStream:
             raise ValueError(f"shard {shard} holds the single hash key {parent.first}, which cannot be split")
         middle = (parent.first + parent.last + 1) // 2
         left, right = len(self._shards), len(self._shards) + 1
-        self._shards.append(_Shard(parent.first, middle - 1, ShardGate(self._quotas)))
-        self._shards.append(_Shard(middle, parent.last, ShardGate(self._quotas)))
+        self._shards.append(_Shard(parent.first, middle - 1, ShardGate(self._quotas), ReadLimit(self._quotas)))
+        self._shards.append(_Shard(middle, parent.last, ShardGate(self._quotas), ReadLimit(self._quotas)))
         at = self._open.index(shard)
         self._open_shards([*self._open[:at], left, right, *self._open[at + 1 :]])
         for reader in self._readers:
