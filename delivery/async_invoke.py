@@ -13,7 +13,19 @@ from delivery.dice import Dice
 from delivery.event_table import EventTable
 from delivery.invoker import Invoker
 from delivery.ledger import Ledger
-from delivery.protocol import Capacity, End, Facts, Invocation, Offer, Ok, Outcome, PartialFailure, Refusal, Throttled
+from delivery.protocol import (
+    Capacity,
+    End,
+    Facts,
+    Invocation,
+    Offer,
+    Ok,
+    Outcome,
+    PartialFailure,
+    Refusal,
+    Slot,
+    Throttled,
+)
 from delivery.quotas import Quotas
 from delivery.token_bucket import TokenBucket
 from delivery.wheel import Wheel
@@ -25,6 +37,7 @@ _SLOT_S = 0.05
 _NONE: Numbers = np.empty(0, np.int64)
 # What the second invocation of a doubled delivery is for: no event of its own.
 _DOUBLE = -1
+_RETURNED = (Ok, PartialFailure)
 
 
 class AsyncInvoke:
@@ -82,6 +95,7 @@ class AsyncInvoke:
         self._throttle_wait = Backoff(
             quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter
         )
+        self._least_wait_s = self._throttle_wait.least_s
         self._jitter = Dice(random)
         self._doubling = Dice(random)
         self._doubled = quotas.async_duplicate_share
@@ -94,6 +108,8 @@ class AsyncInvoke:
         self._unread = _NONE
         # Refused, but how long they sleep is not drawn yet: that is done in bulk, before the first could wake.
         self._refused: list[tuple[float, Numbers]] = []
+        self._refused_arrivals: list[int] = []
+        self._refused_arrivals_at: list[float] = []
         self._draw_at = math.inf
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
@@ -106,35 +122,32 @@ class AsyncInvoke:
 
     def poll(self, now: float) -> list[Invocation]:
         """The invocations to start now; each holds a slot until it is settled."""
-        tried = self._read(now)
-        if not len(tried):
+        woken, arrived = self._read(now)
+        wanted = len(woken) + len(arrived)
+        if not wanted:
             return []
-        slots = self._invoker.acquire_upto(now, len(tried))
-        if len(slots) < len(tried):
-            self._sleep_refused(now, tried[len(slots) :])
-            tried = tried[: len(slots)]
+        slots = self._invoker.acquire_upto(now, wanted)
         if not slots:
+            self._sleep_refused(now, woken, arrived)
             return []
-        start, records = self._invoker.start, self._events.records(tried)
-        invocations = [
-            start(now, slot, number, (record,), attempt=errors + 1)
-            for slot, number, record, errors in zip(
-                slots, tried.tolist(), records, self._events.errors(tried).tolist(), strict=True
-            )
-        ]
-        return invocations + self._double(now, tried) if self._doubled else invocations
+        if len(slots) < wanted:
+            of_woken = min(len(slots), len(woken))
+            of_arrived = len(slots) - of_woken
+            self._sleep_refused(now, woken[of_woken:], arrived[of_arrived:])
+            woken, arrived = woken[:of_woken], arrived[:of_arrived]
+        return self._start(now, slots, woken, arrived)
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
         """Say how an invocation ended. The slot is released."""
         number = self._invoker.settle(now, invocation, outcome)
         if number == _DOUBLE:
             return
-        if isinstance(outcome, Ok | PartialFailure):
+        if isinstance(outcome, _RETURNED):
             # Nothing reads what an asynchronous invocation returns.
             self._ledger.done(invocation.ids)
             self._events.end(number)
         elif isinstance(outcome, Throttled):
-            self._sleep_refused(now, np.array([number]))
+            self._sleep_refused(now, _NONE, range(number, number + 1))
         elif (errors := self._events.add_error(number)) > self._most_retries:
             self._ledger.give_up(invocation.ids, End.RETRIES_EXHAUSTED)
             self._events.end(number)
@@ -170,27 +183,37 @@ class AsyncInvoke:
         """The facts since the last call."""
         return self._ledger.drain()
 
-    def _read(self, now: float) -> Numbers:
+    def _read(self, now: float) -> tuple[Numbers, range]:
         """The events to be tried now: those that wake, then those that arrive. The too old are given up."""
         if self._draw_at <= now:
             self._draw_waits()
-        due = self._asleep.due(now)
-        if arrived := self._events.take_arrived(now):
-            self._ledger.facts.received += len(arrived)
-            fresh = np.arange(arrived.start, arrived.stop)
-            due = np.concatenate((due, fresh)) if len(due) else fresh
+        woken = self._asleep.due(now)
+        arrived = self._events.take_arrived(now)
+        self._ledger.facts.received += len(arrived)
         if self._reads is not None:
-            waiting = np.concatenate((self._unread, due))
+            waiting = np.concatenate((self._unread, woken, np.arange(arrived.start, arrived.stop)))
             read = self._reads.take_upto(now, len(waiting))
-            due, self._unread = waiting[:read], waiting[read:]
-        if not len(due):
-            return due
-        too_old = self._events.arrived_at(due) + self._age_s <= now
-        if too_old.any():
-            self._ledger.give_up(self._events.records(due[too_old]), End.EVENT_AGE)
-            self._events.end_all(due[too_old])
-            due = due[~too_old]
-        return due
+            woken, arrived, self._unread = waiting[:read], range(0), waiting[read:]
+        if len(woken):
+            too_old = self._events.arrived_at(woken) + self._age_s <= now
+            if too_old.any():
+                self._ledger.give_up(self._events.records(woken[too_old]), End.EVENT_AGE)
+                self._events.end_all(woken[too_old])
+                woken = woken[~too_old]
+        return woken, arrived
+
+    def _start(self, now: float, slots: list[Slot], woken: Numbers, arrived: range) -> list[Invocation]:
+        numbers, records, attempts = list(arrived), self._events.records_of(arrived), [1] * len(arrived)
+        if len(woken):
+            numbers = woken.tolist() + numbers
+            records = self._events.records(woken) + records
+            attempts = (self._events.errors(woken) + 1).tolist() + attempts
+        start = self._invoker.start
+        invocations = [
+            start(now, slot, number, (record,), attempt=attempt)
+            for slot, number, record, attempt in zip(slots, numbers, records, attempts, strict=True)
+        ]
+        return invocations + self._double(now, np.array(numbers)) if self._doubled else invocations
 
     def _double(self, now: float, started: Numbers) -> list[Invocation]:
         tries = self._events.throttles(started) + self._events.errors(started)
@@ -203,15 +226,22 @@ class AsyncInvoke:
             self._invoker.start(now, slot, _DOUBLE, (record,), attempt=attempt) for slot, record, attempt in doubles
         ]
 
-    def _sleep_refused(self, now: float, numbers: Numbers) -> None:
-        if not self._refused:
-            self._draw_at = now + self._throttle_wait.least_s
-        self._refused.append((now, numbers))
+    def _sleep_refused(self, now: float, woken: Numbers, arrived: range) -> None:
+        if self._draw_at == math.inf:
+            self._draw_at = now + self._least_wait_s
+        if len(woken):
+            self._refused.append((now, woken))
+        if arrived:
+            self._refused_arrivals.extend(arrived)
+            self._refused_arrivals_at.extend([now] * len(arrived))
 
     def _draw_waits(self) -> None:
-        numbers = np.concatenate([refused for _, refused in self._refused])
-        since = np.repeat([at for at, _ in self._refused], [len(refused) for _, refused in self._refused])
-        self._refused, self._draw_at = [], math.inf
+        numbers = np.concatenate([np.array(self._refused_arrivals, np.int64), *(woken for _, woken in self._refused)])
+        since = np.concatenate(
+            [np.array(self._refused_arrivals_at), *(np.full(len(woken), at) for at, woken in self._refused)]
+        )
+        self._refused, self._refused_arrivals, self._refused_arrivals_at = [], [], []
+        self._draw_at = math.inf
         throttles = self._events.add_throttle(numbers)
         until = since + self._throttle_wait.waits_s(throttles, self._jitter.roll(numbers, throttles))
         self._asleep.put(np.minimum(until, self._events.arrived_at(numbers) + self._age_s), numbers)

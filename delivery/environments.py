@@ -52,7 +52,8 @@ class Account:
 
     def take_upto(self, wanted: int) -> int:
         """Take concurrency out of the pool; says how much there was, `wanted` at most."""
-        taken = max(0, min(wanted, self.pool - self._pool_used))
+        left = self._quotas.account_concurrency - self._reserved - self._pool_used
+        taken = wanted if wanted < left else max(left, 0)
         self._pool_used += taken
         return taken
 

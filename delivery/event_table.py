@@ -10,6 +10,7 @@ from delivery.backlog import Run
 Numbers = npt.NDArray[np.int64]
 
 _FIRST_ROWS = 1_024
+_NONE = range(0)
 
 
 class EventTable:
@@ -63,20 +64,21 @@ class EventTable:
     def take_arrived(self, now: float) -> range:
         """The numbers of those that have arrived since last asked."""
         if self._next_at > now:
-            return range(0)
+            return _NONE
         start, here, stop = self._next, self._next - self._first, self._stop - self._first
         # Mostly one has arrived: look at its neighbour before searching them all.
-        if here + 1 == stop or self._arrived[here + 1] > now:
+        if here + 1 == stop or self._arrived.item(here + 1) > now:
             count = 1
         else:
-            count = int(np.searchsorted(self._arrived[here:stop], now, side="right"))
+            count = int(self._arrived[here:stop].searchsorted(now, side="right"))
         self._next += count
-        self._next_at = float(self._arrived[here + count]) if self._next < self._stop else math.inf
+        self._next_at = self._arrived.item(here + count) if self._next < self._stop else math.inf
         return range(start, start + count)
 
-    def record(self, number: int) -> int:
-        """The id of one event's record."""
-        return int(self._records[number - self._first])
+    def records_of(self, numbers: range) -> list[int]:
+        """The ids of the records of events that were accepted one after the other."""
+        ids: list[int] = self._records[numbers.start - self._first : numbers.stop - self._first].tolist()
+        return ids
 
     def records(self, numbers: Numbers) -> list[int]:
         """The ids of their records."""
