@@ -1,6 +1,7 @@
 """When each of many things is next due."""
 
 import math
+from collections import deque
 from heapq import heappop, heappush
 
 
@@ -8,15 +9,22 @@ class Agenda:
     """Times by key: the last one set for a key counts. Things due at the same time come in the order they were set."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[float, int]] = {}
+        # An entry is (at, order, key); one that its key does not have any more is stale.
+        self._entries: dict[int, tuple[float, int, int]] = {}
+        # Most times are set in their order, for equal waits end in the order they began: those need no heap.
+        self._ascending: deque[tuple[float, int, int]] = deque()
         self._heap: list[tuple[float, int, int]] = []
         self._order = 0
 
     def set(self, key: int, at: float) -> None:
         """Make `key` due at `at` and at no other time."""
         self._order += 1
-        self._entries[key] = (at, self._order)
-        heappush(self._heap, (at, self._order, key))
+        self._entries[key] = entry = (at, self._order, key)
+        ascending = self._ascending
+        if not ascending or at >= ascending[-1][0]:
+            ascending.append(entry)
+        else:
+            heappush(self._heap, entry)
 
     def clear(self, key: int) -> None:
         """Make `key` not due at all."""
@@ -26,16 +34,20 @@ class Agenda:
         """Take out every key due by now, the earliest first."""
         keys = []
         while self.next_at() <= now:
-            _, _, key = heappop(self._heap)
+            if self._heap and (not self._ascending or self._heap[0] < self._ascending[0]):
+                _, _, key = heappop(self._heap)
+            else:
+                _, _, key = self._ascending.popleft()
             del self._entries[key]
             keys.append(key)
         return keys
 
     def next_at(self) -> float:
         """When the next key is due; infinity if none is."""
-        while self._heap:
-            at, order, key = self._heap[0]
-            if self._entries.get(key) == (at, order):
-                return at
-            heappop(self._heap)
-        return math.inf
+        entries, ascending, heap = self._entries, self._ascending, self._heap
+        while ascending and entries.get(ascending[0][2]) is not ascending[0]:
+            ascending.popleft()
+        while heap and entries.get(heap[0][2]) is not heap[0]:
+            heappop(heap)
+        at = ascending[0][0] if ascending else math.inf
+        return heap[0][0] if heap and heap[0][0] < at else at

@@ -158,7 +158,7 @@ class SqsFifoQueue:
         received max_receive_count times is given up instead.
         """
         self._advance(now)
-        if not self._receives.holds(now, 1):
+        if now < self.calls_at():
             return None
         most = min(most, self._receive_messages)
         taken: list[_Message] = []

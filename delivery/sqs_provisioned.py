@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from delivery.quotas import Quotas
 
-# A wait computed as tokens / rate may end a rounding error early; without this much grace it would be asked for again.
+# Sums of waits are a rounding error off: ten receives at ten a second must be let through in one moment.
 _GRACE_S = 1e-6
 
 
@@ -57,11 +57,12 @@ class PollerThroughput:
     def ready_at(self, pollers: int) -> float:
         """When that many pollers may make the next receive; in the past if they may now."""
         call_s = _seconds(1, self._calls_per_s * pollers)
-        return max(self._calls_until - max(self._burst_s - call_s, 0.0), self._bytes_until - self._burst_s)
+        calls_at = self._calls_until - max(self._burst_s - call_s, 0.0)
+        return max(calls_at, self._bytes_until - self._burst_s) - _GRACE_S
 
     def ready(self, now: float, pollers: int) -> bool:
         """Whether that many pollers may make a receive now."""
-        return self.ready_at(pollers) <= now + _GRACE_S
+        return self.ready_at(pollers) <= now
 
     def spend(self, now: float, pollers: int, messages: int, size: int) -> None:
         """Messages of `size` bytes together were received, as many of them in a call as one brings."""

@@ -4,6 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run, joined
@@ -12,7 +13,7 @@ from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Lease:
     """Messages received together and hidden from others until `until`. Its `number` is what a receipt handle names.
 
@@ -30,8 +31,12 @@ class Lease:
         """How often a message of this lease was received, this time counted (ApproximateReceiveCount)."""
         return self.receives.get(message, 1)
 
+    def most_receives(self) -> int:
+        """How often the message received most often was received."""
+        return max(self.receives.values()) if self.receives else 1
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class _Message:
     """A message that is looked at on its own: it was received before, or sent with a delay."""
 
@@ -43,24 +48,53 @@ class _Message:
     visible_at: float = math.inf
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Hidden:
-    """What a lease hides: a run received for the first time, and messages that were received before.
+    """What is hidden together: a run received for the first time or sent with a delay, and messages received before.
 
-    A delay hides its messages the same way, under a number that no receipt names.
+    `lease` is None for a delay: no receipt names it.
     """
 
+    lease: Lease | None
     until: float
-    fresh: Run | None
+    run: Run | None
     messages: dict[int, _Message]
-    delay: bool = False
 
     def __len__(self) -> int:
-        return len(self.messages) + (0 if self.fresh is None else len(self.fresh))
+        return len(self.messages) + (0 if self.run is None else len(self.run.ids))
 
     def ids(self) -> list[int]:
         """Every message in it."""
-        return [*(() if self.fresh is None else self.fresh.ids), *self.messages]
+        return [*(() if self.run is None else self.run.ids), *self.messages]
+
+    def take_out(self, ids: Sequence[int]) -> list[int]:
+        """Take messages out; says which of them were there."""
+        run = self.run
+        fresh = () if run is None else set(run.ids)
+        gone = [n for n in dict.fromkeys(ids) if n in fresh or self.messages.pop(n, None) is not None]
+        if run is not None:
+            out = set(gone)
+            left = [index for index, number in enumerate(run.ids) if number not in out]
+            self.run = run.pick(left) if left else None
+        return gone
+
+    def singled_out(self, number: int) -> dict[int, _Message]:
+        """Its messages as ones of their own, visible again: they no longer share one fate."""
+        visible_at = self.until
+        for message in self.messages.values():
+            message.visible_at = visible_at
+        run = self.run
+        if run is None:
+            return self.messages
+        receives = 0 if self.lease is None else 1
+        fresh = {
+            record: _Message(record, run.size(index), run.time(index), receives, number, visible_at)
+            for index, record in enumerate(run.ids)
+        }
+        return {**fresh, **self.messages} if self.messages else fresh
+
+
+_NEVER_BEFORE: Mapping[int, int] = MappingProxyType({})
 
 
 class SqsQueue:
@@ -106,6 +140,8 @@ class SqsQueue:
         self._in_flight = 0
         self._delayed = 0
         self._number = 0
+        # Before then nothing happens by time alone: most calls need not look.
+        self._quiet_until = math.inf
 
     def offer(self, now: float, offer: Offer, delay_s: float = 0.0) -> Mapping[int, Refusal]:
         """Send messages; they become visible after `delay_s`. Refuses those that are TOO_LARGE."""
@@ -114,13 +150,11 @@ class SqsQueue:
         fitting = fitting.weighed(lambda size: size + self._overhead)
         self.ledger.accept(fitting)
         if delay_s > 0:
-            self._number += 1
-            messages = _messages(fitting, self._number, receives=0)
-            self._hidden[self._number] = _Hidden(now + delay_s, None, messages, delay=True)
-            self._ends.set(self._number, now + delay_s)
-            self._delayed += len(messages)
+            self._hide(_Hidden(None, now + delay_s, fitting, {}))
+            self._delayed += len(fitting)
         else:
             self._fresh.append(fitting)
+            self._quiet_until = min(self._quiet_until, self.expires_at())
         return dict.fromkeys(refused, Refusal.TOO_LARGE)
 
     def receive(
@@ -136,8 +170,13 @@ class SqsQueue:
         None if there is none, the first one is larger, or too many are in flight. A message that was received
         max_receive_count times is given up instead.
         """
-        self._advance(now)
+        if now >= self._quiet_until:
+            self._advance(now)
         most = min(most, self._in_flight_max - self._in_flight)
+        until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
+        if not self._again:
+            run = self._fresh.take(now, most, most_bytes)
+            return None if run is None else self._lease(until, run, {})
         runs: list[Run] = []
         again: dict[int, _Message] = {}
         while most > 0:
@@ -157,8 +196,7 @@ class SqsQueue:
                 break
         if not runs and not again:
             return None
-        timeout_s = self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s
-        return self._lease(now + timeout_s, joined(runs) if runs else None, again)
+        return self._lease(until, joined(runs) if runs else None, again)
 
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many of them were still there.
@@ -168,18 +206,18 @@ class SqsQueue:
         self._advance(now)
         hidden = self._held(lease)
         if hidden is None:
-            gone = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
+            gone: Sequence[int] = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
             for number in gone:
                 del self._again[number]
-        elif len(ids) == len(hidden) and set(ids) == set(hidden.ids()):
-            gone = list(ids)
-            self._reveal(lease)
+        elif hidden.lease is not None and ids is hidden.lease.ids and len(ids) == len(hidden):
+            # All of them, as a batch that succeeded has it: nobody needs to be looked at.
+            gone = ids
+            self._reveal(lease, hidden)
         else:
-            _single_out(lease, hidden)
-            gone = [number for number in ids if hidden.messages.pop(number, None) is not None]
+            gone = hidden.take_out(ids)
             self._in_flight -= len(gone)
             if not hidden:
-                self._reveal(lease)
+                self._reveal(lease, hidden)
         self.ledger.done(gone)
         return len(gone)
 
@@ -191,6 +229,7 @@ class SqsQueue:
             return False
         hidden.until = now + visibility_timeout_s
         self._ends.set(lease, hidden.until)
+        self._quiet_until = min(self._quiet_until, hidden.until)
         return True
 
     def purge(self, now: float) -> None:
@@ -198,7 +237,7 @@ class SqsQueue:
         self._advance(now)
         for lease, hidden in list(self._hidden.items()):
             self.ledger.done(hidden.ids())
-            self._reveal(lease)
+            self._reveal(lease, hidden)
         self.ledger.done(list(self._again))
         self._again.clear()
         if (run := self._fresh.take(math.inf)) is not None:
@@ -255,49 +294,54 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, fresh: Run | None, again: dict[int, _Message]) -> Lease:
+    def _lease(self, until: float, run: Run | None, again: dict[int, _Message]) -> Lease:
+        receives = _NEVER_BEFORE
+        if again:
+            for message in again.values():
+                message.receives += 1
+                message.lease = self._number + 1
+            receives = {number: message.receives for number, message in again.items()}
+        size = sum([message.size for message in again.values()]) + (0 if run is None else run.bytes())
+        ids: Sequence[int] = list(again) if run is None else [*run.ids, *again] if again else run.ids
+        lease = Lease(self._number + 1, ids, size, until, receives)
+        self._hide(_Hidden(lease, until, run, again))
+        self._in_flight += len(ids)
+        self.ledger.facts.received += len(ids)
+        return lease
+
+    def _hide(self, hidden: _Hidden) -> None:
         self._number += 1
-        for message in again.values():
-            message.receives += 1
-            message.lease = self._number
-        hidden = _Hidden(until, fresh, again)
+        until = hidden.until
         self._hidden[self._number] = hidden
         self._ends.set(self._number, until)
-        self._in_flight += len(hidden)
-        self.ledger.facts.received += len(hidden)
-        return Lease(
-            number=self._number,
-            ids=fresh.ids if fresh is not None and not again else hidden.ids(),
-            bytes=sum(message.size for message in again.values()) + (0 if fresh is None else fresh.bytes()),
-            until=until,
-            receives={number: message.receives for number, message in again.items()},
-        )
+        if until < self._quiet_until:
+            self._quiet_until = until
 
     def _held(self, lease: int) -> _Hidden | None:
         """What a receipt's lease still hides; None if it has run out."""
         hidden = self._hidden.get(lease)
-        return None if hidden is None or hidden.delay else hidden
+        return None if hidden is None or hidden.lease is None else hidden
 
     def _advance(self, now: float) -> None:
         """Let time pass: what was hidden long enough comes back, what was kept long enough goes."""
-        for lease in self._ends.due(now):
-            hidden = self._hidden[lease]
-            _single_out(lease, hidden)
-            for message in hidden.messages.values():
-                message.visible_at = hidden.until
-            self._again.update(hidden.messages)
-            self._reveal(lease)
+        if now < self._quiet_until:
+            return
+        for number in self._ends.due(now):
+            hidden = self._hidden[number]
+            self._again.update(hidden.singled_out(number))
+            self._reveal(number, hidden)
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
             old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
             assert old is not None
             self.ledger.expire(old.ids, End.RETENTION)
+        self._quiet_until = min(self._ends.next_at(), self.expires_at())
 
-    def _reveal(self, lease: int) -> None:
-        """End a lease, whatever becomes of its messages."""
-        hidden = self._hidden.pop(lease)
-        self._ends.clear(lease)
-        if hidden.delay:
+    def _reveal(self, number: int, hidden: _Hidden) -> None:
+        """End a lease or a delay, whatever becomes of its messages."""
+        del self._hidden[number]
+        self._ends.clear(number)
+        if hidden.lease is None:
             self._delayed -= len(hidden)
         else:
             self._in_flight -= len(hidden)
@@ -314,17 +358,3 @@ class SqsQueue:
                 return message
             del self._again[message.number]
         return None
-
-
-def _single_out(lease: int, hidden: _Hidden) -> None:
-    """Turn a lease's run into messages of their own, for they no longer share one fate."""
-    if hidden.fresh is not None:
-        run, hidden.fresh = hidden.fresh, None
-        hidden.messages = {**_messages(run, lease, receives=1), **hidden.messages}
-
-
-def _messages(run: Run, lease: int, receives: int) -> dict[int, _Message]:
-    return {
-        number: _Message(number, run.size(index), run.time(index), receives, lease)
-        for index, number in enumerate(run.ids)
-    }

@@ -90,7 +90,8 @@ class Batch:
 
     def receive_count(self) -> int:
         """How often the message received most often was received."""
-        return max((max(lease.receives.values(), default=1) for lease in self.leases), default=1)
+        leases = self.leases
+        return leases[0].most_receives() if len(leases) == 1 else max([lease.most_receives() for lease in leases])
 
 
 class SqsSourceMapping(ABC):
@@ -193,7 +194,8 @@ class SqsSourceMapping(ABC):
             return
         for lease in batch.leases:
             done = [message for message in lease.ids if message not in failed] if failed else lease.ids
-            self._queue.delete(now, lease.number, done)
+            if done:
+                self._queue.delete(now, lease.number, done)
 
     def lease(self, invocation: Invocation, message: int) -> Lease:
         """The lease under which a running invocation holds a message: its receipt, and how often it was received."""
