@@ -229,6 +229,7 @@ _MAPPING: "Final[Mapping[str, Reader]]" = {
     "provisioned": _or_none(_provisioned),
     "visibility_timeout_s": _limited("visibility_timeout_s", whole=False),
     "max_receive_count": _or_none(_limited("max_receive_count")),
+    "high_throughput": lambda value: value.flag(),
     "shards": _or_none(lambda value: value.whole(1)),
     "parallelization_factor": _limited("parallelization_factor"),
     "bisect": lambda value: value.flag(),

@@ -12,6 +12,8 @@ from simulator.cost import cost
 from simulator.prices import AS_OF, PRICES, REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulator.cost import Cost
     from simulator.result import Floats, Result
 
@@ -96,6 +98,7 @@ def _rounded(value: float | None) -> float | None:
     return round(value, 6)
 
 
-def to_json(result: "Result") -> str:
-    """The document as it stands in a file."""
-    return json.dumps(scorecard(result), indent=2, allow_nan=False) + "\n"
+def to_json(results: "Sequence[Result]") -> str:
+    """The document of a result as it stands in a file; of several, a list of them."""
+    documents = [scorecard(result) for result in results]
+    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2, allow_nan=False) + "\n"

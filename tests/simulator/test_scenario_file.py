@@ -9,7 +9,7 @@ from delivery.quotas import Quotas
 from pipeline.document import DocumentError
 from pipeline.workload_file import WORKLOADS, arrival_times
 from simulator import scenario_file
-from simulator.duration import Fixed, Lognormal
+from simulator.duration import Fixed, Lognormal, Transit
 from simulator.limits import LIMITS
 from simulator.scenario import (
     Burst,
@@ -25,6 +25,7 @@ from simulator.scenario import (
     Zipf,
 )
 from simulator.scenario_file import SCENARIOS, find, read
+from simulator.transits import PUBLISHED
 
 # The example of the form's own description: every key an architect is told of.
 WHOLE = """\
@@ -110,6 +111,9 @@ def test_every_field_of_a_scenario_is_a_key(scenario):
         ("partition_keys: {hot: [100, 0.5]}", "partition_keys", Hot(100, 0.5)),
         ("transit_ms: {fixed: 3.5}", "transit_ms", Fixed(3.5)),
         ("transit_ms: {p50: 3, p99: 20}", "transit_ms", Lognormal(3.0, 20.0)),
+        ("transit_ms: {base_ms: 55, rare: 0.1, rare_ms: 9}", "transit_ms", Transit(55.0, rare=0.1, rare_ms=9.0)),
+        ("transit_ms: published", "transit_ms", PUBLISHED["sqs"]),
+        ("buffer: sns\ntransit_ms: published", "transit_ms", PUBLISHED["sns"]),
         ("api: true", "api", True),
         (
             "mapping: {provisioned: {minimum_pollers: 2, maximum_pollers: 20}}",
@@ -149,7 +153,11 @@ def test_the_other_forms_of_a_key_are_read(scenario, line, field, value):
         ("partition_keys: {uniform: 0}", 1, "0 is less than 1"),
         ("partition_keys: {zipf: [5]}", 1, "it has 1 numbers, not two: [keys, s]"),
         ("partition_keys: {hot: [5, 2]}", 1, "partition_keys.hot[1]: 2 is more than 1"),
-        ("transit_ms: 5", 1, "it is a whole number ('5'), not keys and values"),
+        ("transit_ms: 5", 1, "transit_ms: it is a whole number ('5'), not a text"),
+        ("transit_ms: publisht", 1, "'publisht' is none of published"),
+        ("transit_ms: {base_ms: 5, fixed: 3}", 1, "it is neither {fixed: ms} nor"),
+        ("transit_ms: {base_ms: 5, rare: 3}", 1, "transit_ms.rare: 3 is more than 1"),
+        ("function: {per_record_ms: 5}", 1, "function.per_record_ms: it is a whole number ('5'), not keys and values"),
         ("transit_ms: {p50: 5}", 1, "it is neither {fixed: ms} nor {p50: ms, p99: ms}"),
         ("transit_ms: {p50: 5, p99: 4}", 1, "transit_ms.p99: 4 is less than p50, 5"),
         ("function: {error_rate: 1.5}", 1, "function.error_rate: 1.5 is more than 1"),
