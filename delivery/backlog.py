@@ -1,13 +1,17 @@
 """Records that wait in the order they arrive, kept as runs rather than one by one."""
 
 import math
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
+from typing import TypeVar
 
 from delivery.protocol import Offer
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +109,27 @@ def joined(runs: Sequence[Run]) -> Run:
     """Several runs as one, in their order."""
     if len(runs) == 1:
         return runs[0]
-    ids = [record for run in runs for record in run.ids]
-    times = [run.time(index) for run in runs for index in range(len(run))]
-    sizes = [run.size(index) for run in runs for index in range(len(run))]
-    keys = [key for run in runs for key in run.keys or ()]
-    return Run(ids, sizes, times, keys if len(keys) == len(ids) else None)
+    ids = _column([run.ids for run in runs])
+    times = _column([_each(run.times, len(run)) for run in runs])
+    sizes: int | Sequence[int] = runs[0].sizes
+    if not isinstance(sizes, int) or any(run.sizes != sizes for run in runs):
+        sizes = _column([_each(run.sizes, len(run)) for run in runs])
+    keyed = [run.keys for run in runs if run.keys is not None]
+    return Run(ids, sizes, times, _column(keyed) if len(keyed) == len(runs) else None)
+
+
+def _each(values: Number | Sequence[Number], count: int) -> Sequence[Number]:
+    return [values] * count if isinstance(values, (float, int)) else values
+
+
+def _column(parts: Sequence[Sequence[Number]]) -> Sequence[Number]:
+    """Sequences as one: an array if all are arrays, else a list."""
+    if all(isinstance(part, array) for part in parts):
+        column = array(parts[0].typecode, parts[0])  # type: ignore[attr-defined]
+        for part in parts[1:]:
+            column += part  # type: ignore[arg-type]
+        return column
+    return list(chain.from_iterable(parts))
 
 
 class Backlog:
@@ -118,6 +138,7 @@ class Backlog:
     def __init__(self) -> None:
         self._runs: deque[Run] = deque()
         self._head = 0
+        self._head_at = math.inf
         self._count = 0
         self._bytes = 0
 
@@ -140,13 +161,15 @@ class Backlog:
                 raise ValueError(
                     f"records arriving at {run.time(0)} come after some arriving at {self._runs[-1].time(-1)}"
                 )
+            if not self._runs:
+                self._head_at = run.time(0)
             self._runs.append(run)
             self._count += len(run)
             self._bytes += run.bytes()
 
     def head_at(self) -> float:
         """When the first record arrives, or did; infinity if there is none."""
-        return self._runs[0].time(self._head) if self._runs else math.inf
+        return self._head_at
 
     def arrived(self, now: float) -> int:
         """How many records have arrived."""
@@ -163,24 +186,39 @@ class Backlog:
 
         None if there is none such, or the first alone has more bytes.
         """
+        part = self._take_of_first(until, most, most_bytes)
+        if part is None or len(part.ids) == most or not self._runs or self._head_at > until:
+            return part
+        # The first run alone was not enough.
         parts: list[Run] = []
-        while self._runs and most > 0:
-            run = self._runs[0]
-            ready = int(min(most, run.arrived(until, self._head)))
-            count = run.fitting(self._head, ready, most_bytes)
-            if count <= 0:
-                break
-            part = run.part(self._head, self._head + count)
+        while part is not None:
             parts.append(part)
-            self._advance(run, part)
-            most -= count
+            most -= len(part.ids)
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
-        return joined(parts) if parts else None
+            part = self._take_of_first(until, most, most_bytes)
+        return joined(parts)
 
-    def _advance(self, run: Run, part: Run) -> None:
-        self._count -= len(part)
+    def _take_of_first(self, until: float, most: float, most_bytes: float) -> Run | None:
+        if not self._runs or self._head_at > until or most <= 0:
+            return None
+        run, head = self._runs[0], self._head
+        total = len(run.ids)
+        stop = total if most >= total - head else head + int(most)
+        times, sizes = run.times, run.sizes
+        if not isinstance(times, float | int):
+            stop = bisect_right(times, until, head, stop)
+        if not isinstance(sizes, int) or sizes * (stop - head) > most_bytes:
+            stop = head + run.fitting(head, stop - head, most_bytes)
+            if stop <= head:
+                return None
+        part = run.part(head, stop)
+        self._count -= stop - head
         self._bytes -= part.bytes()
-        self._head += len(part)
-        if self._head == len(run):
+        if stop < total:
+            self._head = stop
+            self._head_at = times if isinstance(times, float | int) else times[stop]
+        else:
             self._runs.popleft()
             self._head = 0
+            self._head_at = self._runs[0].time(0) if self._runs else math.inf
+        return part
