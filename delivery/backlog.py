@@ -124,10 +124,11 @@ def _each(values: Number | Sequence[Number], count: int) -> Sequence[Number]:
 
 def _column(parts: Sequence[Sequence[Number]]) -> Sequence[Number]:
     """Sequences as one: an array if all are arrays, else a list."""
-    if all(isinstance(part, array) for part in parts):
-        column = array(parts[0].typecode, parts[0])  # type: ignore[attr-defined]
+    first = parts[0]
+    if isinstance(first, array) and all(isinstance(part, array) for part in parts):
+        column = first[:]
         for part in parts[1:]:
-            column += part  # type: ignore[arg-type]
+            column.extend(part)
         return column
     return list(chain.from_iterable(parts))
 

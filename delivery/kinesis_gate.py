@@ -17,6 +17,7 @@ _SURE: Final = 0.5
 # How many records are summed up at once, and how many are looked at one by one after a limit was met.
 _AT_ONCE: Final = 8_192
 _ONE_BY_ONE: Final = 256
+_COUNTED: Final = np.arange(1.0, _AT_ONCE + 1)
 
 
 class ShardGate:
@@ -55,7 +56,7 @@ class ShardGate:
         self._at = at
         return True
 
-    def admits_each(self, times: Floats, sizes: Whole) -> Mask:
+    def admits_each(self, times: Floats, sizes: int | Whole) -> Mask:
         """Take many records one after the other, their times ascending; says of each whether it was taken.
 
         Exactly as `admits` would for each. Where they stay clear of both limits they are taken by their sums.
@@ -64,31 +65,30 @@ class ShardGate:
         start = 0
         while start < len(times):
             chunk = slice(start, start + _AT_ONCE)
-            sure = self._take_sure(times[chunk], sizes[chunk])
+            sure = self._take_sure(times[chunk], sizes if isinstance(sizes, int) else sizes[chunk])
             start += sure
             if sure < _AT_ONCE:
                 stop = min(start + _ONE_BY_ONE, len(times))
                 for index in range(start, stop):
-                    admitted[index] = self.admits(float(times[index]), int(sizes[index]))
+                    size = sizes if isinstance(sizes, int) else int(sizes[index])
+                    admitted[index] = self.admits(float(times[index]), size)
                 start = stop
         return admitted
 
-    def _take_sure(self, times: Floats, sizes: Whole) -> int:
+    def _take_sure(self, times: Floats, sizes: int | Whole) -> int:
         """Take the records up to the first that could meet a limit; says how many."""
         passed = times - self._at
-        records_used = _used(
-            self._most_records - self._records, np.arange(1.0, len(times) + 1), 1, self._records_per_s * passed
-        )
-        bytes_used = _used(
-            self._most_bytes - self._bytes, np.cumsum(sizes, dtype=np.float64), sizes, self._bytes_per_s * passed
-        )
-        unsure = (records_used > self._most_records + self._records_grace * _SURE) | (
-            bytes_used > self._most_bytes + self._bytes_grace * _SURE
-        )
-        sure = int(unsure.argmax()) if unsure.any() else len(times)
+        counted = _COUNTED[: len(times)]
+        records = _used(self._most_records - self._records, counted, 1, self._records_per_s * passed)
+        size_sums = counted * sizes if isinstance(sizes, int) else np.cumsum(sizes, dtype=np.float64)
+        room = _used(self._most_bytes - self._bytes, size_sums, sizes, self._bytes_per_s * passed)
+        unsure = records > self._most_records + self._records_grace * _SURE
+        unsure |= room > self._most_bytes + self._bytes_grace * _SURE
+        first = int(unsure.argmax())
+        sure = first if unsure[first] else len(times)
         if sure:
-            self._records = self._most_records - float(records_used[sure - 1])
-            self._bytes = self._most_bytes - float(bytes_used[sure - 1])
+            self._records = self._most_records - float(records[sure - 1])
+            self._bytes = self._most_bytes - float(room[sure - 1])
             self._at = float(times[sure - 1])
         return sure
 

@@ -1,10 +1,12 @@
 """A Kinesis stream: which shard a record belongs to, and whether the shard takes it."""
 
 import hashlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from itertools import pairwise
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -197,30 +199,32 @@ class KinesisStream:
     def _take_many(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
         """The same in bulk: records sorted by shard, and each shard's judged together."""
         shards, keys = self._placed(offer)
-        ids = _array(run.ids)
-        sizes = np.broadcast_to(np.asarray(run.sizes, np.int64), len(run))
-        times = np.broadcast_to(np.asarray(run.times, np.float64), len(run))
         # Sorting small numbers is by their digits, and several times as quick.
         order = np.argsort(shards.astype(np.min_scalar_type(len(self._shards))), kind="stable")
-        if int(sizes.max()) > self._quotas.kinesis_record_bytes:
-            fitting = sizes[order] <= self._quotas.kinesis_record_bytes
-            refused.update(dict.fromkeys(ids[order[~fitting]].tolist(), Refusal.TOO_LARGE))
+        sizes = run.sizes if isinstance(run.sizes, int) else np.asarray(run.sizes, np.int64)
+        if np.max(sizes) > self._quotas.kinesis_record_bytes:
+            fitting = np.broadcast_to(sizes, len(run))[order] <= self._quotas.kinesis_record_bytes
+            refused.update(dict.fromkeys(_array(run.ids)[order[~fitting]].tolist(), Refusal.TOO_LARGE))
             order = order[fitting]
+        shards, keys, ids = shards[order], keys[order], _array(run.ids)[order]
+        times = np.broadcast_to(np.asarray(run.times, np.float64), len(run))[order]
+        sizes = sizes if isinstance(sizes, int) else sizes[order]
         taken = []
-        starts = np.flatnonzero(np.diff(shards[order], prepend=-1))
-        for picked in np.split(order, starts[1:]) if len(order) else ():
-            shard = int(shards[picked[0]])
-            admitted = self._shards[shard].gate.admits_each(times[picked], sizes[picked])
+        bounds = [*np.flatnonzero(np.diff(shards, prepend=-1)).tolist(), len(order)]
+        for start, stop in pairwise(bounds):
+            shard = int(shards[start])
+            own: slice | npt.NDArray[np.int64] = slice(start, stop)
+            admitted = self._shards[shard].gate.admits_each(times[own], sizes if isinstance(sizes, int) else sizes[own])
             if not admitted.all():
-                refused.update(dict.fromkeys(ids[picked[~admitted]].tolist(), Refusal.THROUGHPUT_EXCEEDED))
-                picked = picked[admitted]
-            if len(picked):
+                refused.update(dict.fromkeys(ids[own][~admitted].tolist(), Refusal.THROUGHPUT_EXCEEDED))
+                own = start + np.flatnonzero(admitted)
+            if len(ids[own]):
+                # Columns of plain numbers: no objects to be made for those that nobody looks at one by one.
                 part = Run(
-                    ids[picked].tolist(),
-                    run.sizes if isinstance(run.sizes, int) else sizes[picked].tolist(),
-                    run.times if isinstance(run.times, float | int) else times[picked].tolist(),
-                    # A list of whole numbers to whoever reads it, at the price of an array for those who do not.
-                    cast("Sequence[int]", keys[picked]),
+                    array("q", ids[own].tobytes()),
+                    sizes if isinstance(sizes, int) else array("q", sizes[own].tobytes()),
+                    run.times if isinstance(run.times, float | int) else array("d", times[own].tobytes()),
+                    array("Q", keys[own].tobytes()),
                 )
                 taken.append((shard, part))
         return taken

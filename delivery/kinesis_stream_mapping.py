@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
-import numpy as np
-
 from delivery.agenda import Agenda
 from delivery.backlog import Run
 from delivery.backoff import Backoff
@@ -244,9 +242,6 @@ class StreamMapping(ABC):
 
     def _lanes_of(self, keys: Sequence[int]) -> list[int]:
         """The lane of its shard that each key keeps to."""
-        if isinstance(keys, np.ndarray):
-            lanes: list[int] = (keys % np.uint64(self._factor)).tolist()
-            return lanes
         return [key % self._factor for key in keys]
 
     def _sort_into_lanes(self, now: float, shard: int, run: Run) -> None:
