@@ -46,6 +46,7 @@ class End(StrEnum):
     RETENTION = "RetentionExpired"
     TOO_LARGE = "InvokePayloadTooLarge"
     CLIENT_ERROR = "ClientError"
+    DELIVERY_POLICY = "DeliveryRetriesExhausted"
     FUNCTION_ERROR = "FunctionError"
     THROTTLED = "TooManyRequestsException"
 

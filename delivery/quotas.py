@@ -66,6 +66,7 @@ _POLLER_CONFIG = "Lambda API, ProvisionedPollerConfig"
 _SQS = "SQS API, SetQueueAttributes"
 _SQS_MESSAGES = "SQS developer guide, quotas-messages"
 _FIFO = "SQS developer guide, avoid-backlog-with-the-same-message-group-id"
+_SNS_RETRIES = "SNS developer guide, sns-message-delivery-retries"
 _UNPUBLISHED = "unpublished; assumed"
 
 
@@ -176,6 +177,14 @@ class Quotas:
     # SNS
     sns_messages_per_s: float = _real(30_000.0, "messages/s", "SNS quotas, us-east-1", "H", raisable=True)
     sns_message_bytes: int = _whole(256 << 10, "bytes", "SNS API, CreateTopic MaximumMessageSize", "H", raisable=True)
+    # SNS's delivery policy for Lambda: how often and after how long it retries what Lambda fails to accept
+    sns_immediate_retries: int = _whole(3, "retries without a wait", _SNS_RETRIES, "H")
+    sns_early_retries: int = _whole(2, "retries before the back-off", _SNS_RETRIES, "H")
+    sns_backoff_retries: int = _whole(10, "retries of the back-off", _SNS_RETRIES, "H")
+    sns_late_retries: int = _whole(100_000, "retries after the back-off", _SNS_RETRIES, "H")
+    sns_retry_first_s: float = _real(1.0, "s, before each early one and where the back-off starts", _SNS_RETRIES, "H")
+    sns_retry_max_s: float = _real(20.0, "s, where the back-off ends and before each late one", _SNS_RETRIES, "H")
+    sns_retry_jitter: float = _real(0.1, "share of the wait that is random", _UNPUBLISHED, "L")
 
     # Rekognition
     rekognition_detect_labels_per_s: float = _real(50.0, "calls/s, us-east-1", "Rekognition quotas", "H", raisable=True)
