@@ -8,12 +8,14 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from importlib import import_module
 from random import Random
 from typing import Any, Final
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+# Of the lines that a recording consists of.
+FORMAT: Final = 1
 
 _IS: Final = "is"
 _OF: Final = "of"
@@ -26,7 +28,6 @@ class TranscriptError(ValueError):
     """Something that cannot be written down, or that was not written by `plain`."""
 
 
-@cache
 def decisions_of(kind: type) -> tuple[str, ...]:
     """The methods of a machine that belong into a transcript: those that are told the time, and a few that are not.
 

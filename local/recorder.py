@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final, ParamSpec, Protocol, Self, TypeVar, cast
 
-from delivery.transcript import decisions_of, name_of_kind, plain
-
-FORMAT: Final = 1
+from delivery.transcript import FORMAT, decisions_of, name_of_kind, plain
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -67,9 +67,9 @@ class Transit:
     rare_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.base_ms, self.spread_ms, self.tail_ms, self.tail_sigma, self.rare, self.rare_ms) < 0:
-            raise ValueError(f"{self}: none of it may be negative")
-        if self.rare > 1:
+        if min(self.base_ms, self.spread_ms, self.tail_ms, self.tail_sigma, self.rare_ms) < 0:
+            raise ValueError(f"{self}: no time may be negative")
+        if not 0 <= self.rare <= 1:
             raise ValueError(f"a chance of {self.rare}; it must be 0 to 1")
 
     def seconds(self, dice: np.random.Generator, count: int) -> npt.NDArray[np.float64]:

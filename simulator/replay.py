@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import click
 
-from delivery.transcript import Plain, TranscriptError, decisions_of, kind_of_name, plain, revived
+from delivery.transcript import FORMAT, Plain, TranscriptError, decisions_of, kind_of_name, plain, revived
 
-_FORMAT: Final = 1
 _SHOWN: Final = 300
 
 
@@ -44,6 +43,7 @@ def replay(lines: Iterable[str]) -> Replayed:
         TranscriptError: it is no recording, or one of another version.
     """
     machines: dict[str, Any] = {}
+    decisions: dict[str, tuple[str, ...]] = {}
     calls: dict[str, int] = {}
     numbered = enumerate(lines, start=1)
     _check_format(next(numbered, (1, ""))[1])
@@ -58,9 +58,12 @@ def replay(lines: Iterable[str]) -> Replayed:
             if isinstance(event, dict):
                 name = str(event["make"])
                 machines[name] = _made(event, machines)
+                decisions[name] = decisions_of(type(machines[name]))
                 calls[name] = 0
             else:
                 name, call, args, kwargs, recorded = event
+                if call not in decisions[name]:
+                    raise TranscriptError(f"{name} has no {call} that is recorded")
                 answer = _answer(machines, name, call, args, kwargs)
                 calls[name] += 1
         except (KeyError, TypeError, ValueError, TranscriptError) as error:
@@ -99,9 +102,9 @@ def _check_format(line: str) -> None:
         header = json.loads(line)
     except ValueError:
         header = None
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise TranscriptError(
-            f"this is no recording of format {_FORMAT}: its first line is {line[:_SHOWN].strip()!r}; make one with "
+            f"this is no recording of format {FORMAT}: its first line is {line[:_SHOWN].strip()!r}; make one with "
             "`forebay local --record-decisions FILE`"
         )
 
@@ -113,11 +116,8 @@ def _made(event: dict[str, Any], machines: dict[str, Any]) -> Any:
 
 
 def _answer(machines: dict[str, Any], name: str, call: str, args: Plain, kwargs: dict[str, Plain]) -> Plain:
-    machine = machines[name]
-    if call not in decisions_of(type(machine)):
-        raise TranscriptError(f"{name} has no {call} that is recorded")
     given = {key: revived(value, machines) for key, value in kwargs.items()}
-    return plain(getattr(machine, call)(*revived(args, machines), **given), {})
+    return plain(getattr(machines[name], call)(*revived(args, machines), **given), {})
 
 
 def _short(answer: Plain) -> str:

@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.calibration.cell import TOLERANCES
 from simulator.duration import Transit
 
 Floats = npt.NDArray[np.float64]
 
-# What a figure may be off, as a share of it: docs/calibration.md says which buffers keep to it.
-TOLERANCES: Final[Mapping[str, float]] = {"p10": 0.10, "p50": 0.10, "p90": 0.10, "p99": 0.25}
-
+_QUANTILES: Final = ("p10", "p50", "p90", "p99")
 # Of the errors' sum: so high that the worst of them counts almost alone, and yet a sum is smooth, where a search along
 # one parameter after the other would stick at the edges of a maximum.
 _POWER: Final = 6
@@ -78,8 +77,8 @@ def _distance(transit: Transit, plan: Plan, published: Mapping[str, float], poin
 def _quantiles(transit: Transit, wait_ms: tuple[float, float], points: "_Points") -> dict[str, float]:
     least, longest = wait_ms
     taken = transit.of(points.evenly, points.normal, points.chance) + least + (longest - least) * points.wait
-    values = np.quantile(taken, [int(name[1:]) / 100 for name in TOLERANCES], method="inverted_cdf")
-    return dict(zip(TOLERANCES, map(float, values), strict=True))
+    values = np.quantile(taken, [int(name[1:]) / 100 for name in _QUANTILES], method="inverted_cdf")
+    return dict(zip(_QUANTILES, map(float, values), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def _points() -> _Points:
         root = (1 + root) ** (1 / (_SIDES + 1))
     sides = [(0.5 + root ** -(side + 1) * np.arange(1, _POINTS + 1)) % 1 for side in range(_SIDES)]
     inverse = NormalDist().inv_cdf
-    return _Points(sides[0], np.array([inverse(max(value, 1e-9)) for value in sides[1]]), sides[2], sides[3])
+    evenly, normal, chance, wait = (np.asarray(side, np.float64) for side in sides)
+    return _Points(evenly, np.array([inverse(max(value, 1e-9)) for value in normal]), chance, wait)
 
 
 def _rounded(value: float) -> float:

@@ -5,13 +5,13 @@ poll) is theirs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from delivery.quotas import Quotas
-from simulator.calibration.fitting import TOLERANCES, Plan
+from simulator.calibration.cell import Cell, cells
+from simulator.calibration.fitting import Plan
 from simulator.duration import Fixed, Transit
 from simulator.scenario import BUFFERS, Buffer, Function, MappingSettings, Rate, Scenario
 from simulator.simulation import simulate
@@ -34,32 +34,13 @@ PLANS: Final[Mapping[Buffer, Plan]] = {
 }
 
 # Few enough that a record hardly ever meets another one, and enough that P99 rests on hundreds.
-_SENDS: Final = 20_000
+SENDS: Final = 20_000
 _EVERY_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One published figure and the model's, in the same unit."""
-
-    published: float
-    simulated: float
-    tolerance: float
-
-    @property
-    def error(self) -> float:
-        """How far the model is off, as a share of the published figure."""
-        return self.simulated / self.published - 1
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is within its tolerance."""
-        return abs(self.error) <= self.tolerance
 
 
 def scenario(buffer: Buffer) -> Scenario:
     """As it was measured: one record at a time through an idle system to a warm function."""
-    seconds = _SENDS * _EVERY_S
+    seconds = SENDS * _EVERY_S
     return Scenario(
         name=f"idle-{buffer}",
         until_s=seconds + 60,
@@ -71,22 +52,18 @@ def scenario(buffer: Buffer) -> Scenario:
     )
 
 
-def table(published: Mapping[str, Mapping[str, float]]) -> dict[Buffer, dict[str, Cell]]:
+def table(published: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Cell]]:
     """Every published cell with the model's figure, by buffer and quantile."""
     return {
-        buffer: _cells(published[buffer], simulated(buffer, tuple(published[buffer])))
+        buffer: cells(published[buffer], simulated(scenario(buffer), tuple(published[buffer])))
         for buffer in BUFFERS
         if buffer in published
     }
 
 
-def simulated(buffer: Buffer, quantiles: tuple[str, ...]) -> dict[str, float]:
-    """The model's idle latency from send to the handler's start, in ms, by quantile (`p50`)."""
-    result = simulate(scenario(buffer))
+def simulated(asked: Scenario, quantiles: tuple[str, ...]) -> dict[str, float]:
+    """A scenario's latency from send to the handler's start, in ms, by quantile (`p50`)."""
+    result = simulate(asked)
     waited = (result.started_at - result.arrived_at) * 1_000
     found = np.nanquantile(waited, [int(name[1:]) / 100 for name in quantiles])
     return dict(zip(quantiles, map(float, found), strict=True))
-
-
-def _cells(published: Mapping[str, float], found: Mapping[str, float]) -> dict[str, Cell]:
-    return {name: Cell(figure, found[name], TOLERANCES[name]) for name, figure in published.items()}

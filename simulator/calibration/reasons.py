@@ -1,0 +1,50 @@
+"""Why cells of the calibration fail: by group and row, in words. One that fails without a word here is a fault."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+_REASONS: Final[Mapping[tuple[str, str], str]] = {
+    ("trigger_bench", "sqs"): (
+        "X-Ray's span runs from the sending function to the receiver's own segment, in another Region and year: seven "
+        "times the first table for the same trigger, and no transit holds both. For a cautious plan give "
+        "`transit_ms: {p50: 111, p99: 267}`."
+    ),
+    ("trigger_bench", "api-gateway-to-lambda"): "A synchronous call has no buffer, and the simulator no such way.",
+    ("cold_start", "python3.13"): (
+        "Most starts lie closer together than in a lognormal of this P99, and a few are much slower than all others. "
+        "The model's P90 is too long: its cold starts err on the slow side."
+    ),
+    ("cold_start", "python3.14"): "As 3.13, and more so.",
+    ("burst", "burst-warm"): (
+        "No rule of AWS slows a call down because 99 others come with it; what does was measured from outside alone. "
+        "The model starts all 100 at once. Where tens of milliseconds in a warm burst count, do not rely on it."
+    ),
+    (
+        "proxy",
+        "service-proxy",
+    ): "How long API Gateway takes is not modelled: it belongs to the transit, which is given.",
+    ("proxy", "by-lambda"): "As above.",
+}
+
+
+class UnexplainedError(Exception):
+    """A cell fails, and nothing says why. Find out, and write it into `simulator/calibration/reasons.py`."""
+
+
+def reasons(group: str, failing: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
+    """A sentence for each row that fails; `failing` names the columns in which it does, `names` how a row is called.
+
+    Raises:
+        UnexplainedError: there is none for a row.
+    """
+    found = []
+    for row, columns in failing.items():
+        if not (columns := list(columns)):
+            continue
+        if (group, row) not in _REASONS:
+            raise UnexplainedError(
+                f"{row} of {group} fails at {', '.join(columns)}, and nothing says why: find out, and write it into "
+                "simulator/calibration/reasons.py"
+            )
+        found.append(f"{names[row]}: {_REASONS[group, row]}")
+    return found
