@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from delivery.ledger import Ledger
-from delivery.protocol import Capacity, Error, Invocation, Outcome, Slot, Throttled, Timeout
+from delivery.protocol import Capacity, Error, Invocation, Ok, Outcome, Slot, Throttled, Timeout
 
 Work = TypeVar("Work")
 
@@ -62,13 +62,16 @@ class Invoker(Generic[Work]):
         Raises:
             ValueError: it is not running; it was settled before, or belongs to another machine.
         """
-        if invocation.number not in self._running:
+        found = self._running.pop(invocation.number, None)
+        if found is None:
             raise ValueError(f"invocation {invocation.number} is not running: it was settled before, or elsewhere")
-        work, records = self._running.pop(invocation.number)
+        work, records = found
         self._in_flight -= records
-        lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
+        lost = False
+        if not isinstance(outcome, Ok):
+            lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
+            self._ledger.facts.throttled += isinstance(outcome, Throttled)
         self._capacity.release(now, invocation.slot, lost=lost)
-        self._ledger.facts.throttled += isinstance(outcome, Throttled)
         return work
 
     def work_of(self, invocation: Invocation) -> Work:
