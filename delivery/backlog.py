@@ -14,7 +14,8 @@ from delivery.protocol import Offer
 Number = TypeVar("Number", int, float)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: a frozen class takes a multiple of the time to make.
+@dataclass(slots=True)
 class Run:
     """Records in the order of their arrival. What is one number instead of a list holds for all of them.
 

@@ -86,12 +86,16 @@ class SqsMapping(SqsSourceMapping):
             seat = self._random.randrange(seats)
             seated = seat < len(self._gathering)
             batch = self._gathering.pop(seat) if seated else Batch(now)
-            received = self._receive_into(now, batch)
-            if batch.count == 0:
+            room = self._batch_size - batch.count
+            lease = self._queue.receive(now, room, most_bytes=self._event_bytes - batch.bytes)
+            if lease is not None:
+                batch.add(lease)
+                self._spend(now, lease)
+            elif batch.count == 0:
                 # What was visible had been received too often, and is given up.
                 break
             free -= not seated
-            if not received or batch.count == self._batch_size or now >= batch.opened_at + self._window_s:
+            if lease is None or batch.count == self._batch_size or now >= batch.opened_at + self._window_s:
                 if seated:
                     del self._waiting[batch.number]
                     self._turns.clear(batch.number)

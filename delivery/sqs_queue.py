@@ -49,22 +49,22 @@ class _Message:
 
 
 @dataclass(slots=True, eq=False)
-class _Hidden:
-    """What is hidden together: a run received for the first time or sent with a delay, and messages received before.
+class _Hidden(Lease):
+    """A lease with what it still hides: a run received for the first time, and messages that were received before.
 
-    `lease` is None for a delay: no receipt names it.
+    A `delay` hides its messages the same way; no receipt names it.
     """
 
-    lease: Lease | None
-    until: float
     run: Run | None
     messages: dict[int, _Message]
+    delay: bool = False
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many messages it still hides."""
         return len(self.messages) + (0 if self.run is None else len(self.run.ids))
 
-    def ids(self) -> list[int]:
-        """Every message in it."""
+    def left(self) -> list[int]:
+        """The messages it still hides."""
         return [*(() if self.run is None else self.run.ids), *self.messages]
 
     def take_out(self, ids: Sequence[int]) -> list[int]:
@@ -78,17 +78,16 @@ class _Hidden:
             self.run = run.pick(left) if left else None
         return gone
 
-    def singled_out(self, number: int) -> dict[int, _Message]:
+    def singled_out(self) -> dict[int, _Message]:
         """Its messages as ones of their own, visible again: they no longer share one fate."""
-        visible_at = self.until
+        visible_at, run = self.until, self.run
         for message in self.messages.values():
             message.visible_at = visible_at
-        run = self.run
         if run is None:
             return self.messages
-        receives = 0 if self.lease is None else 1
+        receives = 0 if self.delay else 1
         fresh = {
-            record: _Message(record, run.size(index), run.time(index), receives, number, visible_at)
+            record: _Message(record, run.size(index), run.time(index), receives, self.number, visible_at)
             for index, record in enumerate(run.ids)
         }
         return {**fresh, **self.messages} if self.messages else fresh
@@ -150,7 +149,9 @@ class SqsQueue:
         fitting = fitting.weighed(lambda size: size + self._overhead)
         self.ledger.accept(fitting)
         if delay_s > 0:
-            self._hide(_Hidden(None, now + delay_s, fitting, {}))
+            self._hide(
+                _Hidden(self._number + 1, fitting.ids, fitting.bytes(), now + delay_s, {}, fitting, {}, delay=True)
+            )
             self._delayed += len(fitting)
         else:
             self._fresh.append(fitting)
@@ -204,28 +205,28 @@ class SqsQueue:
         A lease that ran out still deletes its messages, unless they were received again since.
         """
         self._advance(now)
-        hidden = self._held(lease)
-        if hidden is None:
+        hidden = self._hidden.get(lease)
+        if hidden is None or hidden.delay:
             gone: Sequence[int] = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
             for number in gone:
                 del self._again[number]
-        elif hidden.lease is not None and ids is hidden.lease.ids and len(ids) == len(hidden):
+        elif ids is hidden.ids and hidden.count() == len(ids):
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
-            self._reveal(lease, hidden)
+            self._reveal(hidden, len(ids))
         else:
             gone = hidden.take_out(ids)
             self._in_flight -= len(gone)
-            if not hidden:
-                self._reveal(lease, hidden)
+            if not hidden.count():
+                self._reveal(hidden, 0)
         self.ledger.done(gone)
         return len(gone)
 
     def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
         """Hide a lease's messages until `now + visibility_timeout_s`; False if the lease has run out or never was."""
         self._advance(now)
-        hidden = self._held(lease)
-        if hidden is None:
+        hidden = self._hidden.get(lease)
+        if hidden is None or hidden.delay:
             return False
         hidden.until = now + visibility_timeout_s
         self._ends.set(lease, hidden.until)
@@ -235,9 +236,9 @@ class SqsQueue:
     def purge(self, now: float) -> None:
         """Drop every message (PurgeQueue); they count as done."""
         self._advance(now)
-        for lease, hidden in list(self._hidden.items()):
-            self.ledger.done(hidden.ids())
-            self._reveal(lease, hidden)
+        for hidden in list(self._hidden.values()):
+            self.ledger.done(hidden.left())
+            self._reveal(hidden, hidden.count())
         self.ledger.done(list(self._again))
         self._again.clear()
         if (run := self._fresh.take(math.inf)) is not None:
@@ -254,8 +255,9 @@ class SqsQueue:
 
     def has_visible(self, now: float) -> bool:
         """Whether any could."""
-        self._advance(now)
-        return bool(self._again) or self._fresh.head_at() <= now
+        if now >= self._quiet_until:
+            self._advance(now)
+        return self._fresh.head_at() <= now or bool(self._again)
 
     def delayed(self, now: float) -> int:
         """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
@@ -275,8 +277,10 @@ class SqsQueue:
         """When a receive could next bring something, if nothing is done before; infinity if never."""
         if self._in_flight >= self._in_flight_max:
             return self._ends.next_at()
-        again_at = next(iter(self._again.values())).visible_at if self._again else math.inf
-        return min(again_at, self._fresh.head_at(), self._ends.next_at())
+        at = self._fresh.head_at()
+        if self._again:
+            at = min(at, next(iter(self._again.values())).visible_at)
+        return at if at <= self._quiet_until else min(at, self._ends.next_at())
 
     def calls_at(self) -> float:
         """When a ReceiveMessage is next answered: a standard queue answers as many as there are."""
@@ -295,32 +299,30 @@ class SqsQueue:
         return self.ledger.drain()
 
     def _lease(self, until: float, run: Run | None, again: dict[int, _Message]) -> Lease:
-        receives = _NEVER_BEFORE
+        number = self._number + 1
         if again:
             for message in again.values():
                 message.receives += 1
-                message.lease = self._number + 1
-            receives = {number: message.receives for number, message in again.items()}
-        size = sum([message.size for message in again.values()]) + (0 if run is None else run.bytes())
-        ids: Sequence[int] = list(again) if run is None else [*run.ids, *again] if again else run.ids
-        lease = Lease(self._number + 1, ids, size, until, receives)
-        self._hide(_Hidden(lease, until, run, again))
-        self._in_flight += len(ids)
-        self.ledger.facts.received += len(ids)
-        return lease
+                message.lease = number
+            fresh_ids: Sequence[int] = () if run is None else run.ids
+            size = sum([message.size for message in again.values()]) + (0 if run is None else run.bytes())
+            receives = {record: message.receives for record, message in again.items()}
+            hidden = _Hidden(number, [*fresh_ids, *again], size, until, receives, run, again)
+        else:
+            assert run is not None
+            hidden = _Hidden(number, run.ids, run.bytes(), until, _NEVER_BEFORE, run, again)
+        self._hide(hidden)
+        count = len(hidden.ids)
+        self._in_flight += count
+        self.ledger.facts.received += count
+        return hidden
 
     def _hide(self, hidden: _Hidden) -> None:
-        self._number += 1
-        until = hidden.until
-        self._hidden[self._number] = hidden
-        self._ends.set(self._number, until)
-        if until < self._quiet_until:
-            self._quiet_until = until
-
-    def _held(self, lease: int) -> _Hidden | None:
-        """What a receipt's lease still hides; None if it has run out."""
-        hidden = self._hidden.get(lease)
-        return None if hidden is None or hidden.lease is None else hidden
+        self._number = number = hidden.number
+        self._hidden[number] = hidden
+        self._ends.set(number, hidden.until)
+        if hidden.until < self._quiet_until:
+            self._quiet_until = hidden.until
 
     def _advance(self, now: float) -> None:
         """Let time pass: what was hidden long enough comes back, what was kept long enough goes."""
@@ -328,8 +330,8 @@ class SqsQueue:
             return
         for number in self._ends.due(now):
             hidden = self._hidden[number]
-            self._again.update(hidden.singled_out(number))
-            self._reveal(number, hidden)
+            self._again.update(hidden.singled_out())
+            self._reveal(hidden, hidden.count())
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
             old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
@@ -337,14 +339,14 @@ class SqsQueue:
             self.ledger.expire(old.ids, End.RETENTION)
         self._quiet_until = min(self._ends.next_at(), self.expires_at())
 
-    def _reveal(self, number: int, hidden: _Hidden) -> None:
-        """End a lease or a delay, whatever becomes of its messages."""
-        del self._hidden[number]
-        self._ends.clear(number)
-        if hidden.lease is None:
-            self._delayed -= len(hidden)
+    def _reveal(self, hidden: _Hidden, count: int) -> None:
+        """End a lease or a delay, whatever becomes of the messages still in it."""
+        del self._hidden[hidden.number]
+        self._ends.clear(hidden.number)
+        if hidden.delay:
+            self._delayed -= count
         else:
-            self._in_flight -= len(hidden)
+            self._in_flight -= count
 
     def _first_again(self, now: float) -> _Message | None:
         """The first message that was visible before, once those that are not to be received again are out."""

@@ -57,6 +57,9 @@ class Queue(Protocol):
         """What happened since the last call."""
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 @dataclass(slots=True, eq=False)
 class Batch:
     """What one poller holds: the leases of its receives. It is gathering, running, or throttled and waiting."""
@@ -191,11 +194,13 @@ class SqsSourceMapping(ABC):
         if failed is None:
             # Its messages come back by themselves, when their visibility timeout is over.
             self._pollers.fail(now)
-            return
-        for lease in batch.leases:
-            done = [message for message in lease.ids if message not in failed] if failed else lease.ids
-            if done:
-                self._queue.delete(now, lease.number, done)
+        elif not failed:
+            for lease in batch.leases:
+                self._queue.delete(now, lease.number, lease.ids)
+        else:
+            for lease in batch.leases:
+                if done := [message for message in lease.ids if message not in failed]:
+                    self._queue.delete(now, lease.number, done)
 
     def lease(self, invocation: Invocation, message: int) -> Lease:
         """The lease under which a running invocation holds a message: its receipt, and how often it was received."""
@@ -207,7 +212,13 @@ class SqsSourceMapping(ABC):
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        at = min(self._turns.next_at(), self._pollers.grows_at(), self._queue.expires_at())
+        at = min(self._pollers.grows_at(), self._queue.expires_at())
+        if self._waiting:
+            at = min(at, self._turns.next_at())
+        if self._throughput is not None and self._pollers.saturated:
+            # They are no longer held up from then on, even if the queue gives nothing.
+            ready_at = self._throughput.ready_at(self._pollers.pollers)
+            at = min(at, ready_at) if ready_at > self._polled_at else at
         visible_at = self._queue.visible_at()
         if visible_at > self._polled_at:
             # Also while all are busy: growth counts from the moment a message has to wait.
@@ -254,11 +265,18 @@ class SqsSourceMapping(ABC):
     def _receive_at_once(self, now: float, ready: list[Batch]) -> None:
         """A batch for each free poller: what one receive brings."""
         free = self._pollers.count(now) - self._invoker.running - len(self._waiting) - len(ready)
-        while free > 0 and self._throughput_left(now):
-            batch = Batch(now)
-            if not self._receive_into(now, batch):
+        throughput, receive, size, most_bytes = (
+            self._throughput,
+            self._queue.receive,
+            self._batch_size,
+            self._event_bytes,
+        )
+        while free > 0 and (throughput is None or self._throughput_left(now)):
+            lease = receive(now, size, most_bytes=most_bytes)
+            if lease is None:
                 break
-            ready.append(batch)
+            self._spend(now, lease)
+            ready.append(Batch(now, [lease], len(lease.ids), lease.bytes))
             free -= 1
 
     def _may_receive_at(self) -> float:
@@ -271,15 +289,9 @@ class SqsSourceMapping(ABC):
         """Whether the pollers' own rates let them receive now."""
         return self._throughput is None or self._throughput.ready(now, self._pollers.pollers)
 
-    def _receive_into(self, now: float, batch: Batch) -> bool:
-        """Receive what there is room for in a batch; whether that was anything."""
-        lease = self._queue.receive(now, self._batch_size - batch.count, most_bytes=self._event_bytes - batch.bytes)
-        if lease is None:
-            return False
-        batch.add(lease)
+    def _spend(self, now: float, lease: Lease) -> None:
         if self._throughput is not None:
             self._throughput.spend(now, self._pollers.pollers, len(lease.ids), lease.bytes)
-        return True
 
     def _whose_turn_has_come(self, now: float) -> list[Batch]:
         """Batches that have gathered long enough, and throttled ones to try again."""
@@ -301,7 +313,7 @@ class SqsSourceMapping(ABC):
     def _failed(self, batch: Batch, outcome: Outcome) -> frozenset[int] | None:
         """The messages that are to come back; None if the invocation as a whole failed."""
         if isinstance(outcome, Ok) or (isinstance(outcome, PartialFailure) and not self._partial):
-            return frozenset()
+            return _NONE
         if isinstance(outcome, PartialFailure) and outcome.failed <= set(batch.ids()):
             return outcome.failed
         return None
