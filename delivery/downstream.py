@@ -117,6 +117,7 @@ class Downstream:
         self._poisoned: Flags = np.zeros((0, _FIRST_RECORDS), np.bool_)
         self._answered: Floats = np.zeros((0, _FIRST_RECORDS))
         self._free: list[int] = []
+        self._with_poison: set[int] = set()
         self._grow(_FIRST_SLOTS, _FIRST_RECORDS)
 
     @property
@@ -139,6 +140,7 @@ class Downstream:
         slot = self._free.pop()
         if poisoned is not None:
             self._poisoned[slot, :records] = poisoned
+            self._with_poison.add(slot)
         _begin(
             slot, now, records, deadline, self._settings, self._state, self._batches, self._strands, self._calls,
             self._answered,
@@ -166,9 +168,15 @@ class Downstream:
         """When each record of a batch that ended had its answer, NaN where it had none. Until the slot is freed."""
         return self._answered[slot, :records]
 
+    def first_answered_at(self, slot: int) -> float:
+        """`answered_at` of the first record alone."""
+        return float(self._answered[slot, 0])
+
     def free(self, slot: int) -> None:
         """Let go of a batch that ended."""
-        self._poisoned[slot] = False
+        if slot in self._with_poison:
+            self._with_poison.remove(slot)
+            self._poisoned[slot] = False
         self._free.append(slot)
 
     def _draw(self) -> None:

@@ -1,5 +1,6 @@
 """The function on the virtual clock: how long an invocation takes, what becomes of its records, and when."""
 
+import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,13 +56,16 @@ class Handler(Protocol):
         """Calls to the downstream so far, and how many of them were throttled."""
 
 
-def handler_of(scenario: Scenario, records: int, dice: np.random.Generator) -> Handler:
-    """The scenario's function, for records numbered from 0. One that needs no random number is reckoned, not played."""
+def handler_of(scenario: Scenario, records: int, groups: Sequence[int] | None, dice: np.random.Generator) -> Handler:
+    """The scenario's function, for records numbered from 0 and, of a FIFO queue, the group of each.
+
+    One whose records all take as long and never fail is reckoned, not played.
+    """
     function, downstream = scenario.function, scenario.downstream
     plain = downstream.rate_per_s is None and function.error_rate == 0 and function.poison_rate == 0
     if plain and isinstance(function.per_record_ms, Fixed):
         return _Steady(function, function.per_record_ms.mean_s, dice)
-    return _Calling(scenario, records, dice)
+    return _Calling(scenario, records, groups, dice)
 
 
 class _Steady:
@@ -125,7 +129,9 @@ class _Steady:
 class _Calling:
     """Records take random times, fail, or wait for a downstream's quota."""
 
-    def __init__(self, scenario: Scenario, records: int, dice: np.random.Generator) -> None:
+    def __init__(
+        self, scenario: Scenario, records: int, groups: Sequence[int] | None, dice: np.random.Generator
+    ) -> None:
         function, downstream = scenario.function, scenario.downstream
         rate = downstream.rate_per_s or _UNLIMITED
         times = function.per_record_ms
@@ -134,6 +140,7 @@ class _Calling:
         self._records = array("q")
         self._began_at = array("d")
         self._stored_at = array("d")
+        self._groups = groups
         self._timeout_s = function.timeout_s
         # A function whose response nobody reads can only fail as a whole.
         self._partial = scenario.mapping.partial_failures and scenario.buffer != "sns"
@@ -175,25 +182,47 @@ class _Calling:
 
     def advance(self, until: float) -> tuple[float, list[Ended]]:
         at, slots = self._downstream.advance(until)
-        return at, [self._end(at, slot, stopped=bool(stopped)) for slot, stopped in slots]
+        return at, [self._end(at, slot, stopped) for slot, stopped in slots] if slots else []
 
-    def _end(self, at: float, slot: int, *, stopped: bool) -> Ended:
+    def _end(self, at: float, slot: int, stopped: int) -> Ended:
         invocation, started, began = self._running.pop(slot)
         ids = invocation.ids
-        answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
-        self._downstream.free(slot)
         self.invocations += 1
         self.busy_s += at - started
-        self._records.extend(ids)
-        self._began_at.extend([began] * len(answered))
-        self._stored_at.extend(answered)
-        # Only a NaN differs from itself.
-        failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
+        # Only a NaN differs from itself: such a record had no answer.
+        if len(ids) == 1:
+            answer = self._downstream.first_answered_at(slot)
+            self._records.append(ids[0])
+            self._began_at.append(began)
+            self._stored_at.append(answer)
+            failed: Sequence[int] = ids if answer != answer else ()
+        else:
+            answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
+            failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
+            if failed and self._groups is not None:
+                failed = self._behind(ids, answered)
+            self._records.extend(ids)
+            self._began_at.extend([began] * len(answered))
+            self._stored_at.extend(answered)
+        self._downstream.free(slot)
         if stopped:
             return invocation, _TIMEOUT
         if not failed:
             return invocation, _OK
         return invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
+
+    def _behind(self, ids: Sequence[int], answered: list[float]) -> list[int]:
+        """A FIFO handler stops at the first failure of a group and names what is behind it, too."""
+        assert self._groups is not None
+        stopped: set[int] = set()
+        failed: list[int] = []
+        for place, record in enumerate(ids):
+            group = self._groups[record]
+            if group in stopped or answered[place] != answered[place]:
+                stopped.add(group)
+                failed.append(record)
+                answered[place] = math.nan
+        return failed
 
     def processed(self) -> Processed:
         stored_at = np.frombuffer(self._stored_at, np.float64)

@@ -120,7 +120,7 @@ class Function:
     reserved_concurrency: int | None = None
     timeout_s: float = 60.0
     cold_start_ms: Duration = Lognormal(300, 900)
-    per_record_ms: Duration = Fixed(50)
+    per_record_ms: Fixed | Lognormal = Fixed(50)
     in_batch_concurrency: int = 1
     error_rate: float = 0.0
     poison_rate: float = 0.0

@@ -32,8 +32,9 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     sent_at = arrivals.times(scenario.arrivals, _dice(scenario, "arrivals"))
     order, in_at = _in_transit(scenario, sent_at)
     records = len(sent_at)
-    refused = world.offer(0.0, _offer(scenario, in_at)) if records else {}
-    handler = handler_of(scenario, records, _dice(scenario, "function"))
+    offer = _offer(scenario, in_at)
+    refused = world.offer(0.0, offer) if records else {}
+    handler = handler_of(scenario, records, offer.groups, _dice(scenario, "function"))
     accepted = records - len(refused)
 
     def tick(seen: Observed) -> None:
@@ -60,7 +61,7 @@ def _in_transit(scenario: Scenario, sent_at: Floats) -> tuple[npt.NDArray[np.int
 
 def _offer(scenario: Scenario, in_at: Floats) -> Offer:
     keys = arrivals.keys(scenario.partition_keys, len(in_at), _dice(scenario, "keys"))
-    at_once = bool(in_at[0] == in_at[-1] == 0.0)
+    at_once = not in_at.any()
     return Offer(
         range(len(in_at)),
         scenario.payload_bytes,

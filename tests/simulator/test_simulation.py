@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.quotas import UnknownQuotaError
+from simulator import arrivals, simulation
 from simulator.duration import Fixed, Lognormal
 from simulator.scenario import (
     BUFFERS,
@@ -125,6 +126,20 @@ def test_a_poisoned_record_is_dead_lettered_and_the_others_are_not():
         assert 5 < result.dead_lettered < 80
         assert result.completed + result.dead_lettered == result.offered == 3_000
         assert sum(result.given_up_because.values()) == result.dead_lettered
+
+
+def test_a_fifo_group_stops_at_its_first_failure_and_no_other_does():
+    """What is behind a failed message of its group is handed back unprocessed, and order is kept."""
+    function = Function(per_record_ms=Fixed(1), error_rate=0.2)
+    mapping = MappingSettings(batch_size=10, visibility_timeout_s=60, max_receive_count=None)
+    scenario = Scenario(
+        buffer="sqs-fifo", arrivals=steady(50, 20), mapping=mapping, function=function, partition_keys=Uniform(3)
+    )
+    result = simulate(replace(scenario, until_s=1e6))
+    groups = arrivals.keys(scenario.partition_keys, 1_000, simulation._dice(scenario, "keys"))
+    assert (result.completed, result.duplicates) == (1_000, 0)
+    for group in range(3):
+        assert (np.diff(result.stored_at[groups == group]) > 0).all()
 
 
 def test_without_a_destination_what_is_given_up_is_gone():
