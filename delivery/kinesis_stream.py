@@ -31,7 +31,10 @@ def hash_key_of(partition_key: str) -> int:
 
 
 def order_key_of(hash_key: int) -> int:
-    """What a record keeps its order by: its hash key in 64 bits, `Offer.key_bits` if the lower half is 0."""
+    """What a record keeps its order by: its hash key in 64 bits. A key of 64 bits stays what it is.
+
+    So it is `Offer.key_bits`, where the lower half of the hash key is 0.
+    """
     return (hash_key >> _HALF_BITS) ^ (hash_key & _HALF_MASK)
 
 
@@ -39,7 +42,7 @@ class StreamReader(Protocol):
     """Whoever is told of the records a stream has taken: an event source mapping."""
 
     def append(self, shard: int, run: Run) -> None:
-        """Records that this shard took, in their order; their keys are `order_key_of` their hash keys."""
+        """Records that this shard took, in their order; their keys are hash keys, or `order_key_of` those."""
 
     def split(self, shard: int, children: Sequence[int]) -> None:
         """This shard takes no more; what would have gone to it goes to new ones, and is to be read after it."""
@@ -73,6 +76,7 @@ class KinesisStream:
         if shards < 1:
             raise ValueError(f"a stream of {shards} shards; it needs at least 1")
         self._quotas = quotas
+        self._record_bytes = quotas.kinesis_record_bytes
         firsts = [shard * HASH_KEYS // shards for shard in range(shards)]
         self._shards = [
             _Shard(first, following - 1, ShardGate(quotas), ReadLimit(quotas))
@@ -177,24 +181,24 @@ class KinesisStream:
         return refused
 
     def _take_few(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
-        hash_keys = offer.hash_keys
+        hash_keys = run.keys
         if hash_keys is None:
             assert offer.key_bits is not None
             hash_keys = [bits << _HALF_BITS for bits in offer.key_bits.tolist()]
+            run = Run(run.ids, run.sizes, run.times, hash_keys)
         taken: dict[int, list[int]] = {}
         for index, hash_key in enumerate(hash_keys):
             if not 0 <= hash_key < HASH_KEYS:
                 raise ValueError(f"hash key {hash_key} lies outside 0 to 2**128 - 1")
             shard = self.shard_of(hash_key)
             size = run.size(index)
-            if size > self._quotas.kinesis_record_bytes:
+            if size > self._record_bytes:
                 refused[run.ids[index]] = Refusal.TOO_LARGE
             elif self._shards[shard].gate.admits(run.time(index), size):
                 taken.setdefault(shard, []).append(index)
             else:
                 refused[run.ids[index]] = Refusal.THROUGHPUT_EXCEEDED
-        keyed = Run(run.ids, run.sizes, run.times, [order_key_of(hash_key) for hash_key in hash_keys])
-        return [(shard, keyed.pick(taken[shard])) for shard in sorted(taken)]
+        return [(shard, run.pick(picked)) for shard, picked in sorted(taken.items())]
 
     def _take_many(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
         """The same in bulk: records sorted by shard, and each shard's judged together."""
@@ -202,8 +206,8 @@ class KinesisStream:
         # Sorting small numbers is by their digits, and several times as quick.
         order = np.argsort(shards.astype(np.min_scalar_type(len(self._shards))), kind="stable")
         sizes = run.sizes if isinstance(run.sizes, int) else np.asarray(run.sizes, np.int64)
-        if np.max(sizes) > self._quotas.kinesis_record_bytes:
-            fitting = np.broadcast_to(sizes, len(run))[order] <= self._quotas.kinesis_record_bytes
+        if np.max(sizes) > self._record_bytes:
+            fitting = np.broadcast_to(sizes, len(run))[order] <= self._record_bytes
             refused.update(dict.fromkeys(_array(run.ids)[order[~fitting]].tolist(), Refusal.TOO_LARGE))
             order = order[fitting]
         shards, keys, ids = shards[order], keys[order], _array(run.ids)[order]
@@ -230,7 +234,7 @@ class KinesisStream:
         return taken
 
     def _placed(self, offer: Offer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        """Each record's shard, and what it keeps its order by."""
+        """Each record's shard, and its order key."""
         if offer.hash_keys is None:
             assert offer.key_bits is not None
             return self._open_array[np.searchsorted(self._edges, offer.key_bits, side="right") - 1], offer.key_bits

@@ -12,7 +12,7 @@ from delivery.backlog import Run
 from delivery.backoff import Backoff
 from delivery.invoker import Invoker
 from delivery.kinesis_lane import Batch, Lane, RetryPolicy
-from delivery.kinesis_stream import KinesisStream
+from delivery.kinesis_stream import KinesisStream, order_key_of
 from delivery.ledger import Ledger
 from delivery.protocol import (
     Capacity,
@@ -145,8 +145,11 @@ class StreamMapping(ABC):
     def append(self, shard: int, run: Run) -> None:
         """Learn of records the stream has taken."""
         self._ledger.accept(run)
-        lanes = None if self._factor == 1 or run.keys is None else self._lanes_of(run.keys)
-        self._feed.append(shard, Run(run.ids, run.sizes, run.times, lanes))
+        if self._factor > 1:
+            assert run.keys is not None
+            lanes = [order_key_of(key) % self._factor for key in run.keys]
+            run = Run(run.ids, run.sizes, run.times, lanes)
+        self._feed.append(shard, run)
 
     def split(self, shard: int, children: Sequence[int]) -> None:
         """Follow a shard's split: its children are read once all its own records have ended."""
@@ -240,15 +243,12 @@ class StreamMapping(ABC):
             self._feed.release(child)
             self._let_children_go(child)
 
-    def _lanes_of(self, keys: Sequence[int]) -> list[int]:
-        """The lane of its shard that each key keeps to."""
-        return [key % self._factor for key in keys]
-
     def _sort_into_lanes(self, now: float, shard: int, run: Run) -> None:
         first = shard * self._factor
-        if run.keys is None:
+        if self._factor == 1:
             parts = {first: run}
         else:
+            assert run.keys is not None
             indices: dict[int, list[int]] = {}
             for index, sub_lane in enumerate(run.keys):
                 indices.setdefault(first + sub_lane, []).append(index)

@@ -43,6 +43,11 @@ class Ledger:
         if not len(ids):
             return
         self._pending += len(ids)
+        if len(ids) == 1 and 0 < len(self._open) == ids[0] - self._first <= 2 * _PIECE:
+            # A record alone, next in number: what an embedded service is offered all day.
+            self._open.append(1)
+            self._arrived_at.append(run.time(0))
+            return
         self._make_room(ids)
         first = self._first
         if isinstance(ids, range) and ids.step == 1:

@@ -2,6 +2,7 @@ import math
 from itertools import pairwise
 from random import Random
 
+import numpy as np
 import pytest
 from virtual_driver import always, drive
 
@@ -441,3 +442,14 @@ def test_an_invocation_settled_twice_is_refused():
 def test_settings_that_aws_refuses_are_refused(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
         mapping(**settings)
+
+
+@pytest.mark.parametrize("count", [10, 500])
+def test_hash_keys_said_by_their_upper_bits_have_the_lanes_they_would_have_in_full(count):
+    bits = np.random.default_rng(3).integers(0, 2**64, count, dtype=np.uint64)
+    full = Offer(range(count), 10, [int(upper) << 64 for upper in bits])
+    upper = Offer(range(count), 10, key_bits=bits)
+    settings = {"shards": 2, "parallelization_factor": 4, "batch_size": 7}
+    one, other = (drive(mapping(**settings, random=Random(1)), [(0.0, offer)], always(0.1)) for offer in (full, upper))
+    assert one.story() == other.story()
+    assert len({invocation.lane for invocation in one.started}) >= 5
