@@ -37,9 +37,10 @@ class Run:
             ValueError: its lists differ in length.
         """
         keys = offer.hash_keys if offer.groups is None else offer.groups
+        count = len(offer.ids)
         for given in (offer.sizes, keys, offer.times, offer.key_bits, offer.user_keys):
-            if given is not None and not isinstance(given, int) and len(given) != len(offer.ids):
-                raise ValueError(f"an offer of {len(offer.ids)} ids has a list of {len(given)} beside them")
+            if given is not None and not isinstance(given, int) and len(given) != count:
+                raise ValueError(f"an offer of {count} ids has a list of {len(given)} beside them")
         return cls(offer.ids, offer.sizes, now if offer.times is None else offer.times, keys)
 
     def __len__(self) -> int:
@@ -215,7 +216,7 @@ class Backlog:
                 return None
         part = run.part(head, stop)
         self._count -= stop - head
-        self._bytes -= part.bytes()
+        self._bytes -= sizes * (stop - head) if isinstance(sizes, int) else part.bytes()
         if stop < total:
             self._head = stop
             self._head_at = times if isinstance(times, float | int) else times[stop]

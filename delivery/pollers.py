@@ -49,20 +49,23 @@ class Pollers:
         self._growing_from: float | None = None
         self._gained = 0
         self._credit_s = 0.0
+        self._grows_at = math.inf
         self._worked = False
         self._idle_since: float | None = None
         self._idle_levels: list[tuple[float, int]] = []
 
     def count(self, now: float) -> int:
         """How many batches they hold at once now."""
-        while now >= self.grows_at():
+        while now >= self._grows_at:
             self._gained += 1
             self._level = min(self._level + self._held_by_one, self._most)
+            self._plan_growth()
         if self._idle_since is not None:
             # Each once: a failure in the first poll after the idleness counts.
             while self._idle_levels and now >= self._idle_since + self._idle_levels[-1][0]:
                 self._level = self._idle_levels.pop()[1]
-        return self.last_count
+                self._plan_growth()
+        return int(self._level)
 
     @property
     def last_count(self) -> int:
@@ -81,9 +84,7 @@ class Pollers:
 
     def grows_at(self) -> float:
         """When there will be one more, if nothing changes; infinity if never."""
-        if self._growing_from is None or self._level >= self._most:
-            return math.inf
-        return self._growing_from + (self._gained + 1) * self._step_s
+        return self._grows_at
 
     def fail(self, now: float) -> None:
         """A batch failed or was throttled: the mapping backs off."""
@@ -92,18 +93,27 @@ class Pollers:
             # At the cap nothing was gained, and the time spent there gives nothing back now.
             self._growing_from, self._gained = now, 0
         self._level = max(float(self._least), self._level - self._failure_cost)
+        self._plan_growth()
 
     def observe(self, now: float, *, saturated: bool, idle: bool) -> None:
         """What the end of a poll looked like: all busy and messages waiting, or nothing to do at all."""
         if saturated and self._growing_from is None:
             self._growing_from, self._gained = now - self._credit_s, 0
+            self._plan_growth()
         elif not saturated and self._growing_from is not None:
             at_cap = self._level >= self._most
             self._credit_s = 0.0 if at_cap else max(0.0, now - self._growing_from - self._gained * self._step_s)
             self._growing_from = None
+            self._plan_growth()
         if not idle:
             self._worked = True
             self._idle_since = None
         elif self._idle_since is None and self._worked:
             self._idle_since = now
             self._idle_levels = [(self._sleep_s, self._asleep), (self._reset_s, self._start)]
+
+    def _plan_growth(self) -> None:
+        if self._growing_from is None or self._level >= self._most:
+            self._grows_at = math.inf
+        else:
+            self._grows_at = self._growing_from + (self._gained + 1) * self._step_s

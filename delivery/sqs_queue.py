@@ -58,6 +58,7 @@ class _Hidden(Lease):
     run: Run | None
     messages: dict[int, _Message]
     delay: bool = False
+    whole: bool = True
 
     def count(self) -> int:
         """How many messages it still hides."""
@@ -69,6 +70,7 @@ class _Hidden(Lease):
 
     def take_out(self, ids: Sequence[int]) -> list[int]:
         """Take messages out; says which of them were there."""
+        self.whole = False
         run = self.run
         fresh = () if run is None else set(run.ids)
         gone = [n for n in dict.fromkeys(ids) if n in fresh or self.messages.pop(n, None) is not None]
@@ -204,13 +206,14 @@ class SqsQueue:
 
         A lease that ran out still deletes its messages, unless they were received again since.
         """
-        self._advance(now)
+        if now >= self._quiet_until:
+            self._advance(now)
         hidden = self._hidden.get(lease)
         if hidden is None or hidden.delay:
             gone: Sequence[int] = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
             for number in gone:
                 del self._again[number]
-        elif ids is hidden.ids and hidden.count() == len(ids):
+        elif hidden.whole and ids is hidden.ids:
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
             self._reveal(hidden, len(ids))

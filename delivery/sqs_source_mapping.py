@@ -275,7 +275,8 @@ class SqsSourceMapping(ABC):
             lease = receive(now, size, most_bytes=most_bytes)
             if lease is None:
                 break
-            self._spend(now, lease)
+            if throughput is not None:
+                self._spend(now, lease)
             ready.append(Batch(now, [lease], len(lease.ids), lease.bytes))
             free -= 1
 
