@@ -1,5 +1,8 @@
 """Kinesis: a batch of one shard's records, aggregated ones taken apart; those that failed are named by sequence number.
 
+The same whether the stream is polled or pushes by enhanced fan-out, but for aggregates: those Lambda itself takes apart
+before it pushes them, and their records come one by one, with the aggregate's sequence number on each.
+
 Lambda takes the lowest of the sequence numbers as its checkpoint and delivers everything from it on again, also what
 has succeeded since. All failed ones are named nevertheless, and all records are worked through whichever fails: order
 is not needed here, and a good record behind a bad one must have its result even if the batch is given up.

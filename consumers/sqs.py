@@ -1,4 +1,8 @@
-"""SQS: a batch of messages; those that failed are named by their message ids and become visible again."""
+"""SQS: a batch of messages; those that failed are named by their message ids and become visible again.
+
+Of a FIFO queue, too, all are worked through whichever fails: what a failed one's group has behind it is done by then.
+Results stand for themselves, so that order is the delivery's, and not the work's.
+"""
 
 import time
 from typing import TYPE_CHECKING, Any

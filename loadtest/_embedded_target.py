@@ -15,7 +15,7 @@ import gevent.subprocess
 import requests
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError
+from loadtest._target import BufferState, Row, TargetError, check_buffers
 from pipeline.stack import Stack, StackError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class EmbeddedTarget:
         _give_way(self._process.pid)
         try:
             self._ready = self._read_ready()
-            Stack.from_outputs(self.outputs)
+            check_buffers(Stack.from_outputs(self.outputs), self._workload)
         except (TargetError, StackError) as error:
             said = self._said()
             self.close()

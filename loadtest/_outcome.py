@@ -85,8 +85,7 @@ class Outcome:
         }
         if buffer in buckets:
             bucket = buckets[buffer]
-            if bucket is None:
-                raise TargetError(f"the stack has no {buffer}: deploy it with the parameter KinesisFanOut=true")
+            assert bucket is not None, "open refuses a workload for a buffer that the stack lacks"
             s3 = session.client("s3", endpoint_url=self.endpoints.get("s3"))
             return read_kinesis(s3, bucket, request_run_id, since)
         sqs = session.client("sqs", endpoint_url=self.endpoints.get("sqs"))

@@ -74,7 +74,7 @@ class Progress:
     def _line(self, observation: "Observation") -> str:
         seconds = observation.at / 1_000 - self._starts_at
         parts = [
-            f"{observation.buffer:<7} {seconds:4.0f} s",
+            f"{observation.buffer:<11} {seconds:4.0f} s",
             f"offered {observation.offered:>6,}",
             f"accepted {observation.accepted:>6,}",
         ]

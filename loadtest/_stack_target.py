@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError
+from loadtest._target import BufferState, Row, TargetError, check_buffers
 from pipeline.stack import Stack, StackError
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ class StackTarget:
         """The stage's URL."""
         return self._open_stack().api_url.rstrip("/")
 
-    def open(self, workload: "Workload") -> None:  # noqa: ARG002 (the port of all targets)
+    def open(self, workload: "Workload") -> None:
         """Read the stack's outputs.
 
         Raises:
-            TargetError: there is no such stack, it is not one of ours, or the account cannot be reached.
+            TargetError: there is no such stack, it is not one of ours or lacks a buffer of the workload, or the account
+                cannot be reached.
         """
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
@@ -60,6 +61,7 @@ class StackTarget:
             raise TargetError(f"the stack {self._name} cannot be read: {error}") from None
         except StackError as error:
             raise TargetError(f"{self._name}: {error}") from None
+        check_buffers(self._stack, workload)
 
     def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:
         """The results table knows."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loadtest._image import LoadImage
     from loadtest._workload import Workload
     from pipeline.request import Buffer
+    from pipeline.stack import Stack
 
 # Rows in the order of RESULT_COLUMNS and DEAD_LETTER_COLUMNS of pipeline.run.
 Row = tuple[object, ...]
@@ -107,6 +108,20 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Stop what was started."""
+
+
+def check_buffers(stack: "Stack", workload: "Workload") -> None:
+    """Refuse a workload that asks for a buffer the stack was made without.
+
+    Raises:
+        TargetError: it does.
+    """
+    missing = [buffer for buffer in workload.buffers if buffer not in stack.buffers]
+    if missing:
+        raise TargetError(
+            f"the stack has no {', '.join(missing)}: it was made with KinesisFanOut=false; make it with true, or leave "
+            "the buffer out of the workload"
+        )
 
 
 def upload(target: Target, images: "tuple[LoadImage, ...]") -> None:

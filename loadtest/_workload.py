@@ -3,7 +3,7 @@
 name: spike
 why: Ten seconds of more than the downstream takes.
 seed: 7
-buffers: [sns, sqs, kinesis]
+buffers: [sns, sqs, kinesis, kinesis-efo]
 rate: [[0, 10], [5, 10], [5, 120], [15, 120], [15, 10], [25, 10]]   # second, requests a second
 cut_off_s: 60                      # how long a buffer may take to drain after the last arrival
 images:                            # the mix; without it: small, medium and one large, uploaded photo

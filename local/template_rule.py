@@ -53,7 +53,7 @@ def _text(written: Any, parameters: Mapping[str, ParameterValue], where: str) ->
     value = written
     if isinstance(written, dict):
         name = written.get("Ref")
-        if len(written) != 1 or name not in parameters:
+        if len(written) != 1 or not isinstance(name, str) or name not in parameters:
             raise RuleError(f"{where}: a rule speaks of texts and of parameters by Ref alone, not of {written}")
         value = parameters[name]
     if isinstance(value, bool):

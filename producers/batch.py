@@ -1,4 +1,4 @@
-"""Sending in batches: what all three buffers' batch calls have in common.
+"""Sending in batches: what the buffers' batch calls have in common.
 
 A batch call of AWS answers 200 and refuses single entries inside. Each entry is retried by itself, with exponential
 back-off and full jitter, until it is accepted or given up with the reason.

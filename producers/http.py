@@ -84,15 +84,22 @@ class ApiClient:
         self._clock = clock
         self._sleep = sleep
 
-    def submit(self, buffer: "Buffer", image: bytes, measurement: "Measurement | None" = None) -> str:
-        """Send an image through a buffer, uploaded before if it is too large to go inline. Returns the request id."""
-        if len(image) > _INLINE_BYTES:
-            return self.submit_uploaded(buffer, self.upload(uuid.uuid4().hex, image), measurement)
-        return self._submit(buffer, {"bytes": base64.b64encode(image).decode("ascii")}, measurement)
+    def submit(
+        self, buffer: "Buffer", image: bytes, measurement: "Measurement | None" = None, *, group: str | None = None
+    ) -> str:
+        """Send an image through a buffer, uploaded before if it is too large to go inline. Returns the request id.
 
-    def submit_uploaded(self, buffer: "Buffer", key: str, measurement: "Measurement | None" = None) -> str:
+        Those of one `group` are delivered in their order by a buffer that keeps one: Kinesis, and SQS as FIFO.
+        """
+        if len(image) > _INLINE_BYTES:
+            return self.submit_uploaded(buffer, self.upload(uuid.uuid4().hex, image), measurement, group=group)
+        return self._submit(buffer, {"bytes": base64.b64encode(image).decode("ascii")}, measurement, group)
+
+    def submit_uploaded(
+        self, buffer: "Buffer", key: str, measurement: "Measurement | None" = None, *, group: str | None = None
+    ) -> str:
         """Send an image that was uploaded under `key`. Returns the request id."""
-        return self._submit(buffer, {"key": key}, measurement)
+        return self._submit(buffer, {"key": key}, measurement, group)
 
     def upload(self, key: str, image: bytes) -> str:
         """Put an image where requests can refer to it: `key` of letters, digits, dot, dash and underscore, 1 to 128.
@@ -138,10 +145,14 @@ class ApiClient:
             self._sleep(pause)
             pause = min(_LONGEST_PAUSE_S, pause * 2)
 
-    def _submit(self, buffer: "Buffer", image: dict[str, str], measurement: "Measurement | None") -> str:
+    def _submit(
+        self, buffer: "Buffer", image: dict[str, str], measurement: "Measurement | None", group: str | None
+    ) -> str:
         if buffer not in BUFFERS:
             raise ValueError(f"{buffer!r} is not one of {', '.join(BUFFERS)}")
         body: dict[str, Any] = {"image": image}
+        if group is not None:
+            body["group"] = group
         if measurement is not None:
             body["run"] = measurement_to_body(measurement)
         headers = {"content-type": "application/json"}

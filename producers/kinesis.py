@@ -33,7 +33,8 @@ _REQUESTS_AN_AGGREGATE = 100
 class KinesisProducer:
     """Puts requests on a stream, its shards in turn, no faster than they take them.
 
-    `requests_per_record` is 1 for no aggregation. The stream's limits are kept for this producer alone: where others
+    `requests_per_record` is 1 for no aggregation. The stamp says `kinesis`; the stream with enhanced fan-out needs one
+    of its own. The stream's limits are kept for this producer alone: where others
     write too, what the shards refuse is retried. `clock` is monotonic, in seconds.
     """
 

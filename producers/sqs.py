@@ -2,7 +2,7 @@
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from producers.batch import BatchSender, Entry, Fault, Limits, Patience, Sent
 from producers.entries import entry_faults
@@ -22,7 +22,11 @@ _BYTES = 1_048_576
 
 
 class SqsProducer:
-    """Puts requests on a queue. `max_bytes` is the queue's MaximumMessageSize if that is lower than 1 MiB."""
+    """Puts requests on a queue. `max_bytes` is the queue's MaximumMessageSize if that is lower than 1 MiB.
+
+    On a FIFO queue, which its URL's ending tells, each request is a message group of its own: none waits for another,
+    and a batch that was sent twice is taken once.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class SqsProducer:
     ) -> None:
         self._client = client
         self._queue_url = queue_url
+        self._fifo = queue_url.endswith(".fifo")
         self._stamp = stamp or Stamp("sqs")
         limits = Limits(entries=_ENTRIES_A_CALL, call_bytes=_BYTES, entry_bytes=max_bytes)
         self._sender = BatchSender(self._post, limits, patience=patience, sleep=sleep, uniform=uniform)
@@ -48,11 +53,15 @@ class SqsProducer:
     def _entry(self, submission: "Submission") -> Entry:
         request = self._stamp.request(submission)
         body = request.to_json()
-        return Entry((request.request_id,), len(body.encode()), {"MessageBody": body})
+        content = {"MessageBody": body}
+        if self._fifo:
+            content |= {"MessageGroupId": request.request_id, "MessageDeduplicationId": request.request_id}
+        return Entry((request.request_id,), len(body.encode()), content)
 
     def _post(self, batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
-        entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(position), "MessageBody": entry.content["MessageBody"]} for position, entry in enumerate(batch)
+        entries = [
+            cast("SendMessageBatchRequestEntryTypeDef", {"Id": str(position), **entry.content})
+            for position, entry in enumerate(batch)
         ]
         answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
         return entry_faults(len(batch), answer.get("Successful", ()), answer.get("Failed", ()))

@@ -44,7 +44,8 @@ def draw_latency(findings: "Findings", form: Form) -> Figure:
     axes.xaxis.set_major_locator(FixedLocator(list(marks)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: marks.get(round(x), "")))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("of the accepted requests had their result within the time shown", loc="left")
+    line_end = "\n" if form is Form.PHONE else " "
+    axes.set_xlabel(f"of the accepted requests had{line_end}their result within the time shown", loc="left")
     _name_curves(axes, buffers, look, form)
     if form is Form.SLIDE:
         caption_slide(figure, findings, "Time to result, from the intended send to the stored result")

@@ -1,6 +1,6 @@
 """One name and one colour for each buffer, in every figure and table.
 
-The three were chosen to stay apart for the three common kinds of colour blindness and to be read as text on white
+They were chosen to stay apart for the three common kinds of colour blindness and to be read as text on white
 (contrast 4.5 to 1 or better); on a dark page the page's own, lighter ones stand in. Colour never stands alone: what it
 marks is named beside it.
 """
@@ -36,11 +36,11 @@ _FACES: Final = {
     "sns": Face("SNS", "push", Ink("sns", "#c2410c", "#ff8a3d")),
     "sqs": Face("SQS", "pull", Ink("sqs", "#21409a", "#8b93f0")),
     "kinesis": Face("Kinesis", "pull", Ink("kinesis", "#0b7a6f", "#4ce0ac")),
+    "kinesis-efo": Face("Kinesis EFO", "push", Ink("kinesis-efo", "#8a1ff0", "#dfc8f9")),
 }
 _OTHERS: Final = (
-    Ink("other-1", "#7a3fa8", "#c79bf0"),
-    Ink("other-2", "#8a6100", "#e2b93b"),
-    Ink("other-3", "#a8326e", "#f28bc0"),
+    Ink("other-1", "#8a6100", "#e2b93b"),
+    Ink("other-2", "#a8326e", "#f28bc0"),
 )
 
 

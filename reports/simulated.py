@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.request import BUFFERS
+
 if TYPE_CHECKING:
     from reports.description import Description
 
@@ -10,6 +12,8 @@ _LOCAL: Final = "local"
 # The template and its parameters are not simulated: AWS would be given the same.
 _OF_THE_STACK: Final = ("template", "parameters")
 _QUOTAS: Final = "quotas"
+# Says whether there is a buffer, and not how it is set.
+_SWITCHES: Final = frozenset({"KinesisFanOut"})
 
 
 def simulated(run: "Description") -> dict[str, Any] | None:
@@ -28,18 +32,37 @@ def quotas(run: "Description") -> Mapping[str, Any]:
 
 def shared_parameters(run: "Description") -> dict[str, Any]:
     """The parameters of the template that were in force for all buffers alike."""
-    own = tuple(turn.buffer.capitalize() for turn in run.turns)
-    return {name: value for name, value in _parameters(run).items() if not name.startswith(own)}
+    own = {name for turn in run.turns for name in _named_for(run, turn.buffer)}
+    return {name: value for name, value in _parameters(run).items() if name not in own}
 
 
 def own_parameters(run: "Description", buffer: str) -> dict[str, Any]:
-    """The parameters that only one buffer has, named as the template does: `SqsBatchSize` is BatchSize of sqs."""
-    prefix = buffer.capitalize()
-    return {
-        name.removeprefix(prefix): value
-        for name, value in _parameters(run).items()
-        if name.startswith(prefix) and name != prefix
-    }
+    """The parameters that not all buffers have, named as the template does: `SqsBatchSize` is BatchSize of sqs.
+
+    What is named for `kinesis` holds for `kinesis-efo` too, but where that has one of its own.
+    """
+    own = _named_for(run, buffer)
+    general_first = sorted(own, key=lambda name: len(own[name]))
+    return {name.removeprefix(own[name]): _parameters(run)[name] for name in general_first}
+
+
+def _named_for(run: "Description", buffer: str) -> dict[str, str]:
+    """The parameters that a buffer has, each with the beginning of its name that says so."""
+    mine = _prefixes(buffer)
+    every = {prefix for other in (*BUFFERS, buffer) for prefix in _prefixes(other)}
+    longest_first = sorted(every, key=len, reverse=True)
+    named = {}
+    for name in _parameters(run):
+        prefix = next((prefix for prefix in longest_first if name.startswith(prefix) and name != prefix), None)
+        if prefix in mine and name not in _SWITCHES:
+            named[name] = prefix
+    return named
+
+
+def _prefixes(buffer: str) -> list[str]:
+    """The beginnings of a buffer's parameters, the most general first: Kinesis and KinesisEfo of kinesis-efo."""
+    words = [word.capitalize() for word in buffer.split("-") if word]
+    return ["".join(words[:end]) for end in range(1, len(words) + 1)]
 
 
 def _parameters(run: "Description") -> Mapping[str, Any]:

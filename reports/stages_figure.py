@@ -26,7 +26,8 @@ def draw_stages(findings: "Findings", form: Form) -> Figure:
         figure = Figure(figsize=(form.width, 4.2 + 0.95 * len(buffers)))
         means, ranges = figure.subplots(2, 1, gridspec_kw={"height_ratios": [0.9 * len(buffers), 3.4]})
     else:
-        figure = Figure(figsize=(form.width, 3.9 if form is Form.PAGE else 5.0))
+        more = 0.7 * max(0, len(buffers) - 3)
+        figure = Figure(figsize=(form.width, more + (3.9 if form is Form.PAGE else 5.0)))
         means, ranges = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
     _draw_means(means, buffers, look, form)
     _draw_ranges(ranges, buffers, look)

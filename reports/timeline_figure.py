@@ -43,7 +43,6 @@ def draw_timeline(findings: "Findings", form: Form) -> Figure:
             draw(axes, buffer, face)
             axes.yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=2))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.set_ylim(bottom=0)
             axes.margins(x=0)
             if column == 0 or form is Form.PHONE:
                 axes.set_ylabel(title)
@@ -52,6 +51,9 @@ def draw_timeline(findings: "Findings", form: Form) -> Figure:
         foot.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10], integer=True))
         foot.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second / 60 if minutes else second:g}"))
         foot.tick_params(labelbottom=True)
+    # Only now: a limit that is set ends the search for one that fits all columns.
+    for axes in panels[:, 0]:
+        axes.set_ylim(bottom=0)
     if form is Form.SLIDE:
         caption_slide(figure, findings, f"Offered, completed, waiting: {listed([face.name for face in look.values()])}")
     panels[-1, 0 if form is not Form.PHONE else -1].set_xlabel(
@@ -113,15 +115,16 @@ def _rates(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
             color=MUTED.light, linewidth=0,
         )  # fmt: skip
     axes.plot(second + step / 2, completed, color=face.ink.light, linewidth=2)
-    words = [("offered", MUTED.light, 0.0, "left"), ("completed", face.ink.light, 1.0, "right")]
+    words = [("offered", MUTED.light, 0.0, "left", 0), ("completed", face.ink.light, 1.0, "right", 0)]
     if buffer.account.refused:
-        words.append((f"{count(buffer.account.refused)} turned away", MUTED.light, 0.5, "center"))
+        # On a line of its own: a column of four has no room between the two.
+        words.append((f"{count(buffer.account.refused)} turned away", MUTED.light, 1.0, "right", -12))
     # Above the highest mark there can be, so that they cross none.
-    axes.set_ylim(top=max(offered.max(), completed.max(), 1.0) * 1.3)
-    for text, color, x, side in words:
+    axes.set_ylim(top=max(offered.max() * 1.3, completed.max() * 1.3, 1.3, axes.get_ylim()[1]))
+    for text, color, x, side, below in words:
         axes.annotate(
-            text, (x, 1), xycoords="axes fraction", ha=side, va="top", color=color, fontsize=9,
-            weight="normal" if text == "offered" else "bold",
+            text, (x, 1), xytext=(0, below), xycoords="axes fraction", textcoords="offset points", ha=side, va="top",
+            color=color, fontsize=9, weight="normal" if text == "offered" else "bold",
         )  # fmt: skip
 
 

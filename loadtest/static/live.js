@@ -5,7 +5,7 @@
   const EVERY_MS = 1000;
   const WIDTH = 360, HEIGHT = 230, LEFT = 40, RIGHT = 10, TOP = 26, BOTTOM = 24;
   const RATE_OVER_S = 10;
-  const NAMES = { sns: ["SNS", "push"], sqs: ["SQS", "polled queue"], kinesis: ["Kinesis", "polled stream"] };
+  const NAMES = { sns: ["SNS", "push"], sqs: ["SQS", "polled queue"], kinesis: ["Kinesis", "polled stream"], "kinesis-efo": ["Kinesis EFO", "pushed stream"] };
 
   const panel = document.createElement("section");
   panel.id = "forebay";
@@ -28,7 +28,7 @@
   const nameOf = (buffer) => (NAMES[buffer] ? NAMES[buffer][0] : buffer);
   const count = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
   const sentence = (phase) => {
-    const named = phase.replace(/\b(sns|sqs|kinesis)\b/g, nameOf);
+    const named = phase.replace(/\b(sns|sqs|kinesis-efo|kinesis)\b/g, nameOf);
     return named && `${named[0].toUpperCase()}${named.slice(1)}`;
   };
   const seconds = (value) => (Number.isFinite(value) ? `${Math.round(value)} s` : "–");

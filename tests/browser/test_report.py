@@ -56,7 +56,7 @@ def test_by_night_the_page_is_dark(report, watch):
     assert brightness[1] < 60
 
 
-def test_on_a_phone_every_table_shows_all_three_buffers(report, watch):
+def test_on_a_phone_every_table_shows_all_buffers(report, watch):
     reader = watch(width=390, height=844)
     reader.page.goto(report)
 

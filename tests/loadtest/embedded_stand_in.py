@@ -126,9 +126,9 @@ def _table(url):
     )
     sqs = session.client("sqs", endpoint_url=url)
     queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sqs-dead", "sns-dead")]
-    session.client("s3", endpoint_url=url).create_bucket(
-        Bucket="kinesis-failures", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    s3 = session.client("s3", endpoint_url=url)
+    for bucket in ("kinesis-failures", "kinesis-efo-failures"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     return ResultsTable(dynamodb, "results"), queues
 
 
@@ -170,7 +170,8 @@ async def _serve(url, table, queues, faults):
         "ApiUrl": here, "StreamName": "s", "QueueUrl": "q", "TopicArn": "t", "ResultsTable": "results",
         "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": queues[0],
         "SnsFailureQueueUrl": queues[1], "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
-        "SqsFunctionName": "f2", "KinesisFunctionName": "f3",
+        "SqsFunctionName": "f2", "KinesisFunctionName": "f3", "KinesisEfoStreamName": "e",
+        "KinesisEfoConsumerArn": "c", "KinesisEfoFailureBucket": "kinesis-efo-failures", "KinesisEfoFunctionName": "f4",
     }  # fmt: skip
     environment = {
         "AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_SQS": url, "AWS_ENDPOINT_URL_S3": url,

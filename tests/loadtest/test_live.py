@@ -29,7 +29,7 @@ def test_a_run_has_its_buffers_in_turn_with_points_named_by_columns():
 
     assert json.loads(json.dumps(live)) == live
     assert [(turn["buffer"], turn["began"], turn["drained"]) for turn in live["buffers"]] == [
-        ("sns", True, None), ("sqs", False, None), ("kinesis", False, None),
+        ("sns", True, None), ("sqs", False, None), ("kinesis", False, None), ("kinesis-efo", False, None),
     ]  # fmt: skip
     last = dict(zip(live["columns"], live["buffers"][0]["points"][-1], strict=True))
     assert last["second"] == 2.0

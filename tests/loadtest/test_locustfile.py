@@ -16,6 +16,7 @@ import psutil
 import pytest
 import requests
 
+from pipeline.request import BUFFERS
 from pipeline.run import RunFolder, read_rows
 
 LOADTEST = Path(__file__).parents[2] / "loadtest"
@@ -31,6 +32,7 @@ images: [{images}]
 local: {{{local}}}
 """
 SMALL = "{photo: coffee.jpg, weight: 3, width: 150}"
+ALL = ", ".join(BUFFERS)
 LARGE = "{photo: coffee.jpg, width: 1200}"
 
 
@@ -76,9 +78,7 @@ class Locust:
 def locust(tmp_path, stand_in):
     started = []
 
-    def start(
-        *arguments, embedded=stand_in, seconds=1, cut_off=20, buffers="sns, sqs, kinesis", images=SMALL, local=""
-    ):
+    def start(*arguments, embedded=stand_in, seconds=1, cut_off=20, buffers=ALL, images=SMALL, local=""):
         workload = tmp_path / "tiny.yaml"
         workload.write_text(
             WORKLOAD.format(seconds=seconds, cut_off=cut_off, buffers=buffers, images=images, local=local)
@@ -132,7 +132,7 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
     described = ended_valid(run, latest)
     rows = list(read_rows(latest.requests(0)))
     results = list(read_rows(latest.results))
-    assert [turn["buffer"] for turn in described["buffers"]] == ["sns", "sqs", "kinesis"]
+    assert [turn["buffer"] for turn in described["buffers"]] == list(BUFFERS)
     for turn in described["buffers"]:
         assert turn["drained"]
         assert not turn["cut_off"]
@@ -143,12 +143,12 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
     assert {row["status"] for row in rows} == {202}
     # The same schedule for each: the same images at the same seconds.
     images = Counter((row["sequence"], row["image"]) for row in rows)
-    assert set(images.values()) == {3}
+    assert set(images.values()) == {len(BUFFERS)}
     assert {row["image"] for row in rows} == {"coffee-150", "coffee-1200"}
     joined = {(row["buffer"], row["sequence"]): row["request_id"] for row in rows}
     assert all(joined[row["buffer"], row["sequence"]] == row["request_id"] for row in results)
     scorecard = json.loads((latest.path / "scorecard.json").read_text())
-    for buffer in ("sns", "sqs", "kinesis"):
+    for buffer in BUFFERS:
         figures = scorecard["buffers"][buffer]
         assert figures["accepted"] == figures["completed"] == len(sequences(rows, buffer))
         assert figures["lost"] == figures["unfinished"] == 0

@@ -40,7 +40,7 @@ def test_a_terminal_has_one_live_line_that_stands_once_the_turn_is_over():
     assert text.count("\r") == 10
     last = text.rpartition("\r\x1b[K")[2]
     assert last.startswith(
-        "sqs        8 s  offered  1,200  accepted  1,100  completed    900  backlog    200  drained\n"
+        "sqs            8 s  offered  1,200  accepted  1,100  completed    900  backlog    200  drained\n"
     )
 
 
@@ -48,8 +48,8 @@ def test_elsewhere_lines_come_every_five_seconds_and_nothing_is_overwritten():
     lines = shown(io.StringIO(), [observation(second) for second in range(1, 13)]).splitlines()
 
     assert not any("\r" in line or "\x1b" in line for line in lines)
-    assert [line[:15] for line in lines if line.startswith("sqs")] == [
-        "sqs        1 s ", "sqs        5 s ", "sqs       10 s ", "sqs       12 s ",
+    assert [line[:19] for line in lines if line.startswith("sqs")] == [
+        "sqs            1 s ", "sqs            5 s ", "sqs           10 s ", "sqs           12 s ",
     ]  # fmt: skip
     assert lines[-1] == "the run is valid"
 

@@ -18,8 +18,13 @@ OUTPUTS = {
     "ResultsTable": {"Ref": "Table"}, "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b",
     "SqsDeadLetterQueueUrl": {"Ref": "Dead"}, "SnsFailureQueueUrl": {"Ref": "Failed"},
     "KinesisFailureBucket": {"Ref": "Bucket"}, "SnsFunctionName": "f", "SqsFunctionName": "f",
-    "KinesisFunctionName": "f",
+    "KinesisFunctionName": "f", "KinesisEfoStreamName": "e", "KinesisEfoConsumerArn": "c",
+    "KinesisEfoFailureBucket": {"Ref": "OtherBucket"}, "KinesisEfoFunctionName": "f",
 }  # fmt: skip
+
+
+def without_fan_out(outputs):
+    return {name: value for name, value in outputs.items() if not name.startswith("KinesisEfo")}
 
 
 def template(outputs):
@@ -30,6 +35,7 @@ def template(outputs):
             "Dead": {"Type": "AWS::SQS::Queue"},
             "Failed": {"Type": "AWS::SQS::Queue"},
             "Bucket": {"Type": "AWS::S3::Bucket"},
+            "OtherBucket": {"Type": "AWS::S3::Bucket"},
             "Table": {
                 "Type": "AWS::DynamoDB::Table",
                 "Properties": {
@@ -86,6 +92,14 @@ def test_a_stack_is_known_by_its_outputs(stack):
     assert stack.options is None
 
 
+def test_a_workload_for_a_buffer_that_the_stack_was_made_without_is_refused_at_once(aws):
+    body = json.dumps(template(without_fan_out(OUTPUTS)))
+    aws.client("cloudformation").create_stack(StackName="plain", TemplateBody=body)
+
+    with pytest.raises(TargetError, match=r"no kinesis-efo: it was made with KinesisFanOut=false"):
+        StackTarget("plain").open(read(find("smoke")))
+
+
 def test_results_dead_letters_and_depth_of_a_run_are_read(stack, aws):
     table = ResultsTable(aws.client("dynamodb"), stack.outputs["ResultsTable"])
     for run_id, sequence in (("r1.sqs", 0), ("r1.sqs", 1), ("r1.sns", 0)):
@@ -106,8 +120,10 @@ def test_results_dead_letters_and_depth_of_a_run_are_read(stack, aws):
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     assert [row[:3] for row in stack.dead_letters("sqs", "r1.sqs", hour_ago)] == [("sqs", 2, "d")]
     assert list(stack.dead_letters("kinesis", "r1.kinesis", hour_ago)) == []
+    assert list(stack.dead_letters("kinesis-efo", "r1.kinesis-efo", hour_ago)) == []
     assert (stack.state("sns", "r1.sns").completed, stack.state("sns", "r1.sns").backlog) == (1, None)
     assert stack.state("kinesis", "r1.kinesis").dead_lettered is None
+    assert stack.state("kinesis-efo", "r1.kinesis-efo").dead_lettered is None
 
 
 def test_a_stack_keeps_what_it_holds(stack):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest._workload import DEFAULT_IMAGES, PHOTOS, read
+from pipeline.request import BUFFERS
 from pipeline.workload_file import WORKLOADS, WorkloadError, find
 
 GOOD = """\
@@ -75,7 +76,11 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("tiny", "''"), 1, "name: it is empty"),
         (GOOD.replace("tiny", "../up"), 1, "name: '../up' is not made of"),  # it becomes a folder
         (GOOD.replace("tiny", "x" * 61), 1, "at most 60 letters"),
-        (GOOD.replace("sqs]", "sqz]"), 4, "buffers[1]: 'sqz' is none of sns, sqs, kinesis; did you mean sqs?"),
+        (
+            GOOD.replace("sqs]", "sqz]"),
+            4,
+            "buffers[1]: 'sqz' is none of sns, sqs, kinesis, kinesis-efo; did you mean sqs?",
+        ),
         (GOOD.replace("sqs]", "sns]"), 4, "buffers[1]: sns stands here twice"),
         (GOOD.replace("[sns, sqs]", "[]"), 4, "buffers: it names none of"),
         (GOOD.replace("[sns, sqs]", "sns"), 4, "buffers: it is a text ('sns'), not a list"),
@@ -174,10 +179,10 @@ def test_each_workload_of_ours_is_sound_and_called_as_its_file(path):
     workload = read(path)
 
     assert workload.name == path.stem
-    assert workload.buffers == ("sns", "sqs", "kinesis")
+    assert workload.buffers == BUFFERS
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 60)])
+@pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 70)])
 def test_a_workload_fits_its_time_even_if_every_buffer_is_cut_off(name, seconds):
     workload = read(find(name))
 

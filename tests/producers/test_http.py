@@ -72,6 +72,17 @@ def test_a_small_image_goes_inline_with_every_byte(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_a_group_goes_with_the_request_however_its_image_does(api: Api, size: int) -> None:
+    api.script = [(201, {"key": "k"})] * (size > 1) + [(202, {"request_id": "id1"})]
+
+    ApiClient(api.url).submit("kinesis-efo", JPEG + bytes(size), group="camera-7")
+
+    *_, path, _, body = api.asked[-1]
+    assert path == "/live/v1/kinesis-efo/images"
+    assert json.loads(body)["group"] == "camera-7"
+
+
 def test_a_large_image_is_uploaded_first_and_sent_by_its_key(api: Api) -> None:
     api.script = [(201, {"key": "stored"}), (202, {"request_id": "id1"})]
     image = JPEG + bytes(300_000)

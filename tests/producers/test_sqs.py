@@ -67,3 +67,20 @@ def test_a_message_over_the_queues_limit_is_given_up_before_the_call(client: Any
 
     assert sent.accepted == []
     assert sent.given_up[0].reason.endswith("at most 1,000 are taken")
+
+
+def test_on_a_fifo_queue_each_request_is_a_group_of_its_own_and_is_taken_once(
+    client: Any, submissions: list[Submission]
+) -> None:
+    url = client.create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+    sent = SqsProducer(client, url).send(submissions)
+
+    received = client.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId", "MessageDeduplicationId"]
+    )["Messages"]
+    assert sent.given_up == []
+    for message in received:
+        request_id = Request.from_json(message["Body"]).request_id
+        assert message["Attributes"]["MessageGroupId"] == request_id
+        assert message["Attributes"]["MessageDeduplicationId"] == request_id

@@ -33,7 +33,7 @@ def write_run() -> "Callable[..., RunFolder]":
 
 @pytest.fixture(scope="session")
 def sample(write_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempPathFactory) -> "RunFolder":
-    """The sample run: three buffers, all drained. Not to be changed."""
+    """The sample run: four buffers, all drained. Not to be changed."""
     return write_run(tmp_path_factory.mktemp("runs") / "sample")
 
 

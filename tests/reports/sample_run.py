@@ -1,4 +1,4 @@
-"""A made-up run's folder that looks like a real one: three buffers, one seeded spike over a downstream of 50/s.
+"""A made-up run's folder that looks like a real one: four buffers, one seeded spike over a downstream of 50/s.
 
 By hand: `python tests/reports/sample_run.py FOLDER`, then `forebay report FOLDER`.
 """
@@ -23,7 +23,7 @@ from pipeline.run import (
 
 START_MS = 1_795_500_000_000.0
 RATE = [[0, 12], [8, 12], [8, 110], [26, 110], [26, 12], [40, 12]]
-LATE_P99_MS = {"sns": 2.1, "sqs": 3.9, "kinesis": 2.6}
+LATE_P99_MS = {"sns": 2.1, "sqs": 3.9, "kinesis": 2.6, "kinesis-efo": 2.4}
 IMAGES = {"chelsea.jpg": 36_000, "coffee.jpg": 52_000, "rocket.jpg": 118_000, "not-an-image.jpg": 900}
 
 
@@ -73,13 +73,13 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
         RowWriter(folder.dead_letters, DEAD_LETTER_COLUMNS) as letters,
         RowWriter(folder.observations, OBSERVATION_COLUMNS) as observations,
     ):
-        for buffer, serve in (("sns", _push), ("sqs", _queue), ("kinesis", _shards)):
+        for buffer, serve in SERVES:
             random_ = random.Random(f"{seed} {buffer}")
             requests = [
                 _send(random_, sequence, at, image)
                 for sequence, (at, image) in enumerate(zip(arrivals, images, strict=True))
             ]
-            if buffer == "kinesis":
+            if buffer in STREAMS:
                 _refuse_over(requests, per_s=95 * scale)
             taken = [request for request in requests if request.status == 202]
             served = serve(random_, taken, scale)
@@ -124,13 +124,13 @@ def _description(seed: int, turns: list[dict[str, object]], ended_at: float) -> 
             "name": "spike",
             "why": "nine times the usual traffic for 18 seconds",
             "seed": seed,
-            "buffers": ["sns", "sqs", "kinesis"],
+            "buffers": list(LATE_P99_MS),
             "rate": RATE,
             "cut_off_s": 120,
         },
         "buffers": turns,
         "generator": {
-            "lateness_ms": {"p50": 0.4, "p99": 3.9, "max": 8.0, "n": 6720},
+            "lateness_ms": {"p50": 0.4, "p99": 3.9, "max": 8.0, "n": 8960},
             "dropped": 0,
             "lost_rows": 0,
             "workers": 2,
@@ -141,7 +141,7 @@ def _description(seed: int, turns: list[dict[str, object]], ended_at: float) -> 
             "rekognition_rate": 50.0,
             "rekognition_median_ms": 300.0,
             "rekognition_model": "local-efficientnet-lite0",
-            "parameters": {"FunctionMemory": 1024, "SqsBatchSize": 10, "KinesisShardCount": 2},
+            "parameters": {"FunctionMemory": 1024, "SqsBatchSize": 10, "KinesisShardCount": 2, "KinesisFanOut": "true"},
             "quotas": {"kinesis_shard_records_per_s": 1000.0, "rekognition_detect_labels_per_s": 50.0},
         },
         "stack": {"ApiUrl": "http://127.0.0.1:40123/prod"},
@@ -214,7 +214,14 @@ def _shards(random_: random.Random, requests: list[Sent], scale: float) -> Serve
     return _pull(random_, requests, dict.fromkeys(range(math.ceil(4 * scale)), 0.0))
 
 
-def _pull(random_: random.Random, requests: list[Sent], opens: dict[int, float]) -> Served:
+def _pushed_shards(random_: random.Random, requests: list[Sent], scale: float) -> Served:
+    """The same lanes, but nobody has to come and look."""
+    return _pull(random_, requests, dict.fromkeys(range(math.ceil(4 * scale)), 0.0), longest_wait=0.07)
+
+
+def _pull(
+    random_: random.Random, requests: list[Sent], opens: dict[int, float], *, longest_wait: float = 0.4
+) -> Served:
     served = Served()
     used: set[int] = set()
     free = [(at, number) for number, at in opens.items()]
@@ -222,7 +229,7 @@ def _pull(random_: random.Random, requests: list[Sent], opens: dict[int, float])
     queue = sorted(requests, key=lambda request: request.accepted)
     while queue:
         at, number = heapq.heappop(free)
-        at = max(at, queue[0].accepted + random_.uniform(0.02, 0.4))
+        at = max(at, queue[0].accepted + random_.uniform(0.02, longest_wait))
         batch = [request for request in queue[:10] if request.accepted <= at]
         queue = queue[len(batch) :]
         heapq.heappush(free, (_work(random_, served, used, batch, at, number), number))
@@ -262,7 +269,7 @@ def _spoil(random_: random.Random, buffer: str, requests: list[Sent], taken: lis
     unanswered[0].received = unanswered[0].recognised = unanswered[0].stored = None
     rest = [request for request in taken if request.status == 202]
     unstamped, *dead = random_.sample(rest, 4 if buffer == "sqs" else 1)
-    if buffer == "kinesis":
+    if buffer in STREAMS:
         unstamped.stored = None
     for request in dead:
         request.received = request.recognised = request.stored = None
@@ -335,6 +342,10 @@ def _observe(rows: RowWriter, buffer: str, began: float, requests: list[Sent], s
             sum(at <= second for at in served.cold_starts),
             second - min(waiting) if waiting else None,
         )
+
+
+STREAMS = ("kinesis", "kinesis-efo")
+SERVES = (("sns", _push), ("sqs", _queue), ("kinesis", _shards), ("kinesis-efo", _pushed_shards))
 
 
 if __name__ == "__main__":

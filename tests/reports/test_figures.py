@@ -70,7 +70,7 @@ def test_buffers_can_be_read_as_text_on_their_paper(paper: str) -> None:
 
 def test_each_buffer_has_one_color_of_its_own() -> None:
     inks = [face.ink.light for face in faces([*BUFFERS, "route", "other"]).values()]
-    assert len(set(inks)) == 5
+    assert len(set(inks)) == 6
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
