@@ -58,6 +58,17 @@ def test_a_new_stream_takes_4_mb_a_second_and_each_quarter_of_an_hour_doubles_th
     assert megabytes_by_quarter(reader, size) == pytest.approx([4.2, 8.4, 16.7, 20], rel=0.03)
 
 
+def test_it_absorbs_twice_the_peak_so_far_and_more_only_after_15_minutes():
+    machine, _ = stream()
+    size, hour = 100_000, 60 * MINUTE
+    grown = machine.offer(0.0, traffic(38, 16 * MINUTE, size))
+    doubled = machine.offer(hour, traffic(76, 10 * MINUTE, size, start=hour, first=10**6))
+    tenfold = machine.offer(2 * hour, traffic(380, 10 * MINUTE, size, start=2 * hour, first=10**7))
+    assert not grown
+    assert not doubled
+    assert len(tenfold) > 100_000
+
+
 def test_a_new_stream_takes_4000_records_a_second():
     machine, reader = stream()
     refused = machine.offer(0.0, traffic(6_000, 10, 10))
