@@ -51,6 +51,8 @@ _FIRST_RECORDS = 16
 _BLOCK = 1 << 14
 # A call takes at most two uniforms and one normal.
 _MOST_A_CALL = 2
+# A strand's record when it is between two.
+_NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,18 @@ def _begin(
 
 
 @njit(cache=True)
+def _close(slot: int, stand: Table, batch: Table, calls: Table, ends: Table) -> None:
+    """Let the strand whose event is first go; with the batch's last one, the batch ends."""
+    batch.open -= 1
+    stand.calling -= 1
+    last = stand.calling
+    _sink(calls, last, calls[last].at, calls[last].who)
+    if batch.open == 0:
+        _push(ends, stand.ending, batch.latest, slot)
+        stand.ending += 1
+
+
+@njit(cache=True)
 def _advance(
     until: float,
     settings: Table,
@@ -308,6 +322,13 @@ def _advance(
         slot = number // service.strands
         strand = strands[number]
         batch = batches[slot]
+        if strand.record == _NONE:
+            if batch.next == batch.records:
+                _close(slot, stand, batch, calls, ends)
+                continue
+            strand.record = batch.next
+            strand.attempt = 0
+            batch.next += 1
         stand.calls += 1
         level = min(service.burst, stand.level + service.rate * (at - stand.at))
         stand.at = at
@@ -356,17 +377,9 @@ def _advance(
         else:
             batch.latest = max(batch.latest, again_at)
         if following:
-            if batch.next < batch.records:
-                strand.record = batch.next
-                strand.attempt = 0
-                batch.next += 1
-            else:
-                batch.open -= 1
-                stand.calling -= 1
-                last = stand.calling
-                _sink(calls, last, calls[last].at, calls[last].who)
-                if batch.open == 0:
-                    _push(ends, stand.ending, batch.latest, slot)
-                    stand.ending += 1
+            if batch.next == batch.records:
+                _close(slot, stand, batch, calls, ends)
                 continue
+            # Which record follows is seen when this one is done: the strand that is free first takes the next.
+            strand.record = _NONE
         _sink(calls, stand.calling, again_at, number)

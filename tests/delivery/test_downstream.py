@@ -39,6 +39,19 @@ def test_without_a_quota_a_batch_takes_as_many_rounds_as_its_strands_need(record
     assert (machine.calls, machine.throttles) == (records, 0)
 
 
+def test_the_strand_that_is_free_first_takes_the_next_record():
+    overtaken = 0
+    for seed in range(50):
+        machine = downstream(2, seed, median_s=0.1, sigma=1.0)
+        slot = machine.begin(0.0, records=3, deadline=100.0)
+        ended(machine)
+        first, second, third = machine.answered_at(slot, 3)
+        assert third > min(first, second)
+        overtaken += third < first
+    # Had the third been the first strand's from the start, it could never end before that strand's own record.
+    assert overtaken > 0
+
+
 def test_a_throttled_call_is_tried_again_until_its_attempts_are_used_up():
     machine = downstream(rate_per_s=1e-9, burst=1, attempts=5, backoff_first_s=1, backoff_max_s=4, median_s=0.1)
     slot = machine.begin(0.0, records=2, deadline=1_000.0)
