@@ -7,7 +7,6 @@ import pytest
 from virtual_driver import always, drive
 
 from delivery.environments import Account, Environments
-from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream
 from delivery.protocol import End, Error, Offer, Ok, PartialFailure, Throttled, Timeout
@@ -21,10 +20,10 @@ class Quarter(Random):
         return 0.25
 
 
-def mapping(*, kind=KinesisMapping, stream=None, shards=1, quotas=None, concurrency=1_000, random=None, **settings):
+def mapping(*, shards=1, quotas=None, concurrency=1_000, random=None, **settings):
     numbers = Quotas.with_overrides({"account_concurrency": concurrency, **(quotas or {})})
-    return kind(
-        stream or KinesisStream(shards, numbers),
+    return KinesisMapping(
+        KinesisStream(shards, numbers),
         capacity=Environments(Account(numbers), numbers),
         random=random or Quarter(),
         quotas=numbers,
@@ -328,52 +327,6 @@ def test_without_bisect_a_poison_record_takes_those_behind_it_along():
     machine = mapping(batch_size=8, report_batch_item_failures=True, maximum_retry_attempts=2)
     run = drive(machine, [(0.0, records(range(8)))], fails(3))
     assert run.facts.dead == [(record, End.RETRIES_EXHAUSTED) for record in range(3, 8)]
-
-
-# Splits
-
-
-def split_while_busy(machine, stream):
-    """Records 0 to 2 before the split, 3 and 4 after it; 0 and 3 lie in the left half, the others in the right."""
-    low, high = 0, HASH_KEYS - 1
-    machine.offer(0.0, records(range(3), [low, high, high]))
-    stream.split(0)
-    machine.offer(0.1, records([3, 4], [low, high]))
-
-
-@pytest.mark.parametrize("kind", [KinesisMapping, KinesisFanOutMapping])
-def test_the_children_of_a_split_shard_are_read_once_their_parent_is_drained(kind):
-    numbers = Quotas()
-    stream = KinesisStream(1, numbers)
-    machine = mapping(kind=kind, stream=stream, quotas={}, batch_size=2, parallelization_factor=2)
-    split_while_busy(machine, stream)
-    run = drive(machine, [], always(2.0))
-    parents_end = max(at for at, invocation, _ in run.ended if invocation.lane < 2)
-    assert sorted(run.facts.done) == [0, 1, 2, 3, 4]
-    assert {invocation.lane // 2: list(invocation.ids) for invocation in run.started if invocation.lane >= 2} == {
-        1: [3],
-        2: [4],
-    }
-    assert all(invocation.start >= parents_end for invocation in run.started if invocation.lane >= 2)
-
-
-def test_the_children_wait_for_a_parent_that_fails_until_it_is_given_up():
-    numbers = Quotas()
-    stream = KinesisStream(1, numbers)
-    machine = mapping(stream=stream, maximum_record_age_s=100.0)
-    split_while_busy(machine, stream)
-    run = drive(machine, [(110.0, records([5]))], lambda i: (0.1, Error() if 0 in i.ids else Ok()))
-    assert [record for record, _ in run.facts.dead][:3] == [0, 1, 2]
-    assert all(invocation.start >= 100 for invocation in run.started if invocation.lane > 0)
-    assert run.facts.done == [5]
-
-
-def test_the_children_of_a_shard_that_holds_nothing_are_read_at_once():
-    stream = KinesisStream(1, Quotas())
-    machine = mapping(stream=stream)
-    stream.split(0)
-    run = drive(machine, [(10.0, records([1]))], always(0.1))
-    assert 10.0 <= run.started[0].start < 11.0
 
 
 # The rest
