@@ -20,6 +20,7 @@ from pipeline.run import (
     RunFolder,
 )
 from simulator.scenario_document import arrivals, document
+from simulator.scorecard import bill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,6 +159,8 @@ def _turn(result: "Result") -> dict[str, Any]:
         "dropped": 0,
         "lateness_ms": {},
         "expired": _expired(result),
+        "cost": bill(result),
+        "peak_concurrency": result.peak_concurrency,
     }
 
 

@@ -14,7 +14,6 @@ from simulator.prices import AS_OF, PRICES, REGION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simulator.cost import Cost
     from simulator.result import Floats, Result
 
 PERCENTILES: Final = (10, 50, 90, 99)
@@ -49,7 +48,7 @@ def scorecard(result: "Result") -> dict[str, Any]:
         "peak_concurrency": result.peak_concurrency,
         "latency_ms": latency_ms(result),
         "series": [{key: getattr(second, key) for key in SERIES} for second in result.series],
-        "cost": _bill(cost(result)),
+        "cost": bill(result),
     }
 
 
@@ -72,7 +71,9 @@ def _percentile(ascending: "Floats", total: int, percent: int) -> float | None:
     return _rounded(float(ascending[rank - 1]))
 
 
-def _bill(found: "Cost") -> dict[str, Any]:
+def bill(result: "Result") -> dict[str, Any]:
+    """What it costs, line by line."""
+    found = cost(result)
     return {
         "currency": "USD",
         "region": REGION,

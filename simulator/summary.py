@@ -46,14 +46,14 @@ def _paragraph(result: "Result", *, named: bool) -> str:
     bill = cost(result)
     if bill.lines:
         most = max(bill.lines, key=lambda line: line.usd)
-        sentences.append(f"It costs US$ {bill.total:,.2f}, most of it for {most.item}.")
+        sentences.append(f"It costs US$ {_dollars(bill.total)}, most of it for {most.item}.")
     return textwrap.fill(f"{title}: {' '.join(sentences)}", width=_WIDTH)
 
 
 def _door(result: "Result") -> str:
     sent = f"{count(result.offered, 'record was', 'records were')} sent"
     if not result.rejected:
-        return f"{sent}, all taken in."
+        return f"{sent}, and all were taken in."
     return f"{sent}, {result.rejected:,} turned away ({_reasons(result.rejected_because)})."
 
 
@@ -67,13 +67,12 @@ def _ends(result: "Result") -> list[str]:
         return []
     after = f", the last {duration(result.drain_s * 1_000)} after the last was sent" if result.drain_s else ""
     if result.completed == accepted:
-        return [f"All of them were done{after}."]
+        return [f"{'Those taken in' if result.rejected else 'All'} were done{after}."]
     sentences = [f"{result.completed:,} of them were done{after}."]
     if result.dead_lettered or result.expired:
-        kept = f"{result.dead_lettered:,} kept aside, {result.expired:,} gone without a trace"
-        sentences.append(
-            f"{result.dead_lettered + result.expired:,} were given up ({_reasons(result.given_up_because)}): {kept}."
-        )
+        ways = [(result.dead_lettered, "kept aside"), (result.expired, "gone without a trace")]
+        kept = listed([f"{number:,} {way}" for number, way in ways if number])
+        sentences.append(f"Given up were {kept} ({_reasons(result.given_up_because)}).")
     if result.unfinished:
         sentences.append(f"{result.unfinished:,} had no end yet at second {result.scenario.until_s:g}.")
     if result.lost:
@@ -102,7 +101,7 @@ def _table(results: "Sequence[Result]") -> str:
         ("throttles", [count(result.throttles) for result in results]),
         ("cold starts", [count(result.cold_starts) for result in results]),
         ("peak concurrency", [count(result.peak_concurrency) for result in results]),
-        ("US$", [f"{bill.total:,.2f}" for bill in bills]),
+        ("US$", [_dollars(bill.total) for bill in bills]),
         ("US$ a million completed", [_dollars(bill.per_million_completed) for bill in bills]),
     ]
     widths = [max(len(cells[column]) for _, cells in rows) for column in range(len(results))]
@@ -114,4 +113,6 @@ def _table(results: "Sequence[Result]") -> str:
 
 
 def _dollars(amount: float | None) -> str:
-    return NOTHING if amount is None else f"{amount:,.2f}"
+    if amount is None:
+        return NOTHING
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
