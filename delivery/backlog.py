@@ -189,39 +189,42 @@ class Backlog:
 
         None if there is none such, or the first alone has more bytes.
         """
-        part = self._take_of_first(until, most, most_bytes)
-        if part is None or len(part.ids) == most or not self._runs or self._head_at > until:
-            return part
-        # The first run alone was not enough.
         parts: list[Run] = []
-        while part is not None:
+        while (span := self.take_span(until, most, most_bytes)) is not None:
+            run, start, stop = span
+            part = run.part(start, stop)
             parts.append(part)
-            most -= len(part.ids)
+            most -= stop - start
+            if most <= 0 or self._head_at > until:
+                break
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
-            part = self._take_of_first(until, most, most_bytes)
-        return joined(parts)
+        return joined(parts) if parts else None
 
-    def _take_of_first(self, until: float, most: float, most_bytes: float) -> Run | None:
-        if not self._runs or self._head_at > until or most <= 0:
+    def take_span(
+        self, until: float, most: float = math.inf, most_bytes: float = math.inf
+    ) -> tuple[Run, int, int] | None:
+        """What `take` takes of the first run alone: the run, and from and up to which index its records are taken."""
+        if self._head_at > until or most <= 0 or not self._runs:
             return None
         run, head = self._runs[0], self._head
-        total = len(run.ids)
+        times, sizes, total = run.times, run.sizes, len(run.ids)
         stop = total if most >= total - head else head + int(most)
-        times, sizes = run.times, run.sizes
         if not isinstance(times, float | int):
             stop = bisect_right(times, until, head, stop)
-        if not isinstance(sizes, int) or sizes * (stop - head) > most_bytes:
+        if isinstance(sizes, int) and sizes * (stop - head) <= most_bytes:
+            self._bytes -= sizes * (stop - head)
+        else:
             stop = head + run.fitting(head, stop - head, most_bytes)
             if stop <= head:
                 return None
-        part = run.part(head, stop)
+            self._bytes -= run.part(head, stop).bytes()
         self._count -= stop - head
-        self._bytes -= sizes * (stop - head) if isinstance(sizes, int) else part.bytes()
         if stop < total:
             self._head = stop
-            self._head_at = times if isinstance(times, float | int) else times[stop]
+            if not isinstance(times, float | int):
+                self._head_at = times[stop]
         else:
             self._runs.popleft()
             self._head = 0
             self._head_at = self._runs[0].time(0) if self._runs else math.inf
-        return part
+        return run, head, stop

@@ -116,4 +116,4 @@ class SqsMapping(SqsSourceMapping):
 
     def _seats(self) -> int:
         # One that gathers can receive, too.
-        return max(self._free(), 0) + len(self._gathering)
+        return max(self._free, 0) + len(self._gathering)

@@ -50,34 +50,38 @@ class _Message:
 
 @dataclass(slots=True, eq=False)
 class _Hidden(Lease):
-    """A lease with what it still hides: a run received for the first time, and messages that were received before.
+    """A lease with what it still hides: a run's records from `first` up to `stop`, received for the first time, and
+    messages that were received before.
 
     A `delay` hides its messages the same way; no receipt names it.
     """
 
     run: Run | None
+    first: int
+    stop: int
     messages: dict[int, _Message]
     delay: bool = False
     whole: bool = True
 
     def count(self) -> int:
         """How many messages it still hides."""
-        return len(self.messages) + (0 if self.run is None else len(self.run.ids))
+        return self.stop - self.first + len(self.messages)
 
     def left(self) -> list[int]:
         """The messages it still hides."""
-        return [*(() if self.run is None else self.run.ids), *self.messages]
+        return [*self._fresh_ids(), *self.messages]
 
     def take_out(self, ids: Sequence[int]) -> list[int]:
         """Take messages out; says which of them were there."""
         self.whole = False
-        run = self.run
-        fresh = () if run is None else set(run.ids)
-        gone = [n for n in dict.fromkeys(ids) if n in fresh or self.messages.pop(n, None) is not None]
-        if run is not None:
+        fresh = self._fresh_ids()
+        there = set(fresh)
+        gone = [n for n in dict.fromkeys(ids) if n in there or self.messages.pop(n, None) is not None]
+        if self.run is not None:
             out = set(gone)
-            left = [index for index, number in enumerate(run.ids) if number not in out]
-            self.run = run.pick(left) if left else None
+            left = [index for index, number in enumerate(fresh, self.first) if number not in out]
+            self.run = self.run.pick(left)
+            self.first, self.stop = 0, len(left)
         return gone
 
     def singled_out(self) -> dict[int, _Message]:
@@ -90,9 +94,12 @@ class _Hidden(Lease):
         receives = 0 if self.delay else 1
         fresh = {
             record: _Message(record, run.size(index), run.time(index), receives, self.number, visible_at)
-            for index, record in enumerate(run.ids)
+            for index, record in enumerate(self._fresh_ids(), self.first)
         }
         return {**fresh, **self.messages} if self.messages else fresh
+
+    def _fresh_ids(self) -> Sequence[int]:
+        return () if self.run is None else self.run.ids[self.first : self.stop]
 
 
 _NEVER_BEFORE: Mapping[int, int] = MappingProxyType({})
@@ -152,7 +159,18 @@ class SqsQueue:
         self.ledger.accept(fitting)
         if delay_s > 0:
             self._hide(
-                _Hidden(self._number + 1, fitting.ids, fitting.bytes(), now + delay_s, {}, fitting, {}, delay=True)
+                _Hidden(
+                    number=self._number + 1,
+                    ids=fitting.ids,
+                    bytes=fitting.bytes(),
+                    until=now + delay_s,
+                    receives=_NEVER_BEFORE,
+                    run=fitting,
+                    first=0,
+                    stop=len(fitting),
+                    messages={},
+                    delay=True,
+                )
             )
             self._delayed += len(fitting)
         else:
@@ -175,13 +193,29 @@ class SqsQueue:
         """
         if now >= self._quiet_until:
             self._advance(now)
-        most = min(most, self._in_flight_max - self._in_flight)
+        if most > self._in_flight_max - self._in_flight:
+            most = self._in_flight_max - self._in_flight
         until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
         if not self._again:
-            run = self._fresh.take(now, most, most_bytes)
-            return None if run is None else self._lease(until, run, {})
-        runs: list[Run] = []
+            span = self._fresh.take_span(now, most, most_bytes)
+            if span is None:
+                return None
+            run, first, stop = span
+            if stop - first == most or self._fresh.head_at() > now:
+                return self._lease(until, run, first, stop, {})
+            taken = [run.part(first, stop)]
+        else:
+            taken = []
+        return self._receive_mixed(now, until, most, most_bytes, taken)
+
+    def _receive_mixed(
+        self, now: float, until: float, most: float, most_bytes: float, taken: list[Run]
+    ) -> Lease | None:
+        """Receive from several runs, and messages that were received before, in the order they became visible."""
         again: dict[int, _Message] = {}
+        for run in taken:
+            most -= len(run)
+            most_bytes -= run.bytes()
         while most > 0:
             first = self._first_again(now)
             again_at = math.inf if first is None else first.visible_at
@@ -191,15 +225,16 @@ class SqsQueue:
                 again[first.number] = self._again.pop(first.number)
                 most -= 1
                 most_bytes -= first.size
-            elif (run := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
-                runs.append(run)
-                most -= len(run)
-                most_bytes -= run.bytes()
+            elif (more := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
+                taken.append(more)
+                most -= len(more)
+                most_bytes -= more.bytes()
             else:
                 break
-        if not runs and not again:
-            return None
-        return self._lease(until, joined(runs) if runs else None, again)
+        if not taken:
+            return self._lease(until, None, 0, 0, again) if again else None
+        run = joined(taken)
+        return self._lease(until, run, 0, len(run), again)
 
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many of them were still there.
@@ -216,7 +251,9 @@ class SqsQueue:
         elif hidden.whole and ids is hidden.ids:
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
-            self._reveal(hidden, len(ids))
+            del self._hidden[lease]
+            self._ends.clear(lease)
+            self._in_flight -= len(ids)
         else:
             gone = hidden.take_out(ids)
             self._in_flight -= len(gone)
@@ -301,23 +338,25 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, run: Run | None, again: dict[int, _Message]) -> Lease:
+    def _lease(self, until: float, run: Run | None, first: int, stop: int, again: dict[int, _Message]) -> Lease:
         number = self._number + 1
+        ids: Sequence[int] = () if run is None else run.ids[first:stop]
+        size = 0
+        if run is not None:
+            size = run.sizes * (stop - first) if isinstance(run.sizes, int) else sum(run.sizes[first:stop])
+        receives = _NEVER_BEFORE
         if again:
+            ids = [*ids, *again]
+            receives = {}
             for message in again.values():
-                message.receives += 1
                 message.lease = number
-            fresh_ids: Sequence[int] = () if run is None else run.ids
-            size = sum([message.size for message in again.values()]) + (0 if run is None else run.bytes())
-            receives = {record: message.receives for record, message in again.items()}
-            hidden = _Hidden(number, [*fresh_ids, *again], size, until, receives, run, again)
-        else:
-            assert run is not None
-            hidden = _Hidden(number, run.ids, run.bytes(), until, _NEVER_BEFORE, run, again)
+                message.receives += 1
+                receives[message.number] = message.receives
+                size += message.size
+        hidden = _Hidden(number, ids, size, until, receives, run, first, stop, again)
         self._hide(hidden)
-        count = len(hidden.ids)
-        self._in_flight += count
-        self.ledger.facts.received += count
+        self._in_flight += len(ids)
+        self.ledger.facts.received += len(ids)
         return hidden
 
     def _hide(self, hidden: _Hidden) -> None:

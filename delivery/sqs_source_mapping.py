@@ -57,9 +57,6 @@ class Queue(Protocol):
         """What happened since the last call."""
 
 
-_NONE: frozenset[int] = frozenset()
-
-
 @dataclass(slots=True, eq=False)
 class Batch:
     """What one poller holds: the leases of its receives. It is gathering, running, or throttled and waiting."""
@@ -156,7 +153,9 @@ class SqsSourceMapping(ABC):
         # Batches that do not run: they gather, or were throttled.
         self._waiting: dict[int, Batch] = {}
         self._turns = Agenda()
+        # As of the last poll: when it was, and how many more batches the pollers could hold.
         self._polled_at = -math.inf
+        self._free = 0
 
     def offer(self, now: float, offer: Offer) -> Mapping[int, Refusal]:
         """Send messages to the queue."""
@@ -176,17 +175,20 @@ class SqsSourceMapping(ABC):
                 for slot, batch in zip(slots, ready, strict=False)
             ]
         waiting = self._queue.has_visible(now)
-        self._pollers.observe(
-            now,
-            saturated=waiting and (self._free() <= 0 or not self._throughput_left(now)),
-            idle=not (waiting or self._invoker.running or self._waiting),
-        )
+        held = self._invoker.running + len(self._waiting)
+        self._free = self._pollers.last_count - held
+        saturated = waiting and (self._free <= 0 or not self._throughput_left(now))
+        self._pollers.observe(now, saturated=saturated, idle=not waiting and not held)
         self._polled_at = now
         return invocations
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> None:
         """Say how an invocation ended. The slot is released."""
         batch = self._invoker.settle(now, invocation, outcome)
+        if isinstance(outcome, Ok):
+            for lease in batch.leases:
+                self._queue.delete(now, lease.number, lease.ids)
+            return
         if isinstance(outcome, Throttled):
             self._hold(now, batch)
             return
@@ -194,13 +196,11 @@ class SqsSourceMapping(ABC):
         if failed is None:
             # Its messages come back by themselves, when their visibility timeout is over.
             self._pollers.fail(now)
-        elif not failed:
-            for lease in batch.leases:
-                self._queue.delete(now, lease.number, lease.ids)
-        else:
-            for lease in batch.leases:
-                if done := [message for message in lease.ids if message not in failed]:
-                    self._queue.delete(now, lease.number, done)
+            return
+        for lease in batch.leases:
+            done = [message for message in lease.ids if message not in failed] if failed else lease.ids
+            if done:
+                self._queue.delete(now, lease.number, done)
 
     def lease(self, invocation: Invocation, message: int) -> Lease:
         """The lease under which a running invocation holds a message: its receipt, and how often it was received."""
@@ -254,13 +254,9 @@ class SqsSourceMapping(ABC):
     def _receive(self, now: float, ready: list[Batch]) -> None:
         """Let pollers receive what is visible; batches that are then complete join `ready`."""
 
-    def _free(self) -> int:
-        """How many more batches the pollers could hold, as of the last count."""
-        return self._pollers.last_count - self._invoker.running - len(self._waiting)
-
     def _seats(self) -> int:
-        """How many pollers could receive."""
-        return self._free()
+        """How many pollers could receive, as of the last poll."""
+        return self._free
 
     def _receive_at_once(self, now: float, ready: list[Batch]) -> None:
         """A batch for each free poller: what one receive brings."""
@@ -313,8 +309,8 @@ class SqsSourceMapping(ABC):
 
     def _failed(self, batch: Batch, outcome: Outcome) -> frozenset[int] | None:
         """The messages that are to come back; None if the invocation as a whole failed."""
-        if isinstance(outcome, Ok) or (isinstance(outcome, PartialFailure) and not self._partial):
-            return _NONE
-        if isinstance(outcome, PartialFailure) and outcome.failed <= set(batch.ids()):
-            return outcome.failed
-        return None
+        if not isinstance(outcome, PartialFailure):
+            return None
+        if not self._partial:
+            return frozenset()
+        return outcome.failed if outcome.failed <= set(batch.ids()) else None
