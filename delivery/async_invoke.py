@@ -122,6 +122,8 @@ class AsyncInvoke:
 
     def poll(self, now: float) -> list[Invocation]:
         """The invocations to start now; each holds a slot until it is settled."""
+        if self.wake_at() > now:
+            return []
         woken, arrived = self._read(now)
         wanted = len(woken) + len(arrived)
         if not wanted:
@@ -158,7 +160,9 @@ class AsyncInvoke:
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        at = min(self._events.next_at(), self._asleep.next_at(), self._draw_at)
+        at, wakes_at = self._events.next_at, self._asleep.next_at
+        at = wakes_at if wakes_at < at else at
+        at = self._draw_at if self._draw_at < at else at
         if self._reads is not None and len(self._unread):
             return min(at, self._reads.ready_at(1))
         return at
@@ -194,7 +198,7 @@ class AsyncInvoke:
             waiting = np.concatenate((self._unread, woken, np.arange(arrived.start, arrived.stop)))
             read = self._reads.take_upto(now, len(waiting))
             woken, arrived, self._unread = waiting[:read], range(0), waiting[read:]
-        if len(woken):
+        if len(woken) and self._events.oldest_at() + self._age_s <= now:
             too_old = self._events.arrived_at(woken) + self._age_s <= now
             if too_old.any():
                 self._ledger.give_up(self._events.records(woken[too_old]), End.EVENT_AGE)

@@ -30,7 +30,8 @@ class EventTable:
         self._first = 0
         self._stop = 0
         self._next = 0
-        self._next_at = math.inf
+        self.next_at = math.inf
+        """When the next event arrives, or did; infinity if none is to come."""
         self._last_at = -math.inf
 
     def add(self, run: Run) -> None:
@@ -54,16 +55,16 @@ class EventTable:
             column[rows] = 0
         self._stop += count
         self._last_at = run.time(-1)
-        if self._next_at == math.inf:
-            self._next_at = run.time(0)
+        if self.next_at == math.inf:
+            self.next_at = run.time(0)
 
-    def next_at(self) -> float:
-        """When the next event arrives, or did; infinity if none is to come."""
-        return self._next_at
+    def oldest_at(self) -> float:
+        """A time before which none of those that have not ended arrived."""
+        return self._arrived.item(0)
 
     def take_arrived(self, now: float) -> range:
         """The numbers of those that have arrived since last asked."""
-        if self._next_at > now:
+        if self.next_at > now:
             return _NONE
         start, here, stop = self._next, self._next - self._first, self._stop - self._first
         # Mostly one has arrived: look at its neighbour before searching them all.
@@ -72,7 +73,7 @@ class EventTable:
         else:
             count = int(self._arrived[here:stop].searchsorted(now, side="right"))
         self._next += count
-        self._next_at = self._arrived.item(here + count) if self._next < self._stop else math.inf
+        self.next_at = self._arrived.item(here + count) if self._next < self._stop else math.inf
         return range(start, start + count)
 
     def records_of(self, numbers: range) -> list[int]:
@@ -91,7 +92,7 @@ class EventTable:
 
     def arrived_at_one(self, number: int) -> float:
         """When one of them arrived."""
-        return float(self._arrived[number - self._first])
+        return self._arrived.item(number - self._first)
 
     def errors(self, numbers: Numbers) -> npt.NDArray[np.int32]:
         """How often the function has failed them."""
@@ -100,8 +101,9 @@ class EventTable:
     def add_error(self, number: int) -> int:
         """Note that the function failed an event; says how often it has now."""
         row = number - self._first
-        self._errors[row] += 1
-        return int(self._errors[row])
+        errors: int = self._errors.item(row) + 1
+        self._errors[row] = errors
+        return errors
 
     def throttles(self, numbers: Numbers) -> Numbers:
         """How often they were refused."""

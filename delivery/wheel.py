@@ -35,9 +35,13 @@ class Wheel:
         self._woken = 0
         self._open_drawer = -_MOST_SLOTS
         # Put in one by one, and not sorted in yet.
-        self._loose: list[tuple[float, int]] = []
-        self._loose_at = math.inf
-        self._sorted_at = math.inf
+        self._loose: list[int] = []
+        self._loose_at: list[float] = []
+        self._loose_first = math.inf
+        self._loose_next = math.inf
+        self._sorted_first = math.inf
+        self.next_at = math.inf
+        """When the next one wakes; infinity if none sleeps."""
 
     def put(self, at: Times, numbers: Numbers) -> None:
         """Let each of these numbers (0 to 2**36 - 1) sleep until its time.
@@ -48,13 +52,14 @@ class Wheel:
         if not len(numbers):
             return
         slots = np.ceil(at / self._slot_s).astype(np.int64)
-        if self._sorted_at == math.inf:
+        if self._sorted_first == math.inf:
             self._first_slot = int(slots.min())
             self._open_drawer = -_MOST_SLOTS
         slots -= self._first_slot
-        if int(np.abs(slots).max()) >= _MOST_SLOTS:
+        if int(slots.max()) >= _MOST_SLOTS or int(slots.min()) <= -_MOST_SLOTS:
             raise ValueError(f"a wheel of {self._slot_s} s slots cannot let numbers sleep {_MOST_SLOTS} slots apart")
-        keys = np.sort((slots << _NUMBER_BITS) | numbers)
+        keys = (slots << _NUMBER_BITS) | numbers
+        keys.sort()
         drawers = keys >> _DRAWER_BITS
         starts = [0, *(np.flatnonzero(drawers[1:] != drawers[:-1]) + 1).tolist(), len(keys)]
         for drawer, start, stop in zip(drawers[starts[:-1]].tolist(), starts, starts[1:], strict=False):
@@ -63,35 +68,40 @@ class Wheel:
 
     def put_one(self, at: float, number: int) -> None:
         """Let one number sleep until its time."""
-        self._loose.append((at, number))
-        self._loose_at = min(self._loose_at, math.ceil(at / self._slot_s) * self._slot_s)
+        self._loose.append(number)
+        self._loose_at.append(at)
+        if at < self._loose_first:
+            self._loose_first = at
+            self._loose_next = math.ceil(at / self._slot_s) * self._slot_s
+            self._tell_next()
 
     def due(self, now: float) -> Numbers:
         """Take out what has slept long enough: slots in the order of time, each in the order of its numbers."""
-        if self._loose_at <= now:
+        if self.next_at > now:
+            return _NONE
+        if self._loose_next <= now:
             self._sort_in_loose()
         woken: list[Numbers] = []
-        while self._sorted_at <= now:
-            stop = int(np.searchsorted(self._open, min(self._slot_by(now) + 1, _MOST_SLOTS) << _NUMBER_BITS))
+        while self._sorted_first <= now:
+            stop = int(self._open.searchsorted(min(self._slot_by(now) + 1, _MOST_SLOTS) << _NUMBER_BITS))
             woken.append(self._open[self._woken : stop] & _NUMBER_MASK)
             self._woken = stop
             self._look()
-        if not woken:
-            return _NONE
         return woken[0] if len(woken) == 1 else np.concatenate(woken)
 
-    def next_at(self) -> float:
-        """When the next one wakes; infinity if none sleeps."""
-        return min(self._sorted_at, self._loose_at)
-
     def _sort_in_loose(self) -> None:
-        loose, self._loose, self._loose_at = self._loose, [], math.inf
-        self.put(np.array([at for at, _ in loose]), np.array([number for _, number in loose], np.int64))
+        at, numbers = np.array(self._loose_at), np.array(self._loose, np.int64)
+        self._loose, self._loose_at, self._loose_first, self._loose_next = [], [], math.inf, math.inf
+        self.put(at, numbers)
+
+    def _tell_next(self) -> None:
+        self.next_at = min(self._loose_next, self._sorted_first)
 
     def _put_in(self, drawer: int, keys: Numbers) -> None:
         if drawer <= self._open_drawer:
             # Two sorted halves: a stable sort merges them in one pass.
-            self._open = np.sort(np.concatenate((self._open[self._woken :], keys)), kind="stable")
+            self._open = np.concatenate((self._open[self._woken :], keys))
+            self._open.sort(kind="stable")
             self._woken = 0
         elif drawer in self._drawers:
             self._drawers[drawer].append(keys)
@@ -103,12 +113,15 @@ class Wheel:
         """Find out who wakes next, and open the next drawer if this one is empty."""
         if self._woken == len(self._open):
             if not self._order:
-                self._open, self._woken, self._sorted_at = _NONE, 0, math.inf
+                self._open, self._woken, self._sorted_first = _NONE, 0, math.inf
+                self._tell_next()
                 return
             self._open_drawer = heappop(self._order)
-            self._open = np.sort(np.concatenate(self._drawers.pop(self._open_drawer)))
+            self._open = np.concatenate(self._drawers.pop(self._open_drawer))
+            self._open.sort()
             self._woken = 0
-        self._sorted_at = (int(self._open[self._woken] >> _NUMBER_BITS) + self._first_slot) * self._slot_s
+        self._sorted_first = (int(self._open[self._woken] >> _NUMBER_BITS) + self._first_slot) * self._slot_s
+        self._tell_next()
 
     def _slot_by(self, now: float) -> int:
         """The last slot that has ended by `now`, in the very arithmetic `next_at` is told in."""

@@ -24,12 +24,12 @@ def test_events_are_numbered_as_they_are_accepted_and_keep_their_ids():
 def test_events_still_to_arrive_are_handed_out_when_they_have():
     table = EventTable()
     table.add(Run([1, 2, 3, 4], 1, [1.0, 2.0, 2.0, 5.0]))
-    assert (table.next_at(), table.take_arrived(0.9)) == (1.0, range(0))
+    assert (table.next_at, table.take_arrived(0.9)) == (1.0, range(0))
     assert table.take_arrived(1.0) == range(1)
     assert table.take_arrived(4.0) == range(1, 3)
-    assert table.next_at() == 5.0
+    assert table.next_at == 5.0
     assert table.take_arrived(5.0) == range(3, 4)
-    assert table.next_at() == math.inf
+    assert table.next_at == math.inf
 
 
 def test_what_happened_to_an_event_is_counted():

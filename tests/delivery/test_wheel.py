@@ -20,10 +20,10 @@ def due(wheel, now):
 def test_a_sleeper_wakes_at_the_end_of_its_slot():
     wheel = Wheel(0.5)
     put(wheel, [1.1], [7])
-    assert wheel.next_at() == 1.5
+    assert wheel.next_at == 1.5
     assert due(wheel, 1.4) == []
     assert due(wheel, 1.5) == [7]
-    assert wheel.next_at() == math.inf
+    assert wheel.next_at == math.inf
 
 
 def test_sleepers_of_a_slot_wake_in_the_order_of_their_numbers():
@@ -62,7 +62,7 @@ def test_nobody_wakes_early_nor_more_than_a_slot_late(sleeps, start, slot_s):
     numbers, until, now = count(), {}, start
 
     def wake(to):
-        while (at := wheel.next_at()) <= to:
+        while (at := wheel.next_at) <= to:
             slot = due(wheel, at)
             assert slot == sorted(slot)
             for number in slot:
