@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # What a shell says of a command that Ctrl-C ended, and of a question that has no answer that meets it.
 _INTERRUPTED: Final = 130
 _UNMET: Final = 3
+# infra.yaml's own InBatchConcurrency.
+_IN_BATCH: Final = 5
 
 
 class _Written(click.ParamType[Any]):
@@ -100,9 +102,7 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
     "--in-batch",
     "in_batch_concurrency",
     type=click.IntRange(1, 50),
-    default=5,
-    show_default=True,
-    help="Requests of one batch in work at the same time.",
+    help="Requests of one batch in work at the same time.  [default: 5, and 1 with --order]",
 )
 @click.option("--timeout", "timeout_s", type=_TIME, default="30s", show_default=True, help="Of the function.")
 @click.option(
@@ -144,6 +144,7 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
 def plan(
     objectives: "Sequence[Objective]",
     order: str,
+    in_batch_concurrency: int | None,
     account_concurrency: int | None,
     quotas: "Sequence[tuple[str, float]]",
     processes: int | None,
@@ -165,7 +166,14 @@ def plan(
     overrides = dict(quotas)
     if account_concurrency is not None:
         overrides["account_concurrency"] = account_concurrency
-    question = _question(objectives, ordered=order == "per-key", quotas=overrides, **options)
+    ordered = order == "per-key"
+    if ordered and in_batch_concurrency not in (None, 1):
+        raise click.UsageError(
+            f"--in-batch {in_batch_concurrency} works on requests of one key at the same time, and --order per-key "
+            "forbids it; leave --in-batch out"
+        )
+    in_batch = in_batch_concurrency or (1 if ordered else _IN_BATCH)
+    question = _question(objectives, ordered=ordered, in_batch_concurrency=in_batch, quotas=overrides, **options)
     try:
         found = _answer(question, processes)
         # numpy, and the compiler behind the downstream's model, take seconds to import, and --help should not.

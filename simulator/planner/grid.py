@@ -17,8 +17,9 @@ _OVER_DOWNSTREAM = (1.0, 1.5)
 _OVER_SHARDS = (1.0, 1.2, 1.5, 2.0)
 _FACTORS = (1, 2, 5, 10)
 _BATCHES = (10, 100)
-# From here on a window of a second fills larger batches, and an invocation for each request has no point.
+# From these rates on an invocation for each request, or for ten, has no point: a window of a second fills more.
 _LARGE_BATCHES_PER_S = 1_000.0
+_LARGEST_BATCHES_PER_S = 10_000.0
 # Enhanced fan-out saves what a poll once a second costs; if that is less than this share of the objective, why pay.
 _SHARE_WORTH_PAYING = 0.1
 # AWS: at least six times the function's timeout, plus the window (with-sqs).
@@ -82,8 +83,8 @@ def why_not(question: Question, candidate: Candidate) -> str | None:
     if buffer == "kinesis-efo" and IDLE_P99_S["kinesis"] < _SHARE_WORTH_PAYING * question.latency.within_s:
         return f"it costs more than polling and saves {IDLE_P99_S['kinesis'] - IDLE_P99_S[buffer]:.1f} s at the most"
     batch_size = candidate.mapping.batch_size
-    if buffer != "sns" and batch_size == 1 and question.peak_per_s >= _LARGE_BATCHES_PER_S:
-        return f"an invocation for each of {question.peak_per_s:,.0f} requests/s, where a batch shares one"
+    if buffer != "sns" and batch_size < _least_batch(question, buffer):
+        return f"{question.peak_per_s:,.0f} requests/s, and an invocation for {batch_size}: larger batches share one"
     batch_s = batch_size / candidate.strands(question) * own_s
     if batch_s > question.timeout_s * _SHARE_OF_TIMEOUT:
         return f"batches of {batch_size} take {batch_s:,.3g} s of a timeout of {question.timeout_s:g} s"
@@ -93,6 +94,13 @@ def why_not(question: Question, candidate: Candidate) -> str | None:
     if lowest.peak_per_s < question.peak_per_s:
         return f"{lowest.limit}: at most {_rounded(lowest.peak_per_s)} of {question.peak_per_s:,.0f}/s at the peak"
     return None
+
+
+def _least_batch(question: Question, buffer: Buffer) -> int:
+    """The smallest batch worth trying."""
+    if question.peak_per_s < _LARGE_BATCHES_PER_S:
+        return 1
+    return 10 if question.peak_per_s < _LARGEST_BATCHES_PER_S or buffer == "sqs-fifo" else 100
 
 
 def _rounded(rate: float) -> str:

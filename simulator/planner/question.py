@@ -46,8 +46,9 @@ class Question:
 
     `spike_per_s` comes on top of `baseline_per_s`. `downstream_per_s` None: nothing behind the function limits it.
     `ordered`: requests of one of `keys` keys must be worked through in their order. `per_record`, how long the function
-    works on a request when the downstream lets it; `in_batch_concurrency` of a batch at the same time. `sdk_attempts`
-    None: a throttled call is tried again for as long as the function has time, as Forebay's own handlers do.
+    works on a request when the downstream lets it; `in_batch_concurrency` of a batch at the same time, 1 where order
+    counts. `sdk_attempts` None: a throttled call is tried again for as long as the function has time, as Forebay's own
+    handlers do.
     """
 
     spike_per_s: float

@@ -5,8 +5,8 @@ to backlog. Divide all that counts requests or environments by n, leave all that
 the same course at 1/n of its height. In the fluid limit that is exact; what remains are
 
 - rounding, for shards and environments are whole: n is chosen so that the candidate's own cap, the one that binds,
-  divides evenly, and so that at least `LEAST_CAP` of it remain (of shards, two: their unevenness stays, for the keys of
-  each are as many as before);
+  divides evenly, and so that at least `LEAST_CAP` of it remain;
+- unevenness, for no two shards have equally many keys: each keeps as many as before, and `LEAST_SHARDS` of them remain;
 - the pollers an SQS mapping starts with: 5/n is less than one. One is (n - 5)/5 seconds of growth ahead of what it
   should be, and n is chosen so that this is within `_HEAD_START` of the time there is;
 - chance, which grows as 1/sqrt of what is simulated, hence several seeds near the bound.
@@ -26,8 +26,8 @@ from simulator.scenario import Provisioned, Scenario, Uniform
 
 # The least that is left of a cap on concurrency, and of shards.
 LEAST_CAP: Final = 5
-LEAST_SHARDS: Final = 2
-LEAST_POLLERS: Final = 2
+LEAST_SHARDS: Final = 8
+LEAST_POLLERS: Final = 4
 _HEAD_START: Final = 0.02
 # A downstream's bucket must still hold whole requests.
 LEAST_DOWNSTREAM_PER_S: Final = 10.0
@@ -118,4 +118,5 @@ def _whole(value: int | None, by: float) -> int | None:
 
 
 def _pollers(value: int, by: float) -> int:
-    return max(LEAST_POLLERS, round(value / by))
+    # AWS takes 2 at the least.
+    return max(2, round(value / by))

@@ -49,8 +49,13 @@ def asked(question: Question) -> str:
     return _filled(
         f"Asked: {rate(question.spike_per_s)} for {seconds(question.spike_s)} on top of "
         f"{question.baseline_per_s:,.4g}/s, {behind}, {latency.name} <= {seconds(latency.within_s)}{order}{budget}; "
-        f"lost at the most {question.lost.at_most:.2%} of what was accepted."
+        f"{_lost(question)}."
     )
+
+
+def _lost(question: Question) -> str:
+    at_most = question.lost.at_most
+    return f"at the most {at_most:.3g} of what was accepted may be lost" if at_most else "nothing accepted may be lost"
 
 
 def _choice(search: Search, chosen: Tried) -> str:
