@@ -111,8 +111,16 @@ class SqsFifoQueue:
         self._number = 0
         self._now = 0.0
 
-    def offer(self, now: float, offer: Offer, *, deduplication: Sequence[int] | None = None) -> Mapping[int, Refusal]:
-        """Send messages of the offer's `groups`.
+    def offer(
+        self,
+        now: float,
+        offer: Offer,
+        *,
+        deduplication: Sequence[int] | None = None,
+        sent_per_call: float | None = None,
+    ) -> Mapping[int, Refusal]:
+        """Send messages of the offer's `groups`; `sent_per_call` if it is not the queue's own, infinity if no call sent
+        them but another queue gave them up.
 
         Refuses those that are TOO_LARGE, THROTTLED for want of calls, or DUPLICATE: sent within the last five minutes
         under the same number in `deduplication`. Without it none is a duplicate.
@@ -125,13 +133,14 @@ class SqsFifoQueue:
         if deduplication is not None and len(deduplication) != len(offer.ids):
             raise ValueError(f"an offer of {len(offer.ids)} ids has {len(deduplication)} deduplication ids beside them")
         run = Run.of(now, offer)
+        cost = self._send_cost if sent_per_call is None else 1 / sent_per_call
         refused: dict[int, Refusal] = {}
         taken: list[int] = []
         for index, number in enumerate(run.ids):
             at = run.time(index)
             if run.size(index) > self._message_bytes:
                 refused[number] = Refusal.TOO_LARGE
-            elif not self._sends.take(at, self._send_cost):
+            elif not self._sends.take(at, cost):
                 refused[number] = Refusal.THROTTLED
             elif deduplication is not None and not self._deduplication.is_new(
                 at, offer.groups[index], deduplication[index]
@@ -202,6 +211,11 @@ class SqsFifoQueue:
             self._forget(lease)
         self.ledger.done([message.number for message in gone])
         return len(gone)
+
+    def held(self, now: float, lease: int) -> int:
+        """How many messages a lease still hides."""
+        self._advance(now)
+        return len(self._leases.get(lease, ()))
 
     def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
         """Hide a lease's messages until `now + visibility_timeout_s`; False if the lease has run out or never was."""

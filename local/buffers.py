@@ -9,11 +9,15 @@ from delivery.kinesis_stream import KinesisStream
 from delivery.protocol import Delivery
 from delivery.quotas import Quotas
 from delivery.sns_topic import SnsTopic
+from delivery.sqs_fifo_queue import SqsFifoQueue
 from delivery.sqs_queue import SqsQueue
 from local.clock import Clock
+from local.fifo_queue import FifoQueue
+from local.gateway.configuration import truth
 from local.queue import Queue, QueueSettings
 from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, document, read
+from local.standard_queue import StandardQueue
 from local.stream import Stream
 from local.template import Resource
 from local.topic import Subscription, Topic
@@ -75,7 +79,8 @@ def queues_of(
     """The queues of all `AWS::SQS::Queue`, by ARN.
 
     Raises:
-        NotServedError: one is FIFO, or names a dead-letter queue that is not in the template.
+        NotServedError: one names a dead-letter queue that is not in the template or not of its own kind, or has a
+            property that is not served.
     """
     by_arn = {resource.attributes["Arn"]: resource for resource in resources}
     queues: dict[str, Queue] = {}
@@ -87,6 +92,10 @@ def queues_of(
             redrive = by_arn[arn].properties.get("RedrivePolicy")
             target = document(redrive).get("deadLetterTargetArn") if redrive else None
             dead_letters = queue(str(target), by_arn[arn].logical_id, (*above, arn)) if target else None
+            if dead_letters is not None and isinstance(dead_letters, FifoQueue) != _is_fifo(by_arn[arn]):
+                raise NotServedError(
+                    by_arn[arn].logical_id, "the dead-letter queue of a FIFO queue is FIFO, that of another is not"
+                )
             queues[arn] = _queue(by_arn[arn], dead_letters, quotas, clock, recorder)
         return queues[arn]
 
@@ -100,7 +109,8 @@ def _queue(
 ) -> Queue:
     heeded = (
         "QueueName", "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "ReceiveMessageWaitTimeSeconds",
-        "MaximumMessageSize", "RedrivePolicy", "RedriveAllowPolicy",
+        "MaximumMessageSize", "RedrivePolicy", "RedriveAllowPolicy", "FifoQueue", "ContentBasedDeduplication",
+        "DeduplicationScope", "FifoThroughputLimit",
     )  # fmt: skip
     properties = read(resource, heeded=heeded, harmless=_ENCRYPTION_AND_TAGS)
     defaults = QueueSettings()
@@ -112,25 +122,43 @@ def _queue(
         receive_wait=int(properties.get("ReceiveMessageWaitTimeSeconds", defaults.receive_wait)),
         maximum_message_size=int(properties.get("MaximumMessageSize", defaults.maximum_message_size)),
         max_receive_count=int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None,
+        content_based_deduplication=truth(properties.get("ContentBasedDeduplication")),
+        high_throughput=_high_throughput(resource),
     )
-    machine = recorder.make(
-        resource.logical_id,
-        SqsQueue,
-        quotas=quotas,
-        visibility_timeout_s=settings.visibility_timeout,
-        max_receive_count=settings.max_receive_count,
-        retention_s=settings.retention,
+    of_either_kind: dict[str, Any] = {
+        "quotas": quotas,
+        "visibility_timeout_s": settings.visibility_timeout,
+        "max_receive_count": settings.max_receive_count,
+        "retention_s": settings.retention,
+    }
+    name, url, arn = resource.attributes["QueueName"], resource.ref, resource.attributes["Arn"]
+    if not _is_fifo(resource):
+        machine = recorder.make(resource.logical_id, SqsQueue, **of_either_kind)
+        return StandardQueue(
+            name, url, arn, machine, clock, message_id, settings=settings, dead_letter_queue=dead_letter_queue
+        )
+    if settings.delay:
+        raise NotServedError(resource.logical_id, "a FIFO queue's DelaySeconds is not served here; leave it out")
+    fifo = recorder.make(resource.logical_id, SqsFifoQueue, **of_either_kind, high_throughput=settings.high_throughput)
+    return FifoQueue(
+        name, url, arn, fifo, clock, message_id, quotas=quotas, settings=settings, dead_letter_queue=dead_letter_queue
     )
-    return Queue(
-        resource.attributes["QueueName"],
-        resource.ref,
-        resource.attributes["Arn"],
-        machine,
-        clock,
-        message_id,
-        settings=settings,
-        dead_letter_queue=dead_letter_queue,
-    )
+
+
+def _is_fifo(resource: Resource) -> bool:
+    return truth(resource.properties.get("FifoQueue"))
+
+
+def _high_throughput(resource: Resource) -> bool:
+    """Whether a FIFO queue tells duplicates, and counts calls, by the message group; here only both or neither."""
+    properties = resource.properties
+    scope = properties.get("DeduplicationScope", "queue")
+    limit = properties.get("FifoThroughputLimit", "perQueue")
+    if (scope == "messageGroup") != (limit == "perMessageGroupId"):
+        raise NotServedError(
+            resource.logical_id, "DeduplicationScope messageGroup and FifoThroughputLimit perMessageGroupId go together"
+        )
+    return bool(scope == "messageGroup")
 
 
 def topic_of(

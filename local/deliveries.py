@@ -10,11 +10,14 @@ from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream_mapping import StreamMapping
 from delivery.quotas import Quotas
+from delivery.sqs_fifo_mapping import SqsFifoMapping
 from delivery.sqs_mapping import SqsMapping
+from delivery.sqs_provisioned import ProvisionedPollers
 from local.async_source import AsyncSource, EventStore
 from local.clock import Clock
 from local.driver import Driver
 from local.failure_destination import FailureBucket, FailureDestination, FailureQueue
+from local.fifo_queue import FifoQueue
 from local.function import Function
 from local.gateway.configuration import truth
 from local.kinesis_source import KinesisSource
@@ -22,6 +25,7 @@ from local.queue import Queue
 from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, last_segment, read
 from local.sqs_source import SqsSource
+from local.standard_queue import StandardQueue
 from local.stream import Stream
 from local.template import Resource
 from local.wire import WireService
@@ -121,23 +125,31 @@ class Deliveries:
         Raises:
             NotServedError: it has a property that is not served, or names what is not in the template.
         """
-        properties = read(resource, heeded=(*_MAPPING, "ScalingConfig"), harmless=("Tags",))
+        properties = read(resource, heeded=(*_MAPPING, "ScalingConfig", "ProvisionedPollerConfig"), harmless=("Tags",))
         function = self.function(resource)
         most = properties.get("ScalingConfig", {}).get("MaximumConcurrency")
         partial = _reports_failures(properties)
-        machine = self.recorder.make(
-            resource.logical_id,
-            SqsMapping,
-            queue.machine,
-            capacity=function.environments,
-            random=self._random(resource),
-            quotas=self.quotas,
-            batch_size=int(properties.get("BatchSize", _SQS_BATCH_SIZE)),
-            batching_window_s=float(properties.get("MaximumBatchingWindowInSeconds", 0)),
-            maximum_concurrency=None if most is None else int(most),
-            report_batch_item_failures=partial,
-            function_timeout_s=function.configuration.timeout_s,
-        )
+        window_s = float(properties.get("MaximumBatchingWindowInSeconds", 0))
+        of_either_kind: dict[str, Any] = {
+            "capacity": function.environments,
+            "random": self._random(resource),
+            "quotas": self.quotas,
+            "batch_size": int(properties.get("BatchSize", _SQS_BATCH_SIZE)),
+            "maximum_concurrency": None if most is None else int(most),
+            "provisioned": _provisioned(properties.get("ProvisionedPollerConfig")),
+            "report_batch_item_failures": partial,
+            "function_timeout_s": function.configuration.timeout_s,
+        }
+        machine: SqsFifoMapping | SqsMapping
+        if isinstance(queue, FifoQueue):
+            if window_s:
+                raise NotServedError(resource.logical_id, "a FIFO queue's mapping takes no batching window")
+            machine = self.recorder.make(resource.logical_id, SqsFifoMapping, queue.machine, **of_either_kind)
+        else:
+            assert isinstance(queue, StandardQueue)
+            machine = self.recorder.make(
+                resource.logical_id, SqsMapping, queue.machine, batching_window_s=window_s, **of_either_kind
+            )
         driver = Driver(machine, SqsSource(queue, machine, partial=partial), function, self.clock)
         queue.subscribe(driver.offered)
         return driver
@@ -196,6 +208,8 @@ class Deliveries:
         if arn is None:
             return None
         if arn in self.queues:
+            if isinstance(self.queues[arn], FifoQueue):
+                raise NotServedError(resource.logical_id, f"Lambda sends no failures to a FIFO queue, as {arn} is")
             return FailureQueue(self.queues[arn])
         if arn in self.buckets:
             return FailureBucket(self.buckets[arn], self.s3)
@@ -209,6 +223,16 @@ class Deliveries:
 
 def _reports_failures(properties: Mapping[str, Any]) -> bool:
     return "ReportBatchItemFailures" in (properties.get("FunctionResponseTypes") or ())
+
+
+def _provisioned(configuration: Mapping[str, Any] | None) -> ProvisionedPollers | None:
+    if configuration is None:
+        return None
+    default = ProvisionedPollers()
+    minimum = int(configuration.get("MinimumPollers", default.minimum))
+    # A minimum above the default maximum is no contradiction of the template's.
+    maximum = int(configuration.get("MaximumPollers", max(minimum, default.maximum)))
+    return ProvisionedPollers(minimum, maximum)
 
 
 def _unless_minus_one(value: object) -> int | None:

@@ -79,6 +79,10 @@ def system_attributes(received: Received, queue_arn: str) -> dict[str, str]:
         attributes["AWSTraceHeader"] = message.sending.trace_header
     if message.sending.group_id is not None:
         attributes["MessageGroupId"] = message.sending.group_id
+    if message.sending.deduplication_id is not None:
+        attributes["MessageDeduplicationId"] = message.sending.deduplication_id
+    if message.sequence_number is not None:
+        attributes["SequenceNumber"] = message.sequence_number
     if message.moved_from is not None:
         attributes["DeadLetterQueueSourceArn"] = message.moved_from
     return attributes

@@ -7,11 +7,13 @@ import asyncio
 import base64
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from delivery.protocol import Facts, Offer, Refusal
-from delivery.sqs_queue import Lease, SqsQueue
+from delivery.sqs_queue import Lease
 from local.message_attribute import MessageAttribute, md5_of, size_of
 
 _RECEIPT = re.compile(r"(\d{1,18}):(\d{1,18}):(.+)")
@@ -21,6 +23,10 @@ _ASK_AGAIN = 0.1
 
 class InvalidReceiptError(ValueError):
     """A receipt handle this queue did not give out."""
+
+
+class TogetherError(ValueError):
+    """A message whose visibility cannot be changed without that of those it was received with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +39,19 @@ class QueueSettings:
     receive_wait: int = 0
     maximum_message_size: int = 1_048_576
     max_receive_count: int | None = None
+    content_based_deduplication: bool = False
+    high_throughput: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message to be sent. `delay` in seconds; None for the queue's own."""
+    """A message to be sent. `delay` in seconds, None for the queue's own; groups and deduplication are FIFO's."""
 
     body: str
     attributes: Mapping[str, MessageAttribute] = field(default_factory=dict)
     trace_header: str | None = None
     group_id: str | None = None
+    deduplication_id: str | None = None
     delay: int | None = None
 
     @property
@@ -53,7 +62,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message in the queue. `sent_at` is in seconds since the epoch; `moved_from` the ARN of the queue it died in."""
+    """A message in the queue. `sent_at` is in seconds since the epoch; `moved_from` the ARN of the queue it died in.
+
+    `sequence_number` is a FIFO queue's.
+    """
 
     id: int
     message_id: str
@@ -62,6 +74,7 @@ class Message:
     md5_of_body: str
     md5_of_attributes: str | None
     moved_from: str | None = None
+    sequence_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +87,36 @@ class Received:
     first_received_at: float
 
 
-class Queue:
-    """A standard queue.
+class QueueMachine(Protocol):
+    """What the machines of a standard and of a FIFO queue have in common."""
+
+    def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
+        """Delete messages of a lease."""
+
+    def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
+        """Hide a lease's messages from now on for so long."""
+
+    def purge(self, now: float) -> None:
+        """Drop every message."""
+
+    def visible(self, now: float) -> int:
+        """Messages that are not in flight."""
+
+    def in_flight(self, now: float) -> int:
+        """Messages received and hidden."""
+
+    def visible_at(self) -> float:
+        """When there may next be a message to receive."""
+
+    def calls_at(self) -> float:
+        """When a ReceiveMessage is next answered."""
+
+    def drain(self) -> Facts:
+        """What happened since the last call."""
+
+
+class Queue(ABC):
+    """A queue of either kind.
 
     A queue without a mapping drains its own machine. One with a mapping is drained through it, and given the facts by
     `apply`.
@@ -86,7 +127,7 @@ class Queue:
         name: str,
         url: str,
         arn: str,
-        machine: SqsQueue,
+        machine: QueueMachine,
         clock: Callable[[], float],
         message_id: Callable[[], str],
         *,
@@ -96,10 +137,10 @@ class Queue:
         self.name = name
         self.url = url
         self.arn = arn
-        self.machine = machine
         self.settings = settings
         self.dead_letter_queue = dead_letter_queue
         self.created_at = clock()
+        self._machine = machine
         self._clock = clock
         self._message_id = message_id
         self._next_id = 0
@@ -116,7 +157,7 @@ class Queue:
         self._subscriber = callback
 
     def send(self, sendings: Sequence[Sending]) -> list[Message | Refusal]:
-        """Send messages: an answer for each, in their order."""
+        """Send messages in one call: an answer for each, in their order."""
         now = self._clock()
         messages = [
             Message(
@@ -126,15 +167,14 @@ class Queue:
                 sent_at=now,
                 md5_of_body=hashlib.md5(sending.body.encode(), usedforsecurity=False).hexdigest(),
                 md5_of_attributes=md5_of(sending.attributes) if sending.attributes else None,
+                sequence_number=self._sequence_number(self._next_id + index),
             )
             for index, sending in enumerate(sendings)
         ]
         self._next_id += len(messages)
-        refused: dict[int, Refusal] = {}
-        for message in messages:
-            refused.update(self._take_in(now, message))
+        answers = [self._admit(now, message, len(messages)) for message in messages]
         self._wake()
-        return [refused.get(message.id, message) for message in messages]
+        return answers
 
     def message(self, id_: int) -> Message:
         """The message of an id.
@@ -154,7 +194,8 @@ class Queue:
             now = self._clock()
             if received or now >= deadline:
                 return received
-            await self._arrival(min(deadline, max(now + _ASK_AGAIN, self.machine.visible_at())) - now)
+            possible = max(now + _ASK_AGAIN, self._machine.visible_at(), self._machine.calls_at())
+            await self._arrival(min(deadline, possible) - now)
 
     def received(self, id_: int, receipt_handle: str, count: int) -> Received:
         """A message as a mapping received it, to build its event from.
@@ -175,7 +216,7 @@ class Queue:
             InvalidReceiptError: the handle is none of this queue's.
         """
         id_, lease = self._parse(receipt_handle)
-        self.machine.delete(self._clock(), lease, [id_])
+        self._machine.delete(self._clock(), lease, [id_])
         self._drain()
 
     def change_visibility(self, receipt_handle: str, timeout: float) -> bool:
@@ -183,21 +224,26 @@ class Queue:
 
         Raises:
             InvalidReceiptError: the handle is none of this queue's.
+            TogetherError: others were received with it, and the queue hides those of one receive as one.
         """
         _, lease = self._parse(receipt_handle)
-        changed = self.machine.change_visibility(self._clock(), lease, timeout)
+        changed = self._change_visibility(self._clock(), lease, timeout)
         self._wake()
         return changed
 
     def purge(self) -> None:
         """Drop every message."""
-        self.machine.purge(self._clock())
+        self._machine.purge(self._clock())
         self._drain()
 
     def counts(self) -> tuple[int, int, int]:
         """Messages visible, in flight and delayed."""
         now = self._clock()
-        return self.machine.visible(now), self.machine.in_flight(now), self.machine.delayed(now)
+        return self._machine.visible(now), self._machine.in_flight(now), self._delayed(now)
+
+    def full(self) -> bool:
+        """Whether so many messages are in flight that a receive is an error."""
+        return False
 
     def apply(self, facts: Facts) -> None:
         """Let go of messages that ended; those given up move to the dead-letter queue, ids and attributes kept."""
@@ -220,33 +266,44 @@ class Queue:
             md5_of_body=message.md5_of_body,
             md5_of_attributes=message.md5_of_attributes,
             moved_from=source_arn,
+            sequence_number=self._sequence_number(self._next_id),
         )
         self._next_id += 1
-        self._take_in(self._clock(), moved, delay=0.0)
+        self._move_in(self._clock(), moved)
         self._wake()
 
-    def _take_in(self, now: float, message: Message, delay: float | None = None) -> Mapping[int, Refusal]:
-        if delay is None:
-            delay = self.settings.delay if message.sending.delay is None else message.sending.delay
-        offer = Offer([message.id], message.sending.size)
-        refused = self.machine.offer(now, offer, delay)
-        if not refused:
-            self._messages[message.id] = message
-            if self._subscriber is not None:
-                self._subscriber(offer)
-        return refused
+    @abstractmethod
+    def _admit(self, now: float, message: Message, sent_together: int) -> Message | Refusal:
+        """Offer a message to the machine, one of so many of a call; answers with it, or why it was not taken in."""
+
+    @abstractmethod
+    def _move_in(self, now: float, message: Message) -> None:
+        """Take a message that another queue gave up."""
+
+    @abstractmethod
+    def _leases(self, now: float, most: int, visibility_timeout: float | None) -> list[Lease]:
+        """Receive up to so many messages."""
+
+    @abstractmethod
+    def _change_visibility(self, now: float, lease: int, timeout: float) -> bool:
+        """Hide what a receipt names; False if it is not in flight by it."""
+
+    def _sequence_number(self, id_: int) -> str | None:  # noqa: ARG002 (a FIFO queue has them)
+        return None
+
+    def _delayed(self, now: float) -> int:  # noqa: ARG002 (a standard queue has them)
+        return 0
+
+    def _taken_in(self, message: Message, offer: Offer) -> None:
+        """Keep what the machine has accepted, and tell of it."""
+        self._messages[message.id] = message
+        if self._subscriber is not None:
+            self._subscriber(offer)
 
     def _receive(self, most: int, visibility_timeout: float | None) -> list[Received]:
-        now = self._clock()
-        leases: list[Lease] = []
-        while len(leases) < most:
-            lease = self.machine.receive(now, 1, visibility_timeout)
-            if lease is None:
-                break
-            leases.append(lease)
         received = [
             self.received(id_, self.receipt_handle(id_, lease.number), lease.receive_count(id_))
-            for lease in leases
+            for lease in self._leases(self._clock(), most, visibility_timeout)
             for id_ in lease.ids
         ]
         self._drain()
@@ -254,7 +311,7 @@ class Queue:
 
     def _drain(self) -> None:
         if self._subscriber is None:
-            self.apply(self.machine.drain())
+            self.apply(self._machine.drain())
 
     def _forget(self, id_: int) -> Message | None:
         self._first_received.pop(id_, None)

@@ -7,11 +7,22 @@ from typing import Any
 
 from delivery.protocol import Refusal
 from local.api_model import ApiModel
+from local.fifo_queue import FifoQueue
 from local.json_protocol import JsonProtocol
 from local.query_protocol import QueryProtocol
-from local.queue import InvalidReceiptError, Queue
+from local.queue import InvalidReceiptError, Queue, Sending, TogetherError
 from local.service_error import ServiceError
-from local.sqs_error import batch_error, invalid, invalid_receipt, missing, namespace, no_queue, too_long, translate
+from local.sqs_error import (
+    batch_error,
+    invalid,
+    invalid_receipt,
+    missing,
+    namespace,
+    no_queue,
+    throttled,
+    too_long,
+    translate,
+)
 from local.sqs_message import attribute_filter, read_seconds, read_sending, size_of, write_received, write_sent
 from local.wire import WireRequest, WireResponse
 
@@ -90,10 +101,9 @@ class Sqs:
 
     async def _send_message(self, values: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(values)
-        sending = read_sending(values, queue)
-        (answer,) = queue.send([sending])
+        (answer,) = queue.send([read_sending(values, queue)])
         if isinstance(answer, Refusal):
-            raise too_long(queue)
+            raise _refused(answer, queue)
         return write_sent(answer)
 
     async def _send_message_batch(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -107,10 +117,20 @@ class Sqs:
                 f"You have sent {size} bytes.",
             )
 
-        async def send(entry: dict[str, Any]) -> dict[str, Any]:
-            return await self._send_message({**entry, "QueueUrl": values["QueueUrl"]})
-
-        return await _each(entries, send)
+        sendings: dict[str, Sending] = {}
+        successful: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        for entry in entries:
+            try:
+                sendings[entry["Id"]] = read_sending(entry, queue)
+            except ServiceError as error:
+                failed.append(_failure(entry["Id"], error))
+        for id_, answer in zip(sendings, queue.send(list(sendings.values())), strict=True):
+            if isinstance(answer, Refusal):
+                failed.append(_failure(id_, _refused(answer, queue)))
+            else:
+                successful.append({"Id": id_, **write_sent(answer)})
+        return {"Successful": successful, "Failed": failed}
 
     async def _receive_message(self, values: dict[str, Any]) -> dict[str, Any] | None:
         queue = self._queue(values)
@@ -122,12 +142,17 @@ class Sqs:
                 f"Value {most} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and "
                 f"{RECEIVE_MESSAGES}, if provided."
             )
+        if "ReceiveRequestAttemptId" in values:
+            raise invalid(
+                "ReceiveRequestAttemptId is not served here: leave it out, and let the visibility timeout bring back "
+                "what an answer that was lost had in it."
+            )
         received = await queue.receive(
             most,
             visibility_timeout=read_seconds(values, "VisibilityTimeout", MAX_VISIBILITY),
             wait=read_seconds(values, "WaitTimeSeconds", MAX_WAIT),
         )
-        if not received and queue.machine.full(self._clock()):
+        if not received and queue.full():
             raise ServiceError("OverLimit", "Too many messages in flight: delete some of those received.", status=403)
         if not received:
             return {}
@@ -158,6 +183,11 @@ class Sqs:
             changed = queue.change_visibility(values["ReceiptHandle"], seconds)
         except InvalidReceiptError as error:
             raise invalid_receipt(error) from None
+        except TogetherError:
+            raise invalid(
+                "The message was received together with others of a FIFO queue, whose visibility is changed only one "
+                "by one here: receive with MaxNumberOfMessages=1."
+            ) from None
         if not changed:
             raise invalid(
                 f"Value {values['ReceiptHandle']} for parameter ReceiptHandle is invalid. Reason: Message does not "
@@ -234,17 +264,18 @@ async def _each(
         try:
             result = await act(entry)
         except ServiceError as error:
-            failed.append(
-                {
-                    "Id": entry["Id"],
-                    "SenderFault": error.sender_fault,
-                    "Code": error.query_code,
-                    "Message": error.message,
-                }
-            )
+            failed.append(_failure(entry["Id"], error))
         else:
             successful.append({"Id": entry["Id"], **(result or {})})
     return {"Successful": successful, "Failed": failed}
+
+
+def _failure(id_: str, error: ServiceError) -> dict[str, Any]:
+    return {"Id": id_, "SenderFault": error.sender_fault, "Code": error.query_code, "Message": error.message}
+
+
+def _refused(refusal: Refusal, queue: Queue) -> ServiceError:
+    return throttled() if refusal is Refusal.THROTTLED else too_long(queue)
 
 
 def _batch(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -293,6 +324,13 @@ def _attributes(queue: Queue) -> dict[str, str]:
         "ReceiveMessageWaitTimeSeconds": str(settings.receive_wait),
         "SqsManagedSseEnabled": "false",
     }
+    if isinstance(queue, FifoQueue):
+        attributes |= {
+            "FifoQueue": "true",
+            "ContentBasedDeduplication": "true" if settings.content_based_deduplication else "false",
+            "DeduplicationScope": "messageGroup" if settings.high_throughput else "queue",
+            "FifoThroughputLimit": "perMessageGroupId" if settings.high_throughput else "perQueue",
+        }
     if queue.dead_letter_queue is not None:
         attributes["RedrivePolicy"] = json.dumps(
             {

@@ -35,6 +35,11 @@ def no_queue() -> ServiceError:
     )
 
 
+def throttled() -> ServiceError:
+    """More calls a second than a FIFO queue answers."""
+    return ServiceError("RequestThrottled", "Rate exceeded", query_code="RequestThrottled")
+
+
 def invalid_receipt(error: InvalidReceiptError) -> ServiceError:
     """A receipt handle the queue did not give out."""
     return ServiceError(

@@ -1,10 +1,12 @@
 """SQS's messages on the wire: how one is read from a request and checked, and how it is given out."""
 
+import hashlib
 import re
 from collections.abc import Callable, Collection, Container
 from typing import Any
 
 from local.events import system_attributes
+from local.fifo_queue import FifoQueue
 from local.message_attribute import (
     InvalidAttributeError,
     MessageAttribute,
@@ -21,7 +23,7 @@ ATTRIBUTES = 10
 MAX_DELAY = 900
 # The ASCII characters that are none of XML's.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
-_GROUP_ID = re.compile(r"[!-~]{1,128}")
+_NAME = re.compile(r"[!-~]{1,128}")
 
 
 def read_sending(values: dict[str, Any], queue: Queue) -> Sending:
@@ -33,17 +35,17 @@ def read_sending(values: dict[str, Any], queue: Queue) -> Sending:
     body: str = values["MessageBody"]
     if not body:
         raise missing("MessageBody")
-    if "MessageDeduplicationId" in values:
+    group_id = _read_name(values, "MessageGroupId")
+    fifo = isinstance(queue, FifoQueue)
+    # A FIFO queue's messages are delayed by the queue alone; a standard one takes groups (fair queues), no more.
+    foreign = "DelaySeconds" if fifo else "MessageDeduplicationId"
+    if foreign in values:
         raise invalid(
-            f"Value {values['MessageDeduplicationId']} for parameter MessageDeduplicationId is invalid. Reason: "
+            f"Value {values[foreign]} for parameter {foreign} is invalid. Reason: "
             "The request include parameter that is not valid for this queue type."
         )
-    group_id = values.get("MessageGroupId")
-    if group_id is not None and _GROUP_ID.fullmatch(group_id) is None:
-        raise invalid(
-            f"Value {group_id} for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include "
-            "alphanumeric and punctuation characters. 1 to 128 in length."
-        )
+    if fifo and group_id is None:
+        raise missing("MessageGroupId")
     raw = values.get("MessageAttributes", {})
     if len(raw) > ATTRIBUTES:
         raise invalid(f"Number of message attributes [{len(raw)}] exceeds the allowed maximum [{ATTRIBUTES}].")
@@ -63,11 +65,33 @@ def read_sending(values: dict[str, Any], queue: Queue) -> Sending:
         attributes=attributes,
         trace_header=values.get("MessageSystemAttributes", {}).get("AWSTraceHeader", {}).get("StringValue"),
         group_id=group_id,
+        deduplication_id=_deduplication_id(values, body, queue) if fifo else None,
         delay=read_seconds(values, "DelaySeconds", MAX_DELAY),
     )
     if sending.size > queue.settings.maximum_message_size:
         raise too_long(queue)
     return sending
+
+
+def _read_name(values: dict[str, Any], name: str) -> str | None:
+    value: str | None = values.get(name)
+    if value is not None and _NAME.fullmatch(value) is None:
+        raise invalid(
+            f"Value {value} for parameter {name} is invalid. Reason: {name} can only include alphanumeric and "
+            "punctuation characters. 1 to 128 in length."
+        )
+    return value
+
+
+def _deduplication_id(values: dict[str, Any], body: str, queue: Queue) -> str:
+    given = _read_name(values, "MessageDeduplicationId")
+    if given is not None:
+        return given
+    if queue.settings.content_based_deduplication:
+        return hashlib.sha256(body.encode()).hexdigest()
+    raise invalid(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+    )
 
 
 def _is_xml(text: str) -> bool:
@@ -90,6 +114,8 @@ def write_sent(message: Message) -> dict[str, Any]:
     sent: dict[str, Any] = {"MessageId": message.message_id, "MD5OfMessageBody": message.md5_of_body}
     if message.md5_of_attributes is not None:
         sent["MD5OfMessageAttributes"] = message.md5_of_attributes
+    if message.sequence_number is not None:
+        sent["SequenceNumber"] = message.sequence_number
     if message.sending.trace_header is not None:
         header = MessageAttribute("String", message.sending.trace_header)
         sent["MD5OfMessageSystemAttributes"] = md5_of({"AWSTraceHeader": header})

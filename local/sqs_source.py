@@ -4,7 +4,7 @@ import json
 import uuid
 
 from delivery.protocol import Facts, Invocation, Outcome
-from delivery.sqs_mapping import SqsMapping
+from delivery.sqs_source_mapping import SqsSourceMapping
 from local.event_source import batch_outcome_of, outcome_of
 from local.events import sqs_event
 from local.execution_environment import Answer
@@ -14,7 +14,7 @@ from local.queue import Queue
 class SqsSource:
     """What a driver needs of a queue and its mapping. `partial`: whether the function's list of failures is heeded."""
 
-    def __init__(self, queue: Queue, mapping: SqsMapping, *, partial: bool) -> None:
+    def __init__(self, queue: Queue, mapping: SqsSourceMapping, *, partial: bool) -> None:
         self._queue = queue
         self._mapping = mapping
         self._partial = partial

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from local.proxy import HttpProxy
+from local.queue import Sending
 from local.resource_properties import NotServedError
 from local.server_process import ServerProcess
 from tests.local.world import NoStorage, world
@@ -53,6 +54,57 @@ async def test_a_message_that_fails_alone_is_received_again_and_then_moved_to_th
         (moved,) = await here.queue("DeadLetters").receive(10)
     assert moved.message.sending.body == "poison"
     assert (state["completed"], state["dead_lettered"]) == (2, 1)
+
+
+def fifo(text: str) -> str:
+    """The template with FIFO queues; the mapping's batch is theirs."""
+    queue = "  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n"
+    assert queue in text
+    text = text.replace(queue, f"{queue}      FifoQueue: true\n")
+    return text.replace(
+        'DeadLetters: {Type: "AWS::SQS::Queue"}',
+        'DeadLetters: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true}}',
+    )
+
+
+def in_group(body: str, group: str) -> Sending:
+    return Sending(body, group_id=group, deduplication_id=body)
+
+
+async def test_a_fifo_queue_delivers_each_group_in_its_order_and_groups_side_by_side(tmp_path: Path) -> None:
+    async with world(tmp_path, "sample.remembers", edit=fifo) as here:
+        groups = {name: [f"{name}{number}" for number in range(25)] for name in "abc"}
+        for bodies in zip(*groups.values(), strict=True):
+            here.queue("Queue").send([in_group(body, body[0]) for body in bodies])
+        state = await here.until_empty("sqs")
+        done = here.done()
+    assert {name: [body for body in done if body[0] == name] for name in groups} == groups
+    assert (state["accepted"], state["completed"], state["dead_lettered"]) == (75, 75, 0)
+
+
+async def test_a_message_of_a_fifo_queue_that_fails_alone_ends_in_a_fifo_dead_letter_queue(tmp_path: Path) -> None:
+    async with world(tmp_path, "sample.fails_the_poison", edit=fifo, VisibilityTimeout="4") as here:
+        here.queue("Queue").send([in_group("good-1", "a"), in_group("poison", "b"), in_group("good-2", "b")])
+        state = await here.until_empty("sqs")
+        (moved,) = await here.queue("DeadLetters").receive(10)
+        assert sorted(here.done()) == ["good-1", "good-2"]
+    assert (moved.message.sending.body, moved.message.sending.group_id) == ("poison", "b")
+    assert (state["completed"], state["dead_lettered"]) == (2, 1)
+
+
+async def test_provisioned_pollers_take_the_place_of_a_maximum_concurrency(tmp_path: Path) -> None:
+    def provisioned(text: str) -> str:
+        source = "      EventSourceArn: !GetAtt Queue.Arn\n"
+        return text.replace(
+            source, f"{source}      ProvisionedPollerConfig: {{MinimumPollers: 3, MaximumPollers: 5}}\n"
+        )
+
+    async with world(tmp_path, "sample.remembers", edit=provisioned) as here:
+        bodies = [f"{number}" for number in range(40)]
+        here.send(*bodies)
+        state = await here.until_empty("sqs")
+        assert sorted(here.done()) == sorted(bodies)
+    assert state["completed"] == 40
 
 
 async def test_an_event_that_fails_ends_as_a_destination_record_in_the_failure_queue(tmp_path: Path) -> None:
@@ -171,11 +223,20 @@ async def test_the_consumer_of_a_fan_out_mapping_is_its_source_and_cannot_be_let
         ("EventSourceArn: !GetAtt Queue.Arn", "EventSourceArn: arn:aws:kafka:x", "arn:aws:kafka:x"),
         ("EventSourceArn: !GetAtt Queue.Arn", "EventSourceArn: !GetAtt Stream.Arn", "one is served"),
         ("!GetAtt Consumer.ConsumerARN", "!GetAtt Stream.Arn", "one is served"),
+        ('Queue:\n    Type: AWS::SQS::Queue\n    Properties:', 'Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n'
+         '      FifoQueue: true', "the dead-letter queue of a FIFO queue is FIFO"),
+        ('Failures: {Type: "AWS::SQS::Queue"}', 'Failures: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true}}',
+         "no failures to a FIFO queue"),
+        ('Failures: {Type: "AWS::SQS::Queue"}',
+         'Failures: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true, DeduplicationScope: messageGroup}}',
+         "go together"),
+        ('Failures: {Type: "AWS::SQS::Queue"}',
+         'Failures: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true, DelaySeconds: 5}}', "DelaySeconds"),
         ("StreamARN: !GetAtt PushedStream.Arn", "StreamARN: arn:aws:kinesis:x", "arn:aws:kinesis:x"),
         ("Protocol: lambda", "Protocol: email", "function of this template"),
         ("Runtime: python3.13", "Runtime: python3.13, Layers: [x]".replace(", ", "\n      "), "Layers"),
     ],
-)
+)  # fmt: skip
 async def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, old: str, new: str, named: str) -> None:
     def changed(text: str) -> str:
         assert old in text

@@ -151,7 +151,8 @@ class World:
         {"kinesis": self.put, "kinesis-efo": self.push, "sqs": self.send, "sns": self.publish}[buffer](*bodies)
 
     def queue(self, logical_id: str) -> Any:
-        return next(queue for queue in self.stack.queues.values() if queue.name == f"forebay-{logical_id}")
+        name = f"forebay-{logical_id}"
+        return next(queue for queue in self.stack.queues.values() if queue.name.removesuffix(".fifo") == name)
 
     def done(self) -> list[str]:
         return self.done_file.read_text().split() if self.done_file.exists() else []

@@ -342,11 +342,12 @@ def test_a_purged_queue_is_empty_and_purged_once_a_minute(sqs: Any, world: World
 
 def test_queues_describe_themselves(sqs: Any, world: World) -> None:
     assert sqs.get_queue_url(QueueName="photos")["QueueUrl"] == world.queue.url
-    assert sqs.list_queues()["QueueUrls"] == [world.dead.url, world.queue.url]
-    assert sqs.list_queues(QueueNamePrefix="ph")["QueueUrls"] == [world.queue.url]
+    urls = [queue.url for queue in (world.content_fifo, world.dead, world.dead_fifo, world.queue, world.fifo)]
+    assert sqs.list_queues()["QueueUrls"] == urls
+    assert sqs.list_queues(QueueNamePrefix="ph")["QueueUrls"] == [world.queue.url, world.fifo.url]
     assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="zz")
     pages = list(sqs.get_paginator("list_queues").paginate(PaginationConfig={"PageSize": 1}))
-    assert [page["QueueUrls"] for page in pages] == [[world.dead.url], [world.queue.url]]
+    assert [page["QueueUrls"] for page in pages] == [[url] for url in urls]
     attributes = sqs.get_queue_attributes(QueueUrl=world.queue.url, AttributeNames=["All"])["Attributes"]
     assert attributes["RedrivePolicy"] == (
         '{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:123456789012:dead","maxReceiveCount":2}'

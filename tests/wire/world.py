@@ -9,11 +9,14 @@ from typing import Any
 from delivery.kinesis_stream import KinesisStream
 from delivery.quotas import Quotas
 from delivery.sns_topic import SnsTopic
+from delivery.sqs_fifo_queue import SqsFifoQueue
 from delivery.sqs_queue import SqsQueue
+from local.fifo_queue import FifoQueue
 from local.kinesis import Kinesis
 from local.queue import Queue, QueueSettings
 from local.sns import Sns
 from local.sqs import Sqs
+from local.standard_queue import StandardQueue
 from local.stream import Stream
 from local.topic import Subscription, Topic
 from local.wire import WireRequest, WireResponse, WireService
@@ -48,7 +51,7 @@ def make_queue(
     message_id: Callable[[], str] | None = None,
     quotas: Quotas | None = None,
     **settings: Any,
-) -> Queue:
+) -> StandardQueue:
     """A queue whose machine has the same settings."""
     numbers = itertools.count(1)
     attributes = QueueSettings(**settings)
@@ -58,13 +61,45 @@ def make_queue(
         max_receive_count=attributes.max_receive_count,
         retention_s=attributes.retention,
     )
-    return Queue(
+    return StandardQueue(
         name,
         f"http://sqs.{REGION}.example/{ACCOUNT}/{name}",
         arn("sqs", name),
         machine,
         clock,
         message_id or (lambda: f"{name}-{next(numbers)}"),
+        settings=attributes,
+        dead_letter_queue=dead_letter_queue,
+    )
+
+
+def make_fifo_queue(
+    name: str,
+    clock: Callable[[], float],
+    *,
+    dead_letter_queue: Queue | None = None,
+    quotas: Quotas | None = None,
+    **settings: Any,
+) -> FifoQueue:
+    """A FIFO queue whose machine has the same settings."""
+    numbers = itertools.count(1)
+    quotas = quotas or Quotas()
+    attributes = QueueSettings(**settings)
+    machine = SqsFifoQueue(
+        quotas=quotas,
+        visibility_timeout_s=attributes.visibility_timeout,
+        max_receive_count=attributes.max_receive_count,
+        retention_s=attributes.retention,
+        high_throughput=attributes.high_throughput,
+    )
+    return FifoQueue(
+        name,
+        f"http://sqs.{REGION}.example/{ACCOUNT}/{name}",
+        arn("sqs", name),
+        machine,
+        clock,
+        lambda: f"{name}-{next(numbers)}",
+        quotas=quotas,
         settings=attributes,
         dead_letter_queue=dead_letter_queue,
     )
@@ -77,7 +112,9 @@ def make_stream(name: str, clock: Callable[[], float], shards: int = 1, quotas: 
 
 @dataclass
 class World:
-    """One account: a stream of one shard and one of four, a queue with a dead-letter queue, a topic."""
+    """One account: a stream of one shard and one of four, a standard and a FIFO queue, each with a dead-letter queue, a
+    FIFO queue that tells duplicates by their content, a topic.
+    """
 
     clock: Clock = field(default_factory=Clock)
     quotas: Quotas = field(default_factory=Quotas)
@@ -90,6 +127,11 @@ class World:
         self.queue = make_queue(
             "photos", self.clock, quotas=self.quotas, dead_letter_queue=self.dead, max_receive_count=2
         )
+        self.dead_fifo = make_fifo_queue("dead.fifo", self.clock)
+        self.fifo = make_fifo_queue(
+            "photos.fifo", self.clock, quotas=self.quotas, dead_letter_queue=self.dead_fifo, max_receive_count=2
+        )
+        self.content_fifo = make_fifo_queue("content.fifo", self.clock, content_based_deduplication=True)
         self.topic = Topic(
             arn("sns", "photos"),
             SnsTopic([], self.quotas),
@@ -100,7 +142,9 @@ class World:
         )
         self.services: dict[str, WireService] = {
             "kinesis": Kinesis([self.stream, self.wide], ACCOUNT, self.clock, lambda: "request-1"),
-            "sqs": Sqs([self.queue, self.dead], self.clock, lambda: "request-1"),
+            "sqs": Sqs(
+                [self.queue, self.dead, self.fifo, self.dead_fifo, self.content_fifo], self.clock, lambda: "request-1"
+            ),
             "sns": Sns([self.topic], lambda: "request-1"),
         }
 
