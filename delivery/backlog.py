@@ -200,10 +200,18 @@ class Backlog:
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
         return joined(parts) if parts else None
 
+    def head_size(self) -> int | None:
+        """The bytes of each record of the first run, if all have as many."""
+        sizes = self._runs[0].sizes if self._runs else None
+        return sizes if isinstance(sizes, int) else None
+
     def take_span(
-        self, until: float, most: float = math.inf, most_bytes: float = math.inf
+        self, until: float, most: float = math.inf, most_bytes: float = math.inf, multiple_of: int = 1
     ) -> tuple[Run, int, int] | None:
-        """What `take` takes of the first run alone: the run, and from and up to which index its records are taken."""
+        """What `take` takes of the first run alone: the run, and from and up to which index its records are taken.
+
+        Only a multiple of so many, if that is asked for.
+        """
         if self._head_at > until or most <= 0 or not self._runs:
             return None
         run, head = self._runs[0], self._head
@@ -211,6 +219,10 @@ class Backlog:
         stop = total if most >= total - head else head + int(most)
         if not isinstance(times, float | int):
             stop = bisect_right(times, until, head, stop)
+        if multiple_of > 1:
+            stop -= (stop - head) % multiple_of
+            if stop == head:
+                return None
         if isinstance(sizes, int) and sizes * (stop - head) <= most_bytes:
             self._bytes -= sizes * (stop - head)
         else:

@@ -196,6 +196,13 @@ class SqsFifoQueue:
         timeout_s = self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s
         return self._lease(now + timeout_s, taken, size)
 
+    def receive_each(self, now: float, receives: int, most: int, *, most_bytes: float = math.inf) -> list[Lease]:
+        """What so many receives after one another bring; fewer leases if there is no more."""
+        leases: list[Lease] = []
+        while len(leases) < receives and (lease := self.receive(now, most, most_bytes=most_bytes)) is not None:
+            leases.append(lease)
+        return leases
+
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many: none once the lease ran out, with its receipts."""
         self._advance(now)

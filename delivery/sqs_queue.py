@@ -208,6 +208,41 @@ class SqsQueue:
             taken = []
         return self._receive_mixed(now, until, most, most_bytes, taken)
 
+    def receive_each(self, now: float, receives: int, most: int, *, most_bytes: float = math.inf) -> list[Lease]:
+        """What so many receives after one another bring; fewer leases if there is no more."""
+        if now >= self._quiet_until:
+            self._advance(now)
+        leases: list[Lease] = []
+        if receives > 1 and not self._again and self._in_flight + receives * most <= self._in_flight_max:
+            leases.extend(self._receive_alike(now, receives, most, most_bytes))
+        while len(leases) < receives and (lease := self.receive(now, most, most_bytes=most_bytes)) is not None:
+            leases.append(lease)
+        return leases
+
+    def _receive_alike(self, now: float, receives: int, most: int, most_bytes: float) -> list[_Hidden]:
+        """Leases of as many messages each, cut from one run; none where that cannot be done."""
+        size = self._fresh.head_size()
+        if size is None:
+            return []
+        each = most if size * most <= most_bytes else int(most_bytes // size)
+        span = self._fresh.take_span(now, receives * each, multiple_of=each) if each else None
+        if span is None:
+            return []
+        run, first, stop = span
+        ids, until, before, set_end = run.ids, now + self.visibility_timeout_s, self._number + 1, self._ends.set
+        leases = [
+            _Hidden(number, ids[start : start + each], size * each, until, _NEVER_BEFORE, run, start, start + each, {})
+            for number, start in enumerate(range(first, stop, each), before)
+        ]
+        for lease in leases:
+            self._hidden[lease.number] = lease
+            set_end(lease.number, until)
+        self._number += len(leases)
+        self._quiet_until = min(self._quiet_until, until)
+        self._in_flight += stop - first
+        self.ledger.facts.received += stop - first
+        return leases
+
     def _receive_mixed(
         self, now: float, until: float, most: float, most_bytes: float, taken: list[Run]
     ) -> Lease | None:

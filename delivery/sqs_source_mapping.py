@@ -32,6 +32,9 @@ class Queue(Protocol):
     ) -> Lease | None:
         """Receive up to `most` messages, together of `most_bytes` in a function's event; None if there is none."""
 
+    def receive_each(self, now: float, receives: int, most: int, *, most_bytes: float) -> list[Lease]:
+        """So many receives after one another, for as long as they bring something."""
+
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease."""
 
@@ -170,10 +173,14 @@ class SqsSourceMapping(ABC):
             slots = self._invoker.acquire_upto(now, len(ready))
             for batch in ready[len(slots) :]:
                 self._hold(now, batch)
-            invocations = [
-                self._invoker.start(now, slot, batch, batch.ids(), attempt=batch.receive_count())
-                for slot, batch in zip(slots, ready, strict=False)
-            ]
+            start = self._invoker.start
+            for slot, batch in zip(slots, ready, strict=False):
+                lease = batch.leases[0]
+                if len(batch.leases) > 1 or lease.receives:
+                    ids, attempt = batch.ids(), batch.receive_count()
+                else:
+                    ids, attempt = lease.ids, 1
+                invocations.append(start(now, slot, batch, ids, attempt=attempt))
         waiting = self._queue.has_visible(now)
         held = self._invoker.running + len(self._waiting)
         self._free = self._pollers.last_count - held
@@ -261,20 +268,18 @@ class SqsSourceMapping(ABC):
     def _receive_at_once(self, now: float, ready: list[Batch]) -> None:
         """A batch for each free poller: what one receive brings."""
         free = self._pollers.count(now) - self._invoker.running - len(self._waiting) - len(ready)
-        throughput, receive, size, most_bytes = (
-            self._throughput,
-            self._queue.receive,
-            self._batch_size,
-            self._event_bytes,
-        )
-        while free > 0 and (throughput is None or self._throughput_left(now)):
-            lease = receive(now, size, most_bytes=most_bytes)
-            if lease is None:
-                break
-            if throughput is not None:
+        size, most_bytes = self._batch_size, self._event_bytes
+        if self._throughput is None:
+            leases = self._queue.receive_each(now, free, size, most_bytes=most_bytes) if free > 0 else []
+        else:
+            leases = []
+            while len(leases) < free and self._throughput_left(now):
+                lease = self._queue.receive(now, size, most_bytes=most_bytes)
+                if lease is None:
+                    break
                 self._spend(now, lease)
-            ready.append(Batch(now, [lease], len(lease.ids), lease.bytes))
-            free -= 1
+                leases.append(lease)
+        ready.extend([Batch(now, [lease], len(lease.ids), lease.bytes) for lease in leases])
 
     def _may_receive_at(self) -> float:
         """When the next ReceiveMessage may be made; in the past if it may now."""
