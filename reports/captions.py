@@ -5,15 +5,15 @@ MECHANISMS say what AWS documents, of any run; the captions say what is true of 
 
 from typing import TYPE_CHECKING, Final
 
+from pipeline.units import count, duration, listed
 from reports.palette import faces
-from reports.units import count, duration, listed
 
 if TYPE_CHECKING:
     from reports.findings import Findings
 
 # AWS Lambda developer guide: "Handling errors and retries with asynchronous invocation", "Using Lambda with Amazon SQS"
-# (polling and scaling, maximum concurrency), "Using Lambda with Kinesis" (batching, parallelization factor, enhanced
-# fan-out).
+# (polling and scaling, maximum concurrency, FIFO), "Using Lambda with Kinesis" (batching, parallelization factor,
+# enhanced fan-out).
 MECHANISMS: Final = {
     "sns": (
         "SNS pushes each message to Lambda at once, one an invocation. Lambda keeps it in a queue of its own; if no "
@@ -25,6 +25,11 @@ MECHANISMS: Final = {
         "Lambda polls the queue and takes messages in batches. It begins with five concurrent batches and adds up to "
         "300 more a minute, never above the mapping's MaximumConcurrency; what is not polled yet waits in the queue, "
         "in about the order it came."
+    ),
+    "sqs-fifo": (
+        "A FIFO queue hands out the messages of a group in order: a group is with one batch at a time, so that no more "
+        "batches run than groups have messages. A message that fails holds up those behind it in its group until it is "
+        "done or given up. Without high throughput the queue takes 300 calls a second of each kind."
     ),
     "kinesis": (
         "A shard takes 1,000 records or 1 MiB a second; beyond that the caller is told to slow down. Lambda reads each "

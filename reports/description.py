@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One buffer's turn in the run. `lateness_ms` is what the load test judged it by: p50, p99, max, n."""
+    """One buffer's turn in the run. `lateness_ms` is what the load test judged it by: p50, p99, max, n.
+
+    `expired` counts what a simulation saw given up and kept nowhere, by the reason, and `cost` is the
+    bill of one (total, per_million_completed, lines of item and usd); its `peak_concurrency` is that of any moment, not
+    of the seconds observed. A real target cannot tell.
+    """
 
     buffer: str
     started_at: str | float | None
@@ -20,6 +25,9 @@ class Turn:
     scheduled: int | None
     dropped: int | None
     lateness_ms: Mapping[str, float | None]
+    expired: Mapping[str, int]
+    cost: Mapping[str, Any]
+    peak_concurrency: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,11 @@ class Description:
     valid: bool
     invalid_because: tuple[str, ...]
     uncollected: bool
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether nothing ran: the rows come from a model of AWS's rules, on a clock of its own."""
+        return self.target == "simulated"
 
     @property
     def drained(self) -> dict[str, bool]:
@@ -92,6 +105,9 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         scheduled=turn.get("scheduled"),
         dropped=turn.get("dropped"),
         lateness_ms=_mapping(turn.get("lateness_ms")),
+        expired=_mapping(turn.get("expired")),
+        cost=_mapping(turn.get("cost")),
+        peak_concurrency=turn.get("peak_concurrency"),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports import units
+from pipeline import units
 from reports.palette import INK, MUTED, RULE
 
 if TYPE_CHECKING:

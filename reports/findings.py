@@ -1,10 +1,11 @@
 """Everything a report says of a run, computed once; the scorecard, the figures and the page only show it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline, units
+from pipeline import units
+from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +38,14 @@ class BufferFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a run showed. `partial` says why the report does not show a whole run; empty if it does."""
+    """What a run showed. `partial` says why the report does not show a whole run; empty if it does.
+
+    `stages` are those of a request's way in this run, and what each means.
+    """
 
     run: description.Description
     buffers: dict[str, BufferFindings]
+    stages: dict[str, str]
     sameness: fairness.Sameness
     partial: tuple[str, ...]
     notes: tuple[str, ...]
@@ -68,10 +73,12 @@ def find(folder: "RunFolder") -> Findings:
     """
     run = description.read(folder)
     rows = joined.join(folder, run.drained)
-    buffers = {buffer: _buffer(run, rows, buffer) for buffer in rows.buffers}
+    meanings = stages.of_simulation(rows) if run.is_simulated else stages.STAGES
+    buffers = {buffer: _buffer(run, rows, buffer, meanings) for buffer in rows.buffers}
     return Findings(
         run=run,
         buffers=buffers,
+        stages=meanings,
         sameness=fairness.sameness(rows),
         partial=tuple(_partial(run, rows)),
         notes=tuple(_notes(rows, buffers)),
@@ -79,10 +86,13 @@ def find(folder: "RunFolder") -> Findings:
     )
 
 
-def _buffer(run: description.Description, rows: joined.Joined, buffer: str) -> BufferFindings:
+def _buffer(run: description.Description, rows: joined.Joined, buffer: str, meanings: dict[str, str]) -> BufferFindings:
     account = accounting.account(rows, buffer)
     latencies = rows.values("latency_ms", buffer, _RESULT)
+    turn = run.turn(buffer)
     seen = observed.observed(rows, buffer)
+    if turn is not None and turn.peak_concurrency is not None:
+        seen = replace(seen, peak_concurrency=turn.peak_concurrency)
     whole = run.drained.get(buffer, False) and not rows.cut_short
     return BufferFindings(
         name=buffer,
@@ -92,13 +102,13 @@ def _buffer(run: description.Description, rows: joined.Joined, buffer: str) -> B
         response=quantiles.measure(
             rows.values("response_ms", buffer, "http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'")
         ),
-        stages=stages.stages(rows, buffer),
+        stages=stages.stages(rows, buffer, meanings),
         observed=seen,
         drain_s=_drain_s(rows, buffer, seen) if whole and not account.lost + account.unfinished else None,
         unstamped=account.ended - len(latencies),
         timeline=timeline.timeline(rows, buffer),
         load=fairness.load(rows, buffer),
-        turn=run.turn(buffer),
+        turn=turn,
     )
 
 
@@ -171,6 +181,11 @@ def _notes(rows: joined.Joined, buffers: dict[str, BufferFindings]) -> "list[str
         ):
             if number:
                 notes.append(f"{name}: {units.count(number, one, many)}")
+        if buffer.turn is not None and buffer.turn.expired:
+            reasons = units.listed([f"{number:,} {reason}" for reason, number in buffer.turn.expired.items()])
+            notes.append(
+                f"{name}: of what is lost, the model gave up {reasons}, with no place to put it, silently, as AWS does"
+            )
     if rows.repeated_requests:
         repeated = units.count(rows.repeated_requests, "row of requests repeats", "rows of requests repeat")
         notes.append(f"{repeated} a sequence number; each request was counted once")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from pipeline.units import count
 from reports.drawing import Form, caption_slide, time_axis
 from reports.palette import MUTED, Face, faces
 from reports.quantiles import BEYOND, PERCENTILES
-from reports.units import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

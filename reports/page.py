@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 from markupsafe import Markup
 
+from pipeline.units import NOTHING, count, duration, megabytes, share
 from reports import figures
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
-from reports.simulated import own_parameters, quotas, shared_parameters, simulated
-from reports.stages import STAGES
-from reports.units import NOTHING, count, duration, megabytes, share
+from reports.simulated import own_parameters, quotas, scenarios, shared_parameters, simulated
 from reports.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reports.description import Description
     from reports.findings import BufferFindings, Findings
 
 _PERCENTILE_NAMES: Final = {"p50": "50 % (median)", "p90": "90 %", "p95": "95 %", "p99": "99 %", "p99_9": "99.9 %"}
@@ -45,7 +45,7 @@ def page(findings: "Findings") -> str:
         verdict=verdict(findings),
         faces=faces(list(findings.buffers)),
         inks=INKS,
-        started=moment(run.started_at),
+        started="at no date" if run.is_simulated else moment(run.started_at),
         figures={
             name: {
                 "wide": Markup(figures.svg(name, findings, Form.PAGE)),  # noqa: S704 (our own drawing)
@@ -53,12 +53,14 @@ def page(findings: "Findings") -> str:
             }
             for name in figures.FIGURES
         },
-        account_rows=_account_rows(buffers),
+        account_rows=_account_rows(buffers, sent="by the scenario" if run.is_simulated else "sent by the generator"),
         latency_rows=_quantile_rows(buffers, lambda buffer: buffer.latency),
         response_rows=_quantile_rows(buffers, lambda buffer: buffer.response),
-        stage_rows=_stage_rows(buffers),
+        stage_rows=_stage_rows(buffers, findings.stages),
         peak_rows=_peak_rows(buffers),
-        fairness_rows=_fairness_rows(buffers),
+        cost_rows=_cost_rows(buffers) if run.is_simulated else [],
+        fairness_rows=_given_rows(buffers, "payload" if run.is_simulated else "image data")
+        + ([] if run.is_simulated else _delivered_rows(buffers)),
         validity_rows=_validity_rows(buffers),
         sameness=_sameness(findings),
         mechanisms={name: MECHANISMS[name] for name in findings.buffers if name in MECHANISMS},
@@ -66,14 +68,17 @@ def page(findings: "Findings") -> str:
         latency_caption=latency_caption(findings),
         settings={
             "Parameters of the template": flat(shared_parameters(run)),
+            "Scenario": _shared_scenario(run),
             "Workload": flat({**run.workload, "rate": _rate(run.workload.get("rate"))}),
             "Generator": flat(run.generator),
             "Stack": flat(run.stack),
             "Versions": flat(run.versions),
         },
         quotas=flat(quotas(run)),
-        own_parameters={name: flat(_with_units(own_parameters(run, name))) for name in findings.buffers},
-        simulated=None if (parts := simulated(run)) is None else flat(parts),
+        own_parameters=_own_scenarios(run)
+        if run.is_simulated
+        else {name: flat(_with_units(own_parameters(run, name))) for name in findings.buffers},
+        simulated=None if run.is_simulated or (parts := simulated(run)) is None else flat(parts),
     )
 
 
@@ -103,6 +108,21 @@ def flat(settings: "Mapping[str, Any]", prefix: str = "") -> dict[str, str]:
     return found
 
 
+def _shared_scenario(run: "Description") -> dict[str, str]:
+    """The settings of a simulation's scenarios that are the same in all."""
+    first, *others = [flat(scenario) for scenario in scenarios(run).values()] or [{}]
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+
+
+def _own_scenarios(run: "Description") -> dict[str, dict[str, str]]:
+    """Of each buffer's scenario what is not the same in all."""
+    shared = _shared_scenario(run)
+    return {
+        buffer: {name: value for name, value in flat(scenario).items() if name not in shared}
+        for buffer, scenario in scenarios(run).items()
+    }
+
+
 def _rate(points: object) -> object:
     """The corners of a workload's rate in words; whatever else stands there, as it stands."""
     try:
@@ -115,10 +135,10 @@ def _with_units(settings: "Mapping[str, Any]") -> dict[str, Any]:
     return {name: f"{value} s" if name in _IN_SECONDS else value for name, value in settings.items()}
 
 
-def _account_rows(buffers: "list[BufferFindings]") -> list[Row]:
+def _account_rows(buffers: "list[BufferFindings]", sent: str) -> list[Row]:
     accounts = [buffer.account for buffer in buffers]
     statuses = sorted({status for account in accounts for status in account.rejected})
-    rows: list[Row] = [("offered", [count(account.offered) for account in accounts], "sent by the generator")]
+    rows: list[Row] = [("offered", [count(account.offered) for account in accounts], sent)]
     rows += [
         (
             f"rejected, {status}",
@@ -172,9 +192,11 @@ def _interval(quantile: Quantile) -> str:
     return f"{low} to {'never' if quantile.high is None else duration(quantile.high)}"
 
 
-def _stage_rows(buffers: "list[BufferFindings]") -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
+def _stage_rows(
+    buffers: "list[BufferFindings]", stages: dict[str, str]
+) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
     rows = []
-    for name, meaning in STAGES.items():
+    for name, meaning in stages.items():
         cells = []
         for times in (buffer.stages[name].times for buffer in buffers):
             further = [
@@ -205,18 +227,41 @@ def _peak_rows(buffers: "list[BufferFindings]") -> list[Row]:
     ]
 
 
-def _fairness_rows(buffers: "list[BufferFindings]") -> list[Row]:
+def _cost_rows(buffers: "list[BufferFindings]") -> list[Row]:
+    bills = [buffer.turn.cost if buffer.turn else {} for buffer in buffers]
+    lines = [{line["item"]: line["usd"] for line in bill.get("lines", ())} for bill in bills]
+
+    def dollars(amount: float | None, digits: int = 4) -> str:
+        return NOTHING if amount is None else f"{amount:,.{digits}f}"
+
+    return [
+        *(
+            (item, [dollars(bill.get(item)) for bill in lines], "")
+            for item in dict.fromkeys(item for bill in lines for item in bill)
+        ),
+        ("in all", [dollars(bill.get("total")) for bill in bills], "for all that was sent"),
+        ("a million completed", [dollars(bill.get("per_million_completed"), 2) for bill in bills], "at that rate"),
+    ]
+
+
+def _given_rows(buffers: "list[BufferFindings]", data: str) -> list[Row]:
+    loads = [buffer.load for buffer in buffers]
+    return [
+        ("requests sent", [count(load.requests) for load in loads], ""),
+        ("scheduled", [count(buffer.turn.scheduled if buffer.turn else None) for buffer in buffers], ""),
+        ("over", [duration(load.span_s * 1000) for load in loads], "first to last intended send"),
+        ("busiest second", [count(load.busiest_second) for load in loads], "requests"),
+        (data, [megabytes(load.bytes_sent) for load in loads], "as sent"),
+    ]
+
+
+def _delivered_rows(buffers: "list[BufferFindings]") -> list[Row]:
     loads = [buffer.load for buffer in buffers]
 
     def mean(value: float | None) -> str:
         return NOTHING if value is None else f"{value:.2f}"
 
     return [
-        ("requests sent", [count(load.requests) for load in loads], ""),
-        ("scheduled", [count(buffer.turn.scheduled if buffer.turn else None) for buffer in buffers], ""),
-        ("over", [duration(load.span_s * 1000) for load in loads], "first to last intended send"),
-        ("busiest second", [count(load.busiest_second) for load in loads], "requests"),
-        ("image data", [megabytes(load.bytes_sent) for load in loads], "as sent"),
         ("records an invocation", [mean(load.batch_mean) for load in loads], "mean; set by how each buffer delivers"),
         ("recognition calls a request", [mean(load.attempts_mean) for load in loads], "mean; retries raise it"),
         ("environments used", [count(load.environments) for load in loads], "by the results"),
@@ -243,6 +288,8 @@ def _sameness(findings: "Findings") -> str:
         else f"The schedules differ by up to {duration(same.schedule_ms)}, and "
         f"{count(same.only_some, 'request')} did not go to every buffer"
     )
+    if findings.run.is_simulated:
+        return f"{schedule}."
     images = (
         "with the same image."
         if not same.other_images

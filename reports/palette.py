@@ -35,6 +35,7 @@ OFFERED: Final = Ink("offered", "#c3cad3", "#56616e")
 _FACES: Final = {
     "sns": Face("SNS", "push", Ink("sns", "#c2410c", "#ff8a3d")),
     "sqs": Face("SQS", "pull", Ink("sqs", "#21409a", "#8b93f0")),
+    "sqs-fifo": Face("SQS FIFO", "pull", Ink("sqs-fifo", "#5f2a00", "#ffe14d")),
     "kinesis": Face("Kinesis", "pull", Ink("kinesis", "#0b7a6f", "#4ce0ac")),
     "kinesis-efo": Face("Kinesis EFO", "push", Ink("kinesis-efo", "#8a1ff0", "#dfc8f9")),
 }

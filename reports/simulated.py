@@ -1,5 +1,6 @@
 """Which settings of a run's target stood in for AWS, and which were the stack's own, as any account would have them."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,10 @@ _SWITCHES: Final = frozenset({"KinesisFanOut"})
 
 def simulated(run: "Description") -> dict[str, Any] | None:
     """The settings of the stand-ins, by name (the concurrency of the account, the rate and service time of
-    recognition), without the quota table; None if the target was AWS itself.
+    recognition), without the quota table; of a simulation its scenarios; None if the target was AWS itself.
     """
+    if run.is_simulated:
+        return dict(run.options)
     if run.target != _LOCAL:
         return None
     return {name: value for name, value in run.options.items() if name not in (*_OF_THE_STACK, _QUOTAS)}
@@ -28,6 +31,20 @@ def simulated(run: "Description") -> dict[str, Any] | None:
 def quotas(run: "Description") -> Mapping[str, Any]:
     """The AWS quotas that were modelled, by name."""
     return _mapping(run.options.get(_QUOTAS))
+
+
+def scenarios(run: "Description") -> dict[str, Any]:
+    """The scenarios of a simulation, by buffer, in the form of their files."""
+    return {buffer: _as_written(scenario) for buffer, scenario in _mapping(run.options.get("scenarios")).items()}
+
+
+def _as_written(value: Any) -> Any:
+    """A value as it stands in a scenario's file."""
+    if isinstance(value, Mapping):
+        return {name: _as_written(below) for name, below in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else value
 
 
 def shared_parameters(run: "Description") -> dict[str, Any]:

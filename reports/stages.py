@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 from reports.quantiles import Quantiles, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from reports.joined import Joined
 
 STAGES: Final = {
@@ -14,6 +16,12 @@ STAGES: Final = {
     "cold_start": "the execution environment started for this request's batch",
     "work": "in the handler: its turn in the batch, recognition, retries",
     "write": "writing the result",
+}
+# A simulation writes nothing, and does not tell what a cold start took from the waiting.
+_OF_SIMULATION: Final = {
+    "gateway": "from the sender until the buffer had it",
+    "buffer": "waiting in the buffer, for a batch and for a cold start",
+    "work": "in the function: its turn in the batch, its work, the downstream, retries",
 }
 _MEASURED: Final = "outcome IN ('completed', 'failed')"
 
@@ -31,11 +39,18 @@ class Stage:
     share: float | None
 
 
-def stages(joined: "Joined", buffer: str) -> dict[str, Stage]:
-    """The stages of a buffer's accepted requests that have a result, in their order."""
-    every = " AND ".join(f"{name}_ms IS NOT NULL" for name in STAGES if name != "cold_start")
+def of_simulation(joined: "Joined") -> dict[str, str]:
+    """The stages of a simulation and what each means. The way to the buffer is one only if it took time."""
+    ways = (joined.values("gateway_ms", buffer, "gateway_ms > 0") for buffer in joined.buffers)
+    on_the_way = any(len(way) for way in ways)
+    return {name: meaning for name, meaning in _OF_SIMULATION.items() if on_the_way or name != "gateway"}
+
+
+def stages(joined: "Joined", buffer: str, names: "Collection[str]" = tuple(STAGES)) -> dict[str, Stage]:
+    """The stages called `names` of a buffer's accepted requests that have a result, in their order."""
+    every = " AND ".join(f"{name}_ms IS NOT NULL" for name in names if name != "cold_start")
     measured = {}
-    for name in STAGES:
+    for name in names:
         met = " AND cold_start_ms > 0" if name == "cold_start" else ""
         times = measure(joined.values(f"{name}_ms", buffer, _MEASURED + met))
         shares = joined.values(f"coalesce({name}_ms, 0)", buffer, f"{_MEASURED} AND {every}")

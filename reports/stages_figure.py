@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.figure import Figure
 
+from pipeline.units import duration
 from reports.drawing import Form, caption_slide, time_axis
 from reports.palette import INK, MUTED, Face, faces
-from reports.stages import STAGES
-from reports.units import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +29,7 @@ def draw_stages(findings: "Findings", form: Form) -> Figure:
         figure = Figure(figsize=(form.width, more + (3.9 if form is Form.PAGE else 5.0)))
         means, ranges = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
     _draw_means(means, buffers, look, form)
-    _draw_ranges(ranges, buffers, look)
+    _draw_ranges(ranges, buffers, look, list(findings.stages))
     for axes, title in ((means, "Mean time to result"), (ranges, "Each stage: median (dot) to 99 % (bar)")):
         axes.set_title(title, loc="left", fontsize=11, color=MUTED.light, pad=8)
     if form is Form.SLIDE:
@@ -74,7 +73,7 @@ def _draw_means(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, F
     axes.set_xlim(0, longest * 1.24)
 
 
-def _draw_ranges(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, Face]) -> None:
+def _draw_ranges(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, Face], names: list[str]) -> None:
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     times = []
@@ -93,5 +92,5 @@ def _draw_ranges(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, 
                 axes.plot([p99], [y], "|", color=color, markersize=8, markeredgewidth=2)
             axes.plot([p50], [y], "o", color=color, markersize=6.5)
     time_axis(axes, "x", min(times, default=1) / 1.3, max(times, default=1e3) * 1.3)
-    axes.set_yticks(range(len(STAGES)), [name.replace("_", " ") for name in STAGES])
-    axes.set_ylim(len(STAGES) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)

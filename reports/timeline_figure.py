@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pipeline.units import count, listed
 from reports import timeline
 from reports.drawing import Form, caption_slide
 from reports.palette import MUTED, OFFERED, Face, faces
-from reports.units import count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

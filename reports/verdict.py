@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pipeline.units import count, duration, listed, share
 from reports.palette import Face, faces
-from reports.units import count, duration, listed, share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TARGETS: Final = {
     "local": "It ran on the embedded AWS of one machine, not on AWS",
     "aws": "It ran on AWS",
-    "simulated": "It was simulated, and ran nowhere",
+    "simulated": "Nothing ran: it was simulated, by AWS's documented rules",
 }
 
 
@@ -62,6 +62,11 @@ def plain(findings: "Findings", page: "Path") -> str:
 
 
 def _headline(findings: "Findings", look: dict[str, Face]) -> str:
+    said = _found(findings, look)
+    return f"Simulated: {said}" if findings.run.is_simulated else said
+
+
+def _found(findings: "Findings", look: dict[str, Face]) -> str:
     buffers = findings.buffers
     lost = [look[name].name for name, buffer in buffers.items() if buffer.account.lost]
     if lost:

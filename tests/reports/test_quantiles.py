@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import quantiles, units
+from pipeline import units
+from reports import quantiles
 from reports.quantiles import PERCENTILES, curve, interval_ranks, measure, samples_needed
 
 
