@@ -9,7 +9,7 @@ from tests.end_to_end.conftest import PHOTOS, Running, photo
 
 pytestmark = pytest.mark.end_to_end
 
-BUFFERS = ["sns", "sqs", "kinesis"]
+BUFFERS = ["sns", "sqs", "kinesis", "kinesis-efo"]
 
 
 def labels(result: dict[str, Any]) -> dict[str, float]:
@@ -68,6 +68,14 @@ def test_an_id_nobody_was_given_is_not_found(embedded: Running) -> None:
 def test_boto3_finds_what_the_outputs_name(embedded: Running) -> None:
     outputs = embedded.ready["outputs"]
     assert embedded.client("kinesis").describe_stream_summary(StreamName=outputs["StreamName"])
+    pushed = embedded.client("kinesis").describe_stream_consumer(ConsumerARN=outputs["KinesisEfoConsumerArn"])
+    stream_arn = pushed["ConsumerDescription"]["StreamARN"]
+    (consumer,) = embedded.client("kinesis").list_stream_consumers(StreamARN=stream_arn)["Consumers"]
+    assert consumer["ConsumerARN"] == outputs["KinesisEfoConsumerArn"]
+    (mapping,) = embedded.client("lambda").list_event_source_mappings(EventSourceArn=consumer["ConsumerARN"])[
+        "EventSourceMappings"
+    ]
+    assert mapping["FunctionArn"].endswith(f":{outputs['KinesisEfoFunctionName']}")
     assert embedded.client("sqs").get_queue_attributes(QueueUrl=outputs["QueueUrl"], AttributeNames=["All"])
     assert embedded.client("sns").get_topic_attributes(TopicArn=outputs["TopicArn"])
     assert embedded.client("s3").list_objects_v2(Bucket=outputs["ImageBucket"])["ResponseMetadata"]

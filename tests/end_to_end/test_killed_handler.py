@@ -24,13 +24,15 @@ def slow() -> Iterator[Running]:
         yield up
 
 
-@pytest.mark.parametrize("buffer", ["sns", "sqs", "kinesis"])
+@pytest.mark.parametrize("buffer", ["sns", "sqs", "kinesis", "kinesis-efo"])
 def test_every_accepted_request_ends_in_one_result_though_handlers_are_killed_at_work(
     slow: Running, buffer: str
 ) -> None:
     answers = [slow.post(buffer, photo("camera.jpg")) for _ in range(REQUESTS)]
     assert {answer.status_code for answer in answers} == {202}
-    at_work = until(lambda: slow.state(buffer)["in_flight"] and slow.handlers(buffer), "a handler at work")
+    at_work = until(
+        lambda: slow.state(buffer)["in_flight"] and slow.handlers(buffer.partition("-")[0]), "a handler at work"
+    )
     for handler in at_work:
         with contextlib.suppress(psutil.NoSuchProcess):
             handler.kill()
