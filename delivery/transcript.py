@@ -20,8 +20,8 @@ FORMAT: Final = 1
 _IS: Final = "is"
 _OF: Final = "of"
 _ROOM: Final = __name__.partition(".")[0]
-# They change a machine, or are its decision, and take no time.
-_TIMELESS: Final = frozenset({"drain", "forget", "wake_at"})
+# They change a machine, and take no time.
+_TIMELESS: Final = frozenset({"drain", "forget"})
 
 
 class TranscriptError(ValueError):
@@ -31,7 +31,8 @@ class TranscriptError(ValueError):
 def decisions_of(kind: type) -> tuple[str, ...]:
     """The methods of a machine that belong into a transcript: those that are told the time, and a few that are not.
 
-    Whatever takes the time may let leases run out or buckets fill, also where it only asks.
+    Whatever takes the time may let leases run out or buckets fill, also where it only asks. `wake_at` does not belong:
+    it may be early, and what matters is what the poll then yields.
     """
     names = []
     for name, method in inspect.getmembers(kind, inspect.isfunction):

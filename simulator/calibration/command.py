@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Final
 
 import click
+import yaml
 
+from delivery.transcript import TranscriptError
 from pipeline.run import RunError, RunFolder
 from simulator.calibration.embedded import WORKLOAD
 from simulator.calibration.measurement import Measurement, MeasurementError, read
 from simulator.calibration.page import PAGE, render
 from simulator.calibration.reasons import UnexplainedError
+from simulator.replay import DifferentDecisionError
 
 MEASURED: Final = Path(__file__).parent / "measured.json"
 _ROOT: Final = Path(__file__).parents[2]
@@ -36,7 +39,7 @@ def calibrate(check: bool, measure: bool) -> None:
         if measure:
             MEASURED.write_text(_measured().to_json(), encoding="utf-8")
         page = render(read(MEASURED))
-    except (MeasurementError, RunError, UnexplainedError) as error:
+    except (MeasurementError, RunError, UnexplainedError, TranscriptError, DifferentDecisionError) as error:
         raise click.ClickException(str(error)) from None
     if not check:
         PAGE.write_text(page, encoding="utf-8")
@@ -56,13 +59,19 @@ def _measured() -> Measurement:
     """Run the load test in a process of its own, as `make bench` does, and read its run's folder."""
     with tempfile.TemporaryDirectory(prefix="forebay-calibrate-") as folder:
         runs = Path(folder) / "runs"
+        recording = Path(folder) / "decisions.jsonl"
+        workload = yaml.safe_load(WORKLOAD.read_text(encoding="utf-8"))
+        workload["local"]["record_decisions"] = str(recording)
+        recorded = Path(folder) / WORKLOAD.name
+        recorded.write_text(yaml.safe_dump(workload), encoding="utf-8")
         command = [sys.executable, "-m", "locust", "-f", str(_ROOT / "loadtest"), "--headless", "--no-report"]
         ended = subprocess.run(  # noqa: S603 (our own command)
-            [*command, "--workload", str(WORKLOAD), "--runs", str(runs)], cwd=_ROOT, check=False
+            [*command, "--workload", str(recorded), "--runs", str(runs)], cwd=_ROOT, check=False
         )
         made = sorted(runs.glob("*")) if runs.is_dir() else []
         if not made:
             raise MeasurementError(
                 f"the load test did not start (it ended with {ended.returncode}); its words are above"
             )
-        return Measurement.of_run(RunFolder(made[-1]))
+        lines = recording.read_text(encoding="utf-8").splitlines(keepends=True)
+        return Measurement.of_run(RunFolder(made[-1]), lines)

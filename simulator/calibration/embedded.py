@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.workload_file import arrival_times
-from simulator.calibration.measurement import Measurement
+from simulator.calibration.measurement import Measurement, Traits
+from simulator.duration import Lognormal
 from simulator.scenario import BUFFERS, Buffer, Downstream, Function, MappingSettings, Recorded, Scenario, Uniform
 from simulator.simulation import simulate
 
@@ -83,13 +84,18 @@ def scenario(measurement: Measurement, buffer: Buffer) -> Scenario:
         function=Function(
             timeout_s=float(parameters["FunctionTimeout"]),
             cold_start_ms=traits.cold_start_ms,
-            per_record_ms=measurement.record_ms,
+            per_record_ms=_with_share(traits),
             in_batch_concurrency=int(parameters["InBatchConcurrency"]),
         ),
         downstream=replace(_PATIENCE, rate_per_s=measurement.options["rekognition_rate"]),
         transit_ms=traits.gateway_ms,
         quotas=measurement.quotas,
     )
+
+
+def _with_share(traits: Traits) -> Lognormal:
+    """A record's time and its share of what an invocation takes beside its records, which a scenario does not have."""
+    return Lognormal(traits.record_ms.p50_ms + traits.beside_ms, traits.record_ms.p99_ms + traits.beside_ms)
 
 
 def _mapping(buffer: Buffer, parameters: Mapping[str, Any]) -> MappingSettings:

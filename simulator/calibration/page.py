@@ -113,7 +113,6 @@ def render(measurement: Measurement) -> str:
         tolerance=_share(embedded.TOLERANCE),
         embedded_table=_embedded_table(foretold),
         embedded_reasons=_listed(reasons("embedded", _failing(foretold), _NAMES)),
-        record_ms=_p50_p99(measurement.record_ms),
         traits_table=_traits_table(measurement),
         others=[
             {
@@ -173,10 +172,23 @@ def _traits_table(measurement: Measurement) -> str:
             _p50_p99(turn.traits.gateway_ms),
             str(turn.outcome.cold_starts),
             _p50_p99(turn.traits.cold_start_ms),
+            _p50_p99(turn.traits.record_ms),
+            f"{turn.traits.beside_ms:,.0f} ms",
         )
         for buffer, turn in measurement.turns.items()
     ]
-    return _table(("", "requests", "client to buffer, P50 / P99", "cold starts", "each, P50 / P99"), rows)
+    return _table(
+        (
+            "",
+            "requests",
+            "client to buffer, P50 / P99",
+            "cold starts",
+            "each, P50 / P99",
+            "a record, P50 / P99",
+            "invocation, a round",
+        ),
+        rows,
+    )
 
 
 def _cells_table(rows: Rows) -> str:

@@ -84,7 +84,7 @@ def test_a_machine_within_a_machine_is_named() -> None:
     ("kind", "some"),
     [
         (SqsQueue, {"offer", "receive", "delete", "change_visibility", "purge", "visible", "drain"}),
-        (AsyncInvoke, {"offer", "poll", "settle", "drain", "wake_at", "oldest_age_s"}),
+        (AsyncInvoke, {"offer", "poll", "settle", "drain", "oldest_age_s"}),
         (Environments, {"acquire_upto", "release", "expire", "forget"}),
     ],
 )

@@ -16,9 +16,7 @@ from delivery.sns_topic import SnsTopic
 from delivery.transcript import TranscriptError
 from local.recorder import UNRECORDED, DecisionRecorder, Recorder
 from simulator.replay import DifferentDecisionError, replay, replay_command
-from tests.end_to_end.conftest import photo, running, until
-
-RECORDING = Path(__file__).parent / "recordings" / "four_buffers.jsonl"
+from tests.simulator.recorded_run import EACH, STORED, record
 
 
 def push(recorder: Recorder) -> list[Invocation]:
@@ -75,7 +73,7 @@ def test_what_machines_say_to_each_other_is_not_recorded(recorded: list[str]) ->
     assert ("environments", "acquire_upto") not in said
 
 
-@pytest.mark.parametrize("call", ["poll", "drain", "wake_at"])
+@pytest.mark.parametrize("call", ["poll", "drain"])
 def test_a_decision_that_differs_is_told_with_its_line(recorded: list[str], call: str) -> None:
     number = max(index for index, line in enumerate(recorded) if f'"events","{call}"' in line)
     event = json.loads(recorded[number])
@@ -122,7 +120,7 @@ def test_what_is_no_recording_is_refused(first: str) -> None:
 
 
 def test_the_stored_recording_of_a_real_run_replays_identically() -> None:
-    result = CliRunner().invoke(replay_command, [str(RECORDING)])
+    result = CliRunner().invoke(replay_command, [str(STORED)])
     assert result.exit_code == 0, result.output
     assert "calls, each answered as it was" in result.output
     for machine in ("SqsMapping", "KinesisMapping", "KinesisEfoMapping", "events of forebay-SnsFunction"):
@@ -140,14 +138,8 @@ def test_the_command_ends_with_1_where_a_decision_differs(recorded: list[str], t
 @pytest.mark.end_to_end
 def test_a_run_of_real_processes_replays_identically(tmp_path: Path) -> None:
     path = tmp_path / "decisions.jsonl"
-    buffers = ("sns", "sqs", "kinesis", "kinesis-efo")
-    each = 6
-    with running("--record-decisions", str(path), "--account-concurrency", "3", "--rekognition-median-ms", "30") as up:
-        for _ in range(each):
-            for buffer in buffers:
-                assert up.post(buffer, photo("camera.jpg")).status_code == 202
-        until(lambda: all(up.state(buffer)["completed"] == each for buffer in buffers), "an end to every delivery")
+    record(path)
     replayed = replay(path.read_text(encoding="utf-8").splitlines(keepends=True))
-    assert replayed.calls["Topic"] == replayed.calls["Queue"] == each
+    assert replayed.calls["Topic"] == replayed.calls["Queue"] == EACH
     for machine in ("SqsMapping", "KinesisMapping", "KinesisEfoMapping", "events of forebay-SnsFunction"):
-        assert replayed.calls[machine] > 2 * each
+        assert replayed.calls[machine] > 2 * EACH
