@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 help:  ## this text
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-bench: $(VENV)/installed  ## one spike through SNS, SQS and Kinesis on this machine, and its report (WORKLOAD=smoke: a minute)
+bench: $(VENV)/installed  ## one spike through all four buffers on this machine, and its report (WORKLOAD=smoke: a minute)
 	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD)
 
 # Three at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.

@@ -164,7 +164,7 @@ The API is at {api}
   curl -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' {api}/v1/kinesis/images
   curl {api}/v1/requests/REQUEST_ID
 
-/v1/sqs/images and /v1/sns/images take the same. An image can come with its request:
+/v1/kinesis-efo/images, /v1/sqs/images and /v1/sns/images take the same. An image can come with its request:
 {{"image": {{"bytes": "<base64>"}}}}. How the buffers stand: {ready.control_url}/state
 
 For boto3 and the aws command:
