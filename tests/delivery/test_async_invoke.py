@@ -275,3 +275,16 @@ def test_a_double_that_finds_no_concurrency_is_not_tried_again():
 def test_a_share_of_doubles_over_one_is_refused():
     with pytest.raises(ValueError, match="async_duplicate_share"):
         queue(quotas={"async_duplicate_share": 1.5})
+
+
+def test_how_long_an_event_sleeps_has_nothing_to_do_with_the_others():
+    alone = drive(queue(), [(0.0, events([0]))], always(0.0, Throttled()), until=100.0)
+    together = drive(queue(), [(0.0, events(range(9)))], always(0.0, Throttled()), until=100.0)
+    assert len(alone.started_at(0)) > 5
+    assert alone.started_at(0) == together.started_at(0)
+    assert len({together.started_at(record)[1] for record in range(9)}) > 3
+
+
+def test_an_event_that_is_only_throttled_is_given_up_at_its_age_and_not_later():
+    run = drive(queue(concurrency=0, maximum_event_age_s=100.0), [(7.0, events([1]))], always(0.1))
+    assert run.ended_at[1] == pytest.approx(107.0, abs=0.06)

@@ -131,3 +131,11 @@ def test_every_request_is_refused_or_ends_once_and_no_limit_is_exceeded(arrivals
     assert run.facts.throttled == len(run.refused)
     assert machine.pending() == machine.running() == machine.in_flight() == 0
     assert run.peak_running <= settings.get("account_concurrency", settings.get("reserved", 1_000))
+
+
+def test_a_request_refused_for_want_of_concurrency_does_not_use_up_the_rate():
+    machine = function(account_concurrency=1)
+    assert len(machine.offer(0.0, requests(range(8)))) == 7
+    [invocation] = machine.poll(0.0)
+    machine.settle(0.01, invocation, Ok())
+    assert set(machine.offer(0.02, requests(range(8, 16))).values()) == {Refusal.CONCURRENCY}
