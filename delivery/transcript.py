@@ -8,6 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from importlib import import_module
 from random import Random
 from typing import Any, Final
@@ -68,24 +69,24 @@ def plain(value: object, names: Mapping[int, str]) -> Plain:
     Raises:
         TranscriptError: it holds something of no known kind.
     """
-    if (name := names.get(id(value))) is not None:
-        return {_IS: "machine", _OF: name}
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else {_IS: "float", _OF: str(value)}
+    if (name := names.get(id(value))) is not None:
+        return {_IS: "machine", _OF: name}
     if isinstance(value, Random):
         version, state, gauss = value.getstate()
         return {_IS: "random", _OF: [version, list(state), gauss]}
     if is_dataclass(value) and not isinstance(value, type):
-        written: dict[str, Plain] = {_IS: name_of_kind(type(value))}
-        for entry in fields(value):
-            own = getattr(value, entry.name)
-            default = entry.default if entry.default_factory is MISSING else entry.default_factory()
+        kind, defaults = _shape(value.__class__)
+        written: dict[str, Plain] = {_IS: kind}
+        for key, default in defaults:
+            own = getattr(value, key)
             if default is MISSING or own != default:
-                written[entry.name] = plain(own, names)
+                written[key] = plain(own, names)
         return written
     if isinstance(value, Mapping):
         return {_IS: "mapping", _OF: [[plain(key, names), plain(own, names)] for key, own in value.items()]}
@@ -122,6 +123,15 @@ def revived(value: Plain, machines: Mapping[str, object]) -> Any:
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise TranscriptError(f"{str(value)[:200]} was not written by this program: {error!r}") from None
     return kind_of_name(str(kind))(**{name: revived(own, machines) for name, own in value.items() if name != _IS})
+
+
+@cache
+def _shape(kind: type) -> tuple[str, tuple[tuple[str, object], ...]]:
+    """The name of a dataclass, and its fields with their defaults. Looked up once: a recorder is to be cheap."""
+    return name_of_kind(kind), tuple(
+        (entry.name, entry.default if entry.default_factory is MISSING else entry.default_factory())
+        for entry in fields(kind)
+    )
 
 
 def _random(of: Any) -> Random:
