@@ -237,7 +237,6 @@ _MAPPING: "Final[Mapping[str, Reader]]" = {
     "maximum_record_age_s": _or_none(_limited("maximum_record_age_s", whole=False)),
     "maximum_event_age_s": _limited("maximum_event_age_s", whole=False),
     "partial_failures": lambda value: value.flag(),
-    "high_throughput": lambda value: value.flag(),
     "on_failure": lambda value: value.flag(),
 }
 _FUNCTION: "Final[Mapping[str, Reader]]" = {
