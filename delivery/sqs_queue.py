@@ -1,9 +1,10 @@
 """A standard SQS queue: who may see a message, how often it was received, and when it is given up."""
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from types import MappingProxyType
 
 from delivery.agenda import Agenda
@@ -36,16 +37,9 @@ class Lease:
         return max(self.receives.values()) if self.receives else 1
 
 
-@dataclass(slots=True, eq=False)
-class _Message:
-    """A message that is looked at on its own: it was received before, or sent with a delay."""
-
-    number: int
-    size: int
-    sent_at: float
-    receives: int
-    lease: int
-    visible_at: float = math.inf
+# A message that is looked at on its own, for it was received before or sent with a delay: its bytes, when it was sent,
+# how often it was received.
+_Message = tuple[int, float, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -84,23 +78,28 @@ class _Hidden(Lease):
             self.first, self.stop = 0, len(left)
         return gone
 
-    def singled_out(self) -> dict[int, _Message]:
-        """Its messages as ones of their own, visible again: they no longer share one fate."""
-        visible_at, run = self.until, self.run
-        for message in self.messages.values():
-            message.visible_at = visible_at
+    def single_out(self) -> None:
+        """Make its messages ones of their own: they no longer share one fate."""
+        run = self.run
         if run is None:
-            return self.messages
-        receives = 0 if self.delay else 1
+            return
+        first, stop, receives = self.first, self.stop, 0 if self.delay else 1
+        sizes = repeat(run.sizes) if isinstance(run.sizes, int) else run.sizes[first:stop]
+        times = repeat(run.times) if isinstance(run.times, float | int) else run.times[first:stop]
         fresh = {
-            record: _Message(record, run.size(index), run.time(index), receives, self.number, visible_at)
-            for index, record in enumerate(self._fresh_ids(), self.first)
+            record: (size, at, receives) for record, size, at in zip(run.ids[first:stop], sizes, times, strict=False)
         }
-        return {**fresh, **self.messages} if self.messages else fresh
+        self.messages = {**fresh, **self.messages} if self.messages else fresh
+        if len(self.messages) > _MANY:
+            self.messages = OrderedDict(self.messages)
+        self.run, self.first, self.stop = None, 0, 0
 
     def _fresh_ids(self) -> Sequence[int]:
         return () if self.run is None else self.run.ids[self.first : self.stop]
 
+
+# A dict from whose front so many were taken looks past their places each time it is asked for its first.
+_MANY = 256
 
 _NEVER_BEFORE: Mapping[int, int] = MappingProxyType({})
 
@@ -142,7 +141,10 @@ class SqsQueue:
         self._retention_s = quotas.sqs_retention_s if retention_s is None else retention_s
         self.ledger = Ledger()
         self._fresh = Backlog()
-        self._again: OrderedDict[int, _Message] = OrderedDict()
+        # Leases and delays that are over, with what came back of each: in this order, and by number.
+        self._again: deque[_Hidden] = deque()
+        self._returned: dict[int, _Hidden] = {}
+        self._returned_count = 0
         self._hidden: dict[int, _Hidden] = {}
         self._ends = Agenda()
         self._in_flight = 0
@@ -196,7 +198,7 @@ class SqsQueue:
         if most > self._in_flight_max - self._in_flight:
             most = self._in_flight_max - self._in_flight
         until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
-        if not self._again:
+        if not self._returned_count:
             span = self._fresh.take_span(now, most, most_bytes)
             if span is None:
                 return None
@@ -213,7 +215,7 @@ class SqsQueue:
         if now >= self._quiet_until:
             self._advance(now)
         leases: list[Lease] = []
-        if receives > 1 and not self._again and self._in_flight + receives * most <= self._in_flight_max:
+        if receives > 1 and not self._returned_count and self._in_flight + receives * most <= self._in_flight_max:
             leases.extend(self._receive_alike(now, receives, most, most_bytes))
         while len(leases) < receives and (lease := self.receive(now, most, most_bytes=most_bytes)) is not None:
             leases.append(lease)
@@ -252,14 +254,15 @@ class SqsQueue:
             most -= len(run)
             most_bytes -= run.bytes()
         while most > 0:
-            first = self._first_again(now)
-            again_at = math.inf if first is None else first.visible_at
+            first = self._first_returned(now)
+            again_at = math.inf if first is None else first.until
             if first is not None and again_at <= self._fresh.head_at():
-                if first.size > most_bytes:
+                count = len(again)
+                size = self._take_returned(first, now, most, most_bytes, again)
+                if len(again) == count:
                     break
-                again[first.number] = self._again.pop(first.number)
-                most -= 1
-                most_bytes -= first.size
+                most -= len(again) - count
+                most_bytes -= size
             elif (more := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
                 taken.append(more)
                 most -= len(more)
@@ -280,9 +283,7 @@ class SqsQueue:
             self._advance(now)
         hidden = self._hidden.get(lease)
         if hidden is None or hidden.delay:
-            gone: Sequence[int] = [n for n in dict.fromkeys(ids) if n in self._again and self._again[n].lease == lease]
-            for number in gone:
-                del self._again[number]
+            gone: Sequence[int] = self._take_out_returned(lease, ids)
         elif hidden.whole and ids is hidden.ids:
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
@@ -314,8 +315,11 @@ class SqsQueue:
         for hidden in list(self._hidden.values()):
             self.ledger.done(hidden.left())
             self._reveal(hidden, hidden.count())
-        self.ledger.done(list(self._again))
+        for returned in self._again:
+            self.ledger.done(list(returned.messages))
         self._again.clear()
+        self._returned.clear()
+        self._returned_count = 0
         if (run := self._fresh.take(math.inf)) is not None:
             self.ledger.done(run.ids)
 
@@ -326,13 +330,13 @@ class SqsQueue:
     def visible(self, now: float) -> int:
         """Messages that could be received (ApproximateNumberOfMessages)."""
         self._advance(now)
-        return len(self._again) + self._fresh.arrived(now)
+        return self._returned_count + self._fresh.arrived(now)
 
     def has_visible(self, now: float) -> bool:
         """Whether any could."""
         if now >= self._quiet_until:
             self._advance(now)
-        return self._fresh.head_at() <= now or bool(self._again)
+        return self._fresh.head_at() <= now or self._returned_count > 0
 
     def delayed(self, now: float) -> int:
         """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
@@ -353,8 +357,8 @@ class SqsQueue:
         if self._in_flight >= self._in_flight_max:
             return self._ends.next_at()
         at = self._fresh.head_at()
-        if self._again:
-            at = min(at, next(iter(self._again.values())).visible_at)
+        if self._returned_count:
+            at = min(at, next(returned.until for returned in self._again if returned.messages))
         return at if at <= self._quiet_until else min(at, self._ends.next_at())
 
     def calls_at(self) -> float:
@@ -382,12 +386,8 @@ class SqsQueue:
         receives = _NEVER_BEFORE
         if again:
             ids = [*ids, *again]
-            receives = {}
-            for message in again.values():
-                message.lease = number
-                message.receives += 1
-                receives[message.number] = message.receives
-                size += message.size
+            receives = {record: message[2] for record, message in again.items()}
+            size += sum([message[0] for message in again.values()])
         hidden = _Hidden(number, ids, size, until, receives, run, first, stop, again)
         self._hide(hidden)
         self._in_flight += len(ids)
@@ -407,8 +407,11 @@ class SqsQueue:
             return
         for number in self._ends.due(now):
             hidden = self._hidden[number]
-            self._again.update(hidden.singled_out())
             self._reveal(hidden, hidden.count())
+            hidden.single_out()
+            self._again.append(hidden)
+            self._returned[number] = hidden
+            self._returned_count += len(hidden.messages)
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
             old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
@@ -425,15 +428,65 @@ class SqsQueue:
         else:
             self._in_flight -= count
 
-    def _first_again(self, now: float) -> _Message | None:
-        """The first message that was visible before, once those that are not to be received again are out."""
+    def _first_returned(self, now: float) -> _Hidden | None:
+        """The first lease that has come back and has something left, once what is not to be received again is out."""
         while self._again:
-            message = next(iter(self._again.values()))
-            if message.sent_at <= now - self._retention_s:
-                self.ledger.expire((message.number,), End.RETENTION)
-            elif message.receives >= self._max_receives:
-                self.ledger.give_up((message.number,), End.RECEIVE_COUNT)
-            else:
-                return message
-            del self._again[message.number]
+            returned = self._again[0]
+            out: list[int] = []
+            for number, message in returned.messages.items():
+                if not self._give_up(now, number, message):
+                    break
+                out.append(number)
+            for number in out:
+                del returned.messages[number]
+            self._returned_count -= len(out)
+            if returned.messages:
+                return returned
+            del self._returned[returned.number]
+            self._again.popleft()
         return None
+
+    def _take_returned(
+        self, returned: _Hidden, now: float, most: float, most_bytes: float, into: dict[int, _Message]
+    ) -> int:
+        """Receive messages of a lease that has come back; says their bytes."""
+        taken = 0
+        gone: list[int] = []
+        for number, message in returned.messages.items():
+            if not most:
+                break
+            if not self._give_up(now, number, message):
+                size, sent_at, receives = message
+                if taken + size > most_bytes:
+                    break
+                taken += size
+                most -= 1
+                into[number] = (size, sent_at, receives + 1)
+            gone.append(number)
+        self._returned_count -= len(gone)
+        if len(gone) == len(returned.messages):
+            returned.messages = {}
+        else:
+            for number in gone:
+                del returned.messages[number]
+        return taken
+
+    def _take_out_returned(self, lease: int, ids: Sequence[int]) -> list[int]:
+        """Take messages out of a lease that has come back; says which of them were there."""
+        returned = self._returned.get(lease)
+        if returned is None or returned.delay:
+            return []
+        gone = [number for number in dict.fromkeys(ids) if returned.messages.pop(number, None) is not None]
+        self._returned_count -= len(gone)
+        return gone
+
+    def _give_up(self, now: float, number: int, message: _Message) -> bool:
+        """Let go of a message that is not to be received again; whether it was one."""
+        _, sent_at, receives = message
+        if sent_at <= now - self._retention_s:
+            self.ledger.expire((number,), End.RETENTION)
+        elif receives >= self._max_receives:
+            self.ledger.give_up((number,), End.RECEIVE_COUNT)
+        else:
+            return False
+        return True

@@ -221,6 +221,36 @@ def test_a_million_messages_are_one_run():
     assert q.receive(0.0, 10).ids == range(10)
 
 
+def test_receives_after_one_another_are_as_good_as_one_by_one():
+    together, apart = queue(visibility_timeout_s=30), queue(visibility_timeout_s=30)
+    for q in (together, apart):
+        q.offer(0.0, messages(range(25)))
+        q.offer(1.0, messages(range(25, 60), size=200))
+        q.offer(1.0, Offer(range(60, 64), [1, 2, 3, 4]))
+        q.receive(1.0, 3)
+    for at in (1.0, 31.0, 31.0):
+        leases = [lease for _ in range(4) if (lease := apart.receive(at, 4, most_bytes=4_000)) is not None]
+        assert [(list(lease.ids), lease.bytes, lease.until, dict(lease.receives)) for lease in leases] == [
+            (list(lease.ids), lease.bytes, lease.until, dict(lease.receives))
+            for lease in together.receive_each(at, 4, 4, most_bytes=4_000)
+        ]
+    assert together.in_flight(31.0) == apart.in_flight(31.0)
+
+
+def test_no_more_than_the_in_flight_limit_is_received_at_once():
+    q = queue(quotas={"sqs_in_flight_max": 25})
+    q.offer(0.0, messages(range(100)))
+    assert [len(lease.ids) for lease in q.receive_each(0.0, 5, 10)] == [10, 10, 5]
+
+
+def test_a_run_with_a_delay_is_received_bit_by_bit():
+    q = queue()
+    q.offer(0.0, messages(range(1_000)), delay_s=5)
+    assert [received(q.receive(5.0, 300)) for _ in range(4)] == [
+        list(range(first, min(first + 300, 1_000))) for first in range(0, 1_000, 300)
+    ]
+
+
 def test_a_purged_queue_is_empty():
     q = queue()
     q.offer(0.0, messages(range(5)))
