@@ -51,6 +51,10 @@ class AsyncInvoke:
     becomes of the double ends nothing, is not retried, and one that finds no concurrency is not tried again.
     `Facts.duplicates` counts them.
 
+    Arrivals told in advance (`Offer.times`) that come while all concurrency is in use need no poll of their own: the
+    next poll refuses them as of their times, and counts them then. That may be later by the least back-off, half a
+    second. Whoever tells them must poll after every release of that concurrency, whoever released it.
+
     Args:
         capacity: the function's concurrency.
         random: seeds the back-off jitter and the duplicates; drawn on when the queue is made, not later.
@@ -101,6 +105,8 @@ class AsyncInvoke:
         self._doubled = quotas.async_duplicate_share
         self._reads = _reads(quotas)
         self._ledger = Ledger(on_failure=on_failure)
+        self._capacity = capacity
+        self._in_advance = False
         self._invoker: Invoker[int] = Invoker(capacity, function_timeout_s, self._ledger)
         self._events = EventTable()
         self._asleep = Wheel(_SLOT_S)
@@ -117,6 +123,8 @@ class AsyncInvoke:
         run = Run.of(now, offer)
         fitting, refused = run.split_by_size(self._event_bytes)
         self._events.add(fitting)
+        # A slowly read queue is read at times of its own.
+        self._in_advance |= offer.times is not None and self._reads is None
         self._ledger.accept(fitting)
         return dict.fromkeys(refused, Refusal.TOO_LARGE)
 
@@ -161,6 +169,8 @@ class AsyncInvoke:
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
         at, wakes_at = self._events.next_at, self._asleep.next_at
+        if self._in_advance and self._capacity.exhausted():
+            at += self._least_wait_s
         at = wakes_at if wakes_at < at else at
         at = self._draw_at if self._draw_at < at else at
         if self._reads is not None and len(self._unread):
@@ -189,6 +199,8 @@ class AsyncInvoke:
 
     def _read(self, now: float) -> tuple[Numbers, range]:
         """The events to be tried now: those that wake, then those that arrive. The too old are given up."""
+        if self._in_advance and self._events.next_at < now:
+            self._refuse_arrivals_before(now)
         if self._draw_at <= now:
             self._draw_waits()
         woken = self._asleep.due(now)
@@ -205,6 +217,16 @@ class AsyncInvoke:
                 self._events.end_all(woken[too_old])
                 woken = woken[~too_old]
         return woken, arrived
+
+    def _refuse_arrivals_before(self, now: float) -> None:
+        """Nobody polled when they arrived: there was no concurrency then, or `wake_at` would have asked for it."""
+        arrived = self._events.take_arrived(math.nextafter(now, -math.inf))
+        times = self._events.arrived_at_all(arrived)
+        self._ledger.facts.received += len(arrived)
+        self._ledger.facts.throttled += len(arrived)
+        self._draw_at = min(self._draw_at, times[0] + self._least_wait_s)
+        self._refused_arrivals.extend(arrived)
+        self._refused_arrivals_at.extend(times)
 
     def _start(self, now: float, slots: list[Slot], woken: Numbers, arrived: range) -> list[Invocation]:
         numbers, records, attempts = list(arrived), self._events.records_of(arrived), [1] * len(arrived)

@@ -134,13 +134,19 @@ class Environments:
         if not lost:
             self._idle.append((Slot(slot.environment, cold=False) if slot.cold else slot, now))
 
+    def exhausted(self) -> bool:
+        """Whether all the concurrency it can have is in use: growth is not what it lacks."""
+        if self._reserved is None:
+            return self._account.used >= self._account.pool
+        return self._running >= self._reserved
+
     def refusal(self) -> Refusal:
         """Why `acquire_upto` has just been short, in the words of Lambda's 429 (Lambda API, ThrottleReason).
 
         Which of them stands for the growth of a function is not published: a rate that is exceeded, we assume.
         """
         own = self._reserved is not None
-        if (self._running if own else self._account.used) >= self.most:
+        if self.exhausted():
             return Refusal.RESERVED_CONCURRENCY if own else Refusal.CONCURRENCY
         return Refusal.RESERVED_INVOCATION_RATE if own else Refusal.INVOCATION_RATE
 

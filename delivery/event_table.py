@@ -76,6 +76,11 @@ class EventTable:
         self.next_at = self._arrived.item(here + count) if self._next < self._stop else math.inf
         return range(start, start + count)
 
+    def arrived_at_all(self, numbers: range) -> list[float]:
+        """When they arrived, of events that were accepted one after the other."""
+        times: list[float] = self._arrived[numbers.start - self._first : numbers.stop - self._first].tolist()
+        return times
+
     def records_of(self, numbers: range) -> list[int]:
         """The ids of the records of events that were accepted one after the other."""
         ids: list[int] = self._records[numbers.start - self._first : numbers.stop - self._first].tolist()

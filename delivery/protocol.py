@@ -162,6 +162,9 @@ class Capacity(Protocol):
     def release(self, now: float, slot: Slot, *, lost: bool = False) -> None:
         """Give one back; `lost` if its process died with the invocation."""
 
+    def exhausted(self) -> bool:
+        """Whether there is nothing to acquire until something is released; time alone brings nothing."""
+
 
 class Delivery(Protocol):
     """One way from a buffer to a function."""

@@ -288,3 +288,24 @@ def test_how_long_an_event_sleeps_has_nothing_to_do_with_the_others():
 def test_an_event_that_is_only_throttled_is_given_up_at_its_age_and_not_later():
     run = drive(queue(concurrency=0, maximum_event_age_s=100.0), [(7.0, events([1]))], always(0.1))
     assert run.ended_at[1] == pytest.approx(107.0, abs=0.06)
+
+
+def test_arrivals_told_in_advance_that_find_no_concurrency_need_no_poll_of_their_own():
+    machine = queue(concurrency=1)
+    machine.offer(0.0, Offer(range(101), 100, times=[0.0, *(1 + n / 1_000 for n in range(100))]))
+    [invocation] = machine.poll(0.0)
+    assert machine.wake_at() == pytest.approx(1.5), "the least wait after the first of them"
+    machine.settle(1.0505, invocation, Ok())
+    assert machine.poll(1.0505) == []
+    [invocation] = machine.poll(machine.wake_at())
+    assert list(invocation.ids) == [52], "the first after the release"
+    assert machine.drain().throttled == 51
+
+
+def test_they_need_one_while_growth_is_all_they_lack():
+    machine = queue(quotas={"environments_per_10_s": 1})
+    machine.offer(0.0, Offer(range(3), 100, times=[0.0, 5.0, 11.0]))
+    assert len(machine.poll(0.0)) == 1
+    assert machine.wake_at() == 5.0
+    assert machine.poll(5.0) == []
+    assert machine.drain().throttled == 1

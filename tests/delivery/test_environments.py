@@ -258,3 +258,20 @@ class TwoFunctions(RuleBasedStateMachine):
 
 
 TestTwoFunctions = TwoFunctions.TestCase
+
+
+@pytest.mark.parametrize(
+    ("reserved", "overrides", "exhausted", "why"),
+    [
+        (None, {"account_concurrency": 5}, True, "only a release helps"),
+        (5, {}, True, "only a release helps"),
+        (None, {"environments_per_10_s": 5}, False, "in a while it may grow"),
+        (9, {"environments_per_10_s": 5}, False, "in a while it may grow"),
+    ],
+)
+def test_concurrency_is_exhausted_when_time_alone_brings_none(reserved, overrides, exhausted, why):
+    pool = environments(reserved, **overrides)
+    slots = pool.acquire_upto(0.0, 6)
+    assert pool.exhausted() == exhausted, why
+    pool.release(1.0, slots[0])
+    assert not pool.exhausted()
