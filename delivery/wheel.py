@@ -13,8 +13,8 @@ Times = npt.NDArray[np.float64]
 _NUMBER_BITS = 36
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 _MOST_SLOTS = 1 << (62 - _NUMBER_BITS)
-# Slots are kept unsorted in drawers of 64; only the drawer in use is sorted.
-_DRAWER_BITS = _NUMBER_BITS + 6
+# Slots are kept unsorted in drawers of 256; only the drawer in use is sorted.
+_DRAWER_BITS = _NUMBER_BITS + 8
 _NONE: Numbers = np.empty(0, np.int64)
 
 
