@@ -33,7 +33,9 @@ class Candidate:
     def concurrency(self, question: Question) -> int:
         """The most invocations that can run at once, once everything has grown."""
         quotas = question.limits
-        most = [self.reserved_concurrency or quotas.account_concurrency]
+        most = [quotas.account_concurrency]
+        if self.reserved_concurrency is not None:
+            most.append(self.reserved_concurrency)
         if self.buffer in STREAMS and self.mapping.shards is not None:
             most.append(self.mapping.shards * self.mapping.parallelization_factor)
         if self.buffer in QUEUES:

@@ -48,6 +48,12 @@ def rate_needed(question: Question) -> float:
     return max(question.baseline_per_s, needed)
 
 
+def downstream_needed(question: Question) -> float:
+    """The least rate of the downstream that could do: its bucket gives a second's worth beside it."""
+    needed = question.spike_requests * question.latency.share / (in_time(question) + 1)
+    return max(question.baseline_per_s, needed)
+
+
 def soonest_s(question: Question, rate: float) -> float:
     """The least that the objective's percentile can be with `rate` a second: no order of work does better."""
     return max(0.0, question.spike_requests * question.latency.share / rate - question.spike_s)
@@ -72,16 +78,18 @@ def downstream(question: Question) -> Iterator[Ceiling]:
     yield Ceiling("downstream", peak_of(question, rate, rate), f"the downstream does {rate:,.4g}/s")
 
 
+def api(question: Question) -> Iterator[Ceiling]:
+    """What API Gateway takes in, if it stands in front."""
+    if not question.api:
+        return
+    rate, burst = question.limits.api_requests_per_s, question.limits.api_burst_requests
+    peak = (rate + burst / question.spike_s) / question.latency.share
+    yield Ceiling("API Gateway", peak, f"the API takes {rate:,.0f}/s and {burst:,} at once")
+
+
 def door(question: Question, candidate: Candidate) -> Iterator[Ceiling]:
-    """What the API and the buffer take in: what they refuse never ends, and the percentile allows a share of that."""
+    """What the buffer takes in: what it refuses never ends, and the percentile allows a share of that."""
     quotas, spike_s, share = question.limits, question.spike_s, question.latency.share
-    if question.api:
-        rate, burst = quotas.api_requests_per_s, quotas.api_burst_requests
-        yield Ceiling(
-            "API Gateway",
-            (rate + burst / spike_s) / share,
-            f"the API takes {rate:,.0f}/s and {burst:,} at once",
-        )
     if candidate.buffer == "sns":
         rate = quotas.sns_messages_per_s
         yield Ceiling("SNS publish quota", rate * (1 + 1 / spike_s) / share, f"SNS takes {rate:,.0f} messages/s")
@@ -157,5 +165,5 @@ def _area(start: float, per_s: float, most: float, seconds: float) -> float:
 
 def of(question: Question, candidate: Candidate) -> list[Ceiling]:
     """All of a candidate's ceilings, the lowest first."""
-    found = [*downstream(question), *door(question, candidate), *function(question, candidate)]
+    found = [*downstream(question), *api(question), *door(question, candidate), *function(question, candidate)]
     return sorted(found, key=lambda ceiling: ceiling.peak_per_s)

@@ -43,6 +43,11 @@ def seconds(value: float) -> str:
     return f"{value:.0f} s" if value < 600 else f"{value / 60:.1f} min"
 
 
+def usd(dollars: float) -> str:
+    """US dollars; cents below a hundred."""
+    return f"US$ {dollars:,.2f}" if dollars < 100 else f"US$ {dollars:,.0f}"
+
+
 def in_words(because: str) -> str:
     """What breaks, in words."""
     return ", ".join(_WORDS.get(word, word) for word in because.split(", "))

@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from simulator.planner import ceilings, template
+from simulator.planner import ceilings, template, unmet
 from simulator.planner.crossover import Cell
 from simulator.planner.plan import Plan
 from simulator.planner.search import Search, Tried
@@ -28,6 +28,8 @@ def document(plan: Plan) -> dict[str, Any]:
         "prices": {"region": REGION, "as_of": AS_OF, "currency": "USD"},
         **_search(plan.search),
         "parameters": None if chosen is None else template.parameters(question, chosen.candidate),
+        "bounds": [] if chosen is not None else unmet.bounds(plan.search),
+        "remedies": [] if chosen is not None else unmet.remedies(plan.search),
         "crossover": [_cell(cell) for cell in plan.cells],
         "sensitivity": [
             {

@@ -102,15 +102,9 @@ def relieved(question: Question) -> Question | None:
     rate = question.downstream_per_s
     if rate is None:
         return None
-    needed = downstream_needed(question)
+    needed = ceilings.downstream_needed(question)
     if rate > needed:
         return None
     wanted = _RELIEF * needed
     step = 10 ** (math.floor(math.log10(wanted)) - 1)
     return replace(question, downstream_per_s=math.ceil(wanted / step) * step)
-
-
-def downstream_needed(question: Question) -> float:
-    """The least rate of the downstream that could do, by arithmetic: its bucket gives a second's worth beside it."""
-    needed = question.spike_requests * question.latency.share / (ceilings.in_time(question) + 1)
-    return max(question.baseline_per_s, needed)

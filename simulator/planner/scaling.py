@@ -36,11 +36,11 @@ LEAST_DOWNSTREAM_PER_S: Final = 10.0
 # or a time.
 SHARED: Final = frozenset(
     {
-        "account_concurrency", "account_unreserved_min", "environments_per_10_s", "api_requests_per_s",
-        "api_burst_requests", "sqs_in_flight_max", "sqs_fifo_window_messages", "sqs_fifo_calls_per_s",
-        "sqs_fifo_high_throughput_calls_per_s", "sqs_pollers_start", "sqs_pollers_per_minute", "sqs_pollers_max",
-        "sqs_pollers_min", "sqs_provisioned_invokes_per_minute", "sns_messages_per_s",
-        "rekognition_detect_labels_per_s",
+        "account_concurrency", "account_unreserved_min", "environments_per_10_s", "requests_per_10_s",
+        "async_reads_per_s", "api_requests_per_s", "api_burst_requests", "sqs_in_flight_max",
+        "sqs_fifo_window_messages", "sqs_fifo_calls_per_s", "sqs_fifo_high_throughput_calls_per_s", "sqs_pollers_start",
+        "sqs_pollers_per_minute", "sqs_pollers_max", "sqs_pollers_min", "sqs_provisioned_invokes_per_minute",
+        "sns_messages_per_s", "rekognition_detect_labels_per_s",
     }
 )  # fmt: skip
 

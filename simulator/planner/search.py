@@ -112,7 +112,10 @@ def best(those: list[Tried]) -> Tried | None:
 
 
 def nearest(those: list[Tried]) -> Tried | None:
-    """Of those that miss an objective the one that comes nearest."""
+    """Of those that miss an objective the one that comes nearest: if only the budget is in the way, the cheapest."""
+    only_dear = [one for one in those if one.outcome.missed == ("budget",)]
+    if only_dear:
+        return min(only_dear, key=lambda one: one.usd)
     return min(
         those, key=lambda one: (one.outcome.rejected + one.outcome.lost, one.outcome.latency_s, one.usd), default=None
     )

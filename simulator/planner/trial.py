@@ -27,6 +27,8 @@ _PATIENCE: Final = 4.0
 _PATIENCE_S: Final = 3_600.0
 # Of the run at the baseline alone, from which a month is told.
 _BASELINE_S: Final = (60.0, 600.0)
+# The least requests of that run: a simulation without any is over before an hour can be told from it.
+_TRICKLE: Final = 2.0
 
 Simulate = Callable[[Scenario], Result]
 
@@ -103,11 +105,14 @@ def spike_scenario(question: Question, candidate: Candidate, seed: int, by: floa
 
 
 def baseline_scenario(question: Question, candidate: Candidate, seed: int, by: float, requests: float) -> Scenario:
-    """The baseline alone, for about so many requests."""
+    """The baseline alone, for about so many requests; if there is none a trickle, for shards cost all the same."""
     base = question.baseline_per_s / by
     shortest, longest = _BASELINE_S
     length_s = min(longest, max(shortest, requests / base)) if base else longest
     arrivals = Rate(((0.0, base), (length_s, base)))
+    if base * length_s < _TRICKLE:
+        arrivals = Rate(((0.0, _TRICKLE / longest), (longest, _TRICKLE / longest)), poisson=False)
+        length_s = longest
     return scaled(_scenario(question, candidate, seed, arrivals, length_s + question.latency.within_s), by)
 
 

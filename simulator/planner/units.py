@@ -65,6 +65,8 @@ def duration(text: str) -> Fixed | Lognormal:
         ValueError: it is neither.
     """
     median, dots, tail = text.partition("..")
+    if seconds(median) == 0:
+        raise ValueError(f"{text!r} is no time; nothing takes 0 seconds")
     if not dots:
         return Fixed(seconds(median) * 1_000)
     return Lognormal(seconds(median) * 1_000, seconds(tail) * 1_000)

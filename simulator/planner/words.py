@@ -1,15 +1,13 @@
 """The answer in words: for an architect, at a terminal."""
 
-import math
 import textwrap
 from typing import Final
 
-from simulator.planner import ceilings, chart, template
+from simulator.planner import ceilings, chart, template, unmet
 from simulator.planner.candidate import BUFFER_NAMES
-from simulator.planner.chart import rate, seconds
+from simulator.planner.chart import rate, seconds, usd
 from simulator.planner.crossover import breaks_between
-from simulator.planner.grid import everything
-from simulator.planner.plan import Plan, downstream_needed
+from simulator.planner.plan import Plan
 from simulator.planner.question import Question
 from simulator.planner.search import Search, Tried
 from simulator.prices import AS_OF, REGION
@@ -26,7 +24,7 @@ def answer(plan: Plan) -> str:
     parts = [HEAD, asked(question)]
     chosen = plan.search.chosen
     if chosen is None:
-        parts += [_unmet(plan.search), _remedies(question)]
+        parts.append(_unmet(plan.search))
         if plan.relieved is not None:
             parts.append(_relieved(plan.relieved))
     else:
@@ -45,7 +43,7 @@ def asked(question: Question) -> str:
         else f"a downstream of {question.downstream_per_s:,.4g}/s"
     )
     order = ", in the order of each key" if question.ordered else ""
-    budget = "" if question.budget_usd is None else f", for {_usd(question.budget_usd)} a month at the most"
+    budget = "" if question.budget_usd is None else f", for {usd(question.budget_usd)} a month at the most"
     return _filled(
         f"Asked: {rate(question.spike_per_s)} for {seconds(question.spike_s)} on top of "
         f"{question.baseline_per_s:,.4g}/s, {behind}, {latency.name} <= {seconds(latency.within_s)}{order}{budget}; "
@@ -68,7 +66,7 @@ def _choice(search: Search, chosen: Tried) -> str:
         "" if outcome.worked_off_s is None else f" The last of the spike is done {_after(outcome.worked_off_s)}."
     )
     downstream = (
-        f", beside what the downstream charges ({_usd(bill.downstream_usd)} if it is Rekognition)"
+        f", beside what the downstream charges ({usd(bill.downstream_usd)} if it is Rekognition)"
         if bill.downstream_usd
         else ""
     )
@@ -81,7 +79,7 @@ def _choice(search: Search, chosen: Tried) -> str:
                 f"invocations at once.{worked_off} {_how(chosen)}"
             ),
             _filled(
-                f"It costs {_usd(bill.usd)} a month, {_usd(bill.usd_per_million)} for a million delivered: the "
+                f"It costs {usd(bill.usd)} a month, {usd(bill.usd_per_million)} for a million delivered: the "
                 f"baseline and {question.spikes_per_month:g} spikes, by AWS's list prices in {REGION} as of "
                 f"{AS_OF}{downstream}."
             ),
@@ -133,11 +131,11 @@ def _against(question: Question, chosen: Tried, other: Tried, *, runner_up: bool
     outcome = other.outcome
     if not outcome.meets:
         missed = chart.in_words(", ".join(outcome.missed))
-        return f"{name}: the nearest of its kind, and still {missed} ({_reached(question, other)})."
+        return f"{name}: the nearest of its kind, and still {missed} ({unmet.reached(question, other)})."
     more = other.usd / chosen.usd - 1 if chosen.usd else 0.0
     price = f"{more:.0%} dearer" if more >= 0.01 else "as dear"
     reached = f"{question.latency.name} of {seconds(outcome.latency_s)}"
-    return f"{name}: it would do, {price} at {_usd(other.usd)} a month, with a {reached}."
+    return f"{name}: it would do, {price} at {usd(other.usd)} a month, with a {reached}."
 
 
 def _next(plan: Plan, chosen: Tried) -> str:
@@ -187,71 +185,11 @@ def _paste(question: Question, chosen: Tried) -> str:
 
 def _unmet(search: Search) -> str:
     question = search.question
-    lines = [
-        f"Nothing meets {question.latency.name} <= {seconds(question.latency.within_s)} for this spike.",
-        "What bounds it",
-    ]
-    bounds: list[str] = []
-    if question.downstream_per_s is not None and question.downstream_per_s <= downstream_needed(question):
-        bounds += _downstream(question)
-    for buffer in BUFFERS:
-        grid = [candidate for candidate in everything(question) if candidate.buffer == buffer]
-        lowest = [ceilings.of(question, candidate)[0] for candidate in grid]
-        highest = max(lowest, key=lambda ceiling: ceiling.peak_per_s, default=None)
-        if highest is not None and highest.limit != "downstream" and highest.peak_per_s < question.peak_per_s:
-            bounds.append(
-                f"{BUFFER_NAMES[buffer]}: {highest.limit}, at most {rate(highest.peak_per_s)} of "
-                f"{rate(question.peak_per_s)} at the peak ({highest.because})."
-            )
-    for tried in search.best_of_each:
-        missed = chart.in_words(", ".join(tried.outcome.missed))
-        price = f", {_usd(tried.usd)} a month" if "budget" in tried.outcome.missed else ""
-        bounds.append(f"{tried.candidate}: the nearest, and still {missed} ({_reached(question, tried)}{price}).")
-    return "\n".join([*lines[:1], "", lines[1], *(_item(bound) for bound in bounds)])
-
-
-def _reached(question: Question, tried: Tried) -> str:
-    outcome = tried.outcome
-    refused = f", {outcome.rejected:.1%} refused" if outcome.rejected else ""
-    lost = f", {outcome.lost:.1%} lost" if outcome.lost else ""
-    return f"{question.latency.name} {seconds(outcome.latency_s)}{refused}{lost}"
-
-
-def _downstream(question: Question) -> list[str]:
-    rate_per_s, latency = question.downstream_per_s, question.latency
-    assert rate_per_s is not None, "asked only where there is one"
-    must, arriving = latency.share * question.spike_requests, f"{question.spike_requests:,.0f}"
-    found = [
-        f"The downstream, whatever stands in front of it: {latency.share:.4g} x {arriving} requests "
-        f"of the spike are {must:,.0f}; at {rate_per_s:,.4g}/s they take {must / rate_per_s:,.0f} s, of which "
-        f"{question.spike_s:g} s are the spike's own. No buffer has a {latency.name} below "
-        f"{seconds(ceilings.soonest_s(question, rate_per_s))}."
-    ]
-    if rate_per_s <= question.baseline_per_s:
-        found.append(
-            f"The baseline of {question.baseline_per_s:,.4g}/s takes all that the downstream has: no backlog is ever "
-            "worked off."
-        )
-    return found
-
-
-def _remedies(question: Question) -> str:
-    rate_per_s = question.downstream_per_s
-    if rate_per_s is None or rate_per_s > downstream_needed(question):
-        return ""
-    lines = [f"the downstream does more than {rate(downstream_needed(question))}, not {rate(rate_per_s)}"]
-    if rate_per_s > question.baseline_per_s:
-        lines.append(
-            f"the objective is {question.latency.name} <= {seconds(ceilings.soonest_s(question, rate_per_s))} or more"
-        )
-        peak = ceilings.peak_of(question, rate_per_s, rate_per_s)
-        if peak > question.baseline_per_s:
-            lines.append(f"the spike is {rate(peak - question.baseline_per_s)} or less")
-    else:
-        lines[0] += f"; that before anything else, for it must exceed the baseline of {question.baseline_per_s:,.4g}/s"
-    return "What would have to change, one of these at the least (by arithmetic)\n" + "\n".join(
-        _item(line) for line in lines
-    )
+    head = f"Nothing meets {question.latency.name} <= {seconds(question.latency.within_s)} for this spike."
+    bounds = "\n".join(_item(bound) for bound in unmet.bounds(search))
+    remedies = "\n".join(_item(remedy) for remedy in unmet.remedies(search))
+    change = f"\n\nWhat would have to change, one of these at the least\n{remedies}" if remedies else ""
+    return f"{head}\n\nWhat bounds it\n{bounds}{change}"
 
 
 def _relieved(search: Search) -> str:
@@ -259,17 +197,13 @@ def _relieved(search: Search) -> str:
     assert question.downstream_per_s is not None, "it is the downstream that was raised"
     head = f"With a downstream of {rate(question.downstream_per_s)} (simulated)"
     if chosen is None:
-        return f"{head} nothing meets it either.\n" + _unmet(search)
+        return f"{head}: not even then. {_unmet(search)}"
     reached = f"{question.latency.name} {seconds(chosen.outcome.latency_s)}"
-    return "\n".join(
-        [
-            head,
-            _item(
-                f"{chosen.candidate}: {reached}, {_usd(chosen.usd)} a "
-                "month beside what the downstream charges. Ask again with that --downstream for the whole answer."
-            ),
-        ]
+    said = (
+        f"{chosen.candidate}: {reached}, {usd(chosen.usd)} a month beside what the downstream charges. Ask again with "
+        "that --downstream for the whole answer."
     )
+    return f"{head}\n{_item(said)}"
 
 
 def _pruned(search: Search) -> str:
@@ -291,12 +225,6 @@ def _unknown(search: Search) -> str:
             "back-off and jitter of retries, and how fast pollers give way: assumed; varied above where they matter",
             "how soon a Kinesis stream on demand grows past twice its 30-day peak (within 15 min): not offered here",
         )
-    )
-
-
-def _usd(dollars: float) -> str:
-    return (
-        "nothing" if not math.isfinite(dollars) else f"US$ {dollars:,.2f}" if dollars < 100 else f"US$ {dollars:,.0f}"
     )
 
 
