@@ -452,16 +452,19 @@ class SqsQueue:
         """Receive messages of a lease that has come back; says their bytes."""
         taken = 0
         gone: list[int] = []
+        too_old, max_receives = now - self._retention_s, self._max_receives
         for number, message in returned.messages.items():
             if not most:
                 break
-            if not self._give_up(now, number, message):
-                size, sent_at, receives = message
+            size, sent_at, receives = message
+            if sent_at > too_old and receives < max_receives:
                 if taken + size > most_bytes:
                     break
                 taken += size
                 most -= 1
                 into[number] = (size, sent_at, receives + 1)
+            else:
+                self._give_up(now, number, message)
             gone.append(number)
         self._returned_count -= len(gone)
         if len(gone) == len(returned.messages):
