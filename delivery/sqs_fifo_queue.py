@@ -12,7 +12,7 @@ from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
 from delivery.sqs_deduplication import Deduplication
-from delivery.sqs_queue import Lease
+from delivery.sqs_lease import Lease
 from delivery.token_bucket import TokenBucket
 
 

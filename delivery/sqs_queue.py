@@ -1,107 +1,15 @@
 """A standard SQS queue: who may see a message, how often it was received, and when it is given up."""
 
 import math
-from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import repeat
-from types import MappingProxyType
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run, joined
 from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """Messages received together and hidden from others until `until`. Its `number` is what a receipt handle names.
-
-    Who needs a receipt for each message (ReceiveMessage over the wire) receives them one by one. `receives` names the
-    messages that were received before, each with how often, this time counted. `bytes` are those of an event.
-    """
-
-    number: int
-    ids: Sequence[int]
-    bytes: int
-    until: float
-    receives: Mapping[int, int]
-
-    def receive_count(self, message: int) -> int:
-        """How often a message of this lease was received, this time counted (ApproximateReceiveCount)."""
-        return self.receives.get(message, 1)
-
-    def most_receives(self) -> int:
-        """How often the message received most often was received."""
-        return max(self.receives.values()) if self.receives else 1
-
-
-# A message that is looked at on its own, for it was received before or sent with a delay: its bytes, when it was sent,
-# how often it was received.
-_Message = tuple[int, float, int]
-
-
-@dataclass(slots=True, eq=False)
-class _Hidden(Lease):
-    """A lease with what it still hides: a run's records from `first` up to `stop`, received for the first time, and
-    messages that were received before.
-
-    A `delay` hides its messages the same way; no receipt names it.
-    """
-
-    run: Run | None
-    first: int
-    stop: int
-    messages: dict[int, _Message]
-    delay: bool = False
-    whole: bool = True
-
-    def count(self) -> int:
-        """How many messages it still hides."""
-        return self.stop - self.first + len(self.messages)
-
-    def left(self) -> list[int]:
-        """The messages it still hides."""
-        return [*self._fresh_ids(), *self.messages]
-
-    def take_out(self, ids: Sequence[int]) -> list[int]:
-        """Take messages out; says which of them were there."""
-        self.whole = False
-        fresh = self._fresh_ids()
-        there = set(fresh)
-        gone = [n for n in dict.fromkeys(ids) if n in there or self.messages.pop(n, None) is not None]
-        if self.run is not None:
-            out = set(gone)
-            left = [index for index, number in enumerate(fresh, self.first) if number not in out]
-            self.run = self.run.pick(left)
-            self.first, self.stop = 0, len(left)
-        return gone
-
-    def single_out(self) -> None:
-        """Make its messages ones of their own: they no longer share one fate."""
-        run = self.run
-        if run is None:
-            return
-        first, stop, receives = self.first, self.stop, 0 if self.delay else 1
-        sizes = repeat(run.sizes) if isinstance(run.sizes, int) else run.sizes[first:stop]
-        times = repeat(run.times) if isinstance(run.times, float | int) else run.times[first:stop]
-        fresh = {
-            record: (size, at, receives) for record, size, at in zip(run.ids[first:stop], sizes, times, strict=False)
-        }
-        self.messages = {**fresh, **self.messages} if self.messages else fresh
-        if len(self.messages) > _MANY:
-            self.messages = OrderedDict(self.messages)
-        self.run, self.first, self.stop = None, 0, 0
-
-    def _fresh_ids(self) -> Sequence[int]:
-        return () if self.run is None else self.run.ids[self.first : self.stop]
-
-
-# A dict from whose front so many were taken looks past their places each time it is asked for its first.
-_MANY = 256
-
-_NEVER_BEFORE: Mapping[int, int] = MappingProxyType({})
+from delivery.sqs_lease import NEVER_BEFORE, Holding, Lease, Message
+from delivery.sqs_returned_messages import ReturnedMessages
 
 
 class SqsQueue:
@@ -141,11 +49,8 @@ class SqsQueue:
         self._retention_s = quotas.sqs_retention_s if retention_s is None else retention_s
         self.ledger = Ledger()
         self._fresh = Backlog()
-        # Leases and delays that are over, with what came back of each: in this order, and by number.
-        self._again: deque[_Hidden] = deque()
-        self._returned: dict[int, _Hidden] = {}
-        self._returned_count = 0
-        self._hidden: dict[int, _Hidden] = {}
+        self._returned = ReturnedMessages(self.ledger, self._retention_s, self._max_receives)
+        self._hidden: dict[int, Holding] = {}
         self._ends = Agenda()
         self._in_flight = 0
         self._delayed = 0
@@ -161,12 +66,12 @@ class SqsQueue:
         self.ledger.accept(fitting)
         if delay_s > 0:
             self._hide(
-                _Hidden(
+                Holding(
                     number=self._number + 1,
                     ids=fitting.ids,
                     bytes=fitting.bytes(),
                     until=now + delay_s,
-                    receives=_NEVER_BEFORE,
+                    receives=NEVER_BEFORE,
                     run=fitting,
                     first=0,
                     stop=len(fitting),
@@ -198,7 +103,7 @@ class SqsQueue:
         if most > self._in_flight_max - self._in_flight:
             most = self._in_flight_max - self._in_flight
         until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
-        if not self._returned_count:
+        if not len(self._returned):
             span = self._fresh.take_span(now, most, most_bytes)
             if span is None:
                 return None
@@ -215,13 +120,13 @@ class SqsQueue:
         if now >= self._quiet_until:
             self._advance(now)
         leases: list[Lease] = []
-        if receives > 1 and not self._returned_count and self._in_flight + receives * most <= self._in_flight_max:
+        if receives > 1 and not len(self._returned) and self._in_flight + receives * most <= self._in_flight_max:
             leases.extend(self._receive_alike(now, receives, most, most_bytes))
         while len(leases) < receives and (lease := self.receive(now, most, most_bytes=most_bytes)) is not None:
             leases.append(lease)
         return leases
 
-    def _receive_alike(self, now: float, receives: int, most: int, most_bytes: float) -> list[_Hidden]:
+    def _receive_alike(self, now: float, receives: int, most: int, most_bytes: float) -> list[Holding]:
         """Leases of as many messages each, cut from one run; none where that cannot be done."""
         size = self._fresh.head_size()
         if size is None:
@@ -233,7 +138,7 @@ class SqsQueue:
         run, first, stop = span
         ids, until, before, set_end = run.ids, now + self.visibility_timeout_s, self._number + 1, self._ends.set
         leases = [
-            _Hidden(number, ids[start : start + each], size * each, until, _NEVER_BEFORE, run, start, start + each, {})
+            Holding(number, ids[start : start + each], size * each, until, NEVER_BEFORE, run, start, start + each, {})
             for number, start in enumerate(range(first, stop, each), before)
         ]
         for lease in leases:
@@ -249,16 +154,16 @@ class SqsQueue:
         self, now: float, until: float, most: float, most_bytes: float, taken: list[Run]
     ) -> Lease | None:
         """Receive from several runs, and messages that were received before, in the order they became visible."""
-        again: dict[int, _Message] = {}
+        again: dict[int, Message] = {}
         for run in taken:
             most -= len(run)
             most_bytes -= run.bytes()
         while most > 0:
-            first = self._first_returned(now)
+            first = self._returned.first(now)
             again_at = math.inf if first is None else first.until
             if first is not None and again_at <= self._fresh.head_at():
                 count = len(again)
-                size = self._take_returned(first, now, most, most_bytes, again)
+                size = self._returned.take(first, now, most, most_bytes, again)
                 if len(again) == count:
                     break
                 most -= len(again) - count
@@ -283,7 +188,7 @@ class SqsQueue:
             self._advance(now)
         hidden = self._hidden.get(lease)
         if hidden is None or hidden.delay:
-            gone: Sequence[int] = self._take_out_returned(lease, ids)
+            gone: Sequence[int] = self._returned.take_out(lease, ids)
         elif hidden.whole and ids is hidden.ids:
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
@@ -315,11 +220,7 @@ class SqsQueue:
         for hidden in list(self._hidden.values()):
             self.ledger.done(hidden.left())
             self._reveal(hidden, hidden.count())
-        for returned in self._again:
-            self.ledger.done(list(returned.messages))
-        self._again.clear()
-        self._returned.clear()
-        self._returned_count = 0
+        self.ledger.done(self._returned.clear())
         if (run := self._fresh.take(math.inf)) is not None:
             self.ledger.done(run.ids)
 
@@ -330,13 +231,13 @@ class SqsQueue:
     def visible(self, now: float) -> int:
         """Messages that could be received (ApproximateNumberOfMessages)."""
         self._advance(now)
-        return self._returned_count + self._fresh.arrived(now)
+        return len(self._returned) + self._fresh.arrived(now)
 
     def has_visible(self, now: float) -> bool:
         """Whether any could."""
         if now >= self._quiet_until:
             self._advance(now)
-        return self._fresh.head_at() <= now or self._returned_count > 0
+        return self._fresh.head_at() <= now or len(self._returned) > 0
 
     def delayed(self, now: float) -> int:
         """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
@@ -357,8 +258,8 @@ class SqsQueue:
         if self._in_flight >= self._in_flight_max:
             return self._ends.next_at()
         at = self._fresh.head_at()
-        if self._returned_count:
-            at = min(at, next(returned.until for returned in self._again if returned.messages))
+        if len(self._returned):
+            at = min(at, self._returned.since())
         return at if at <= self._quiet_until else min(at, self._ends.next_at())
 
     def calls_at(self) -> float:
@@ -377,24 +278,24 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, run: Run | None, first: int, stop: int, again: dict[int, _Message]) -> Lease:
+    def _lease(self, until: float, run: Run | None, first: int, stop: int, again: dict[int, Message]) -> Lease:
         number = self._number + 1
         ids: Sequence[int] = () if run is None else run.ids[first:stop]
         size = 0
         if run is not None:
             size = run.sizes * (stop - first) if isinstance(run.sizes, int) else sum(run.sizes[first:stop])
-        receives = _NEVER_BEFORE
+        receives = NEVER_BEFORE
         if again:
             ids = [*ids, *again]
             receives = {record: message[2] for record, message in again.items()}
             size += sum([message[0] for message in again.values()])
-        hidden = _Hidden(number, ids, size, until, receives, run, first, stop, again)
+        hidden = Holding(number, ids, size, until, receives, run, first, stop, again)
         self._hide(hidden)
         self._in_flight += len(ids)
         self.ledger.facts.received += len(ids)
         return hidden
 
-    def _hide(self, hidden: _Hidden) -> None:
+    def _hide(self, hidden: Holding) -> None:
         self._number = number = hidden.number
         self._hidden[number] = hidden
         self._ends.set(number, hidden.until)
@@ -408,10 +309,7 @@ class SqsQueue:
         for number in self._ends.due(now):
             hidden = self._hidden[number]
             self._reveal(hidden, hidden.count())
-            hidden.single_out()
-            self._again.append(hidden)
-            self._returned[number] = hidden
-            self._returned_count += len(hidden.messages)
+            self._returned.add(hidden)
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
             old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
@@ -419,7 +317,7 @@ class SqsQueue:
             self.ledger.expire(old.ids, End.RETENTION)
         self._quiet_until = min(self._ends.next_at(), self.expires_at())
 
-    def _reveal(self, hidden: _Hidden, count: int) -> None:
+    def _reveal(self, hidden: Holding, count: int) -> None:
         """End a lease or a delay, whatever becomes of the messages still in it."""
         del self._hidden[hidden.number]
         self._ends.clear(hidden.number)
@@ -427,69 +325,3 @@ class SqsQueue:
             self._delayed -= count
         else:
             self._in_flight -= count
-
-    def _first_returned(self, now: float) -> _Hidden | None:
-        """The first lease that has come back and has something left, once what is not to be received again is out."""
-        while self._again:
-            returned = self._again[0]
-            out: list[int] = []
-            for number, message in returned.messages.items():
-                if not self._give_up(now, number, message):
-                    break
-                out.append(number)
-            for number in out:
-                del returned.messages[number]
-            self._returned_count -= len(out)
-            if returned.messages:
-                return returned
-            del self._returned[returned.number]
-            self._again.popleft()
-        return None
-
-    def _take_returned(
-        self, returned: _Hidden, now: float, most: float, most_bytes: float, into: dict[int, _Message]
-    ) -> int:
-        """Receive messages of a lease that has come back; says their bytes."""
-        taken = 0
-        gone: list[int] = []
-        too_old, max_receives = now - self._retention_s, self._max_receives
-        for number, message in returned.messages.items():
-            if not most:
-                break
-            size, sent_at, receives = message
-            if sent_at > too_old and receives < max_receives:
-                if taken + size > most_bytes:
-                    break
-                taken += size
-                most -= 1
-                into[number] = (size, sent_at, receives + 1)
-            else:
-                self._give_up(now, number, message)
-            gone.append(number)
-        self._returned_count -= len(gone)
-        if len(gone) == len(returned.messages):
-            returned.messages = {}
-        else:
-            for number in gone:
-                del returned.messages[number]
-        return taken
-
-    def _take_out_returned(self, lease: int, ids: Sequence[int]) -> list[int]:
-        """Take messages out of a lease that has come back; says which of them were there."""
-        returned = self._returned.get(lease)
-        if returned is None or returned.delay:
-            return []
-        gone = [number for number in dict.fromkeys(ids) if returned.messages.pop(number, None) is not None]
-        self._returned_count -= len(gone)
-        return gone
-
-    def _give_up(self, now: float, number: int, message: _Message) -> bool:
-        """Let go of a message that is not to be received again; whether it was one."""
-        _, sent_at, receives = message
-        if sent_at <= now - self._retention_s:
-            self.ledger.expire((number,), End.RETENTION)
-        elif receives >= self._max_receives:
-            self.ledger.give_up((number,), End.RECEIVE_COUNT)
-        else:
-            return False
-        return True

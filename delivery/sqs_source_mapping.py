@@ -14,8 +14,8 @@ from delivery.ledger import Ledger
 from delivery.pollers import Pollers
 from delivery.protocol import Capacity, Facts, Invocation, Offer, Ok, Outcome, PartialFailure, Refusal, Throttled
 from delivery.quotas import Quotas
+from delivery.sqs_lease import Lease
 from delivery.sqs_provisioned import PollerThroughput, ProvisionedPollers
-from delivery.sqs_queue import Lease
 
 
 class Queue(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
 from delivery.sqs_fifo_queue import SqsFifoQueue
-from delivery.sqs_queue import Lease
+from delivery.sqs_lease import Lease
 from local.queue import Message, Queue, TogetherError
 
 # 20 digits, as AWS's have; 128 bits they are said to have there.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from delivery.protocol import Facts, Offer, Refusal
-from delivery.sqs_queue import Lease
+from delivery.sqs_lease import Lease
 from local.message_attribute import MessageAttribute, md5_of, size_of
 
 _RECEIPT = re.compile(r"(\d{1,18}):(\d{1,18}):(.+)")

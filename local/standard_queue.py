@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from delivery.protocol import Offer, Refusal
-from delivery.sqs_queue import Lease, SqsQueue
+from delivery.sqs_lease import Lease
+from delivery.sqs_queue import SqsQueue
 from local.queue import Message, Queue
 
 
