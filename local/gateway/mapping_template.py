@@ -73,14 +73,19 @@ class Input:
         """The value at a JSONPath, as JSON; an empty string's if there is none."""
         if path == "$":
             return JavaString(self._payload.json_text())
-        value = _at(path, self._payload.exact_json)
+        value = self._found(path)
         return JavaString('""' if value is None else render_json(value))
 
     def path(self, path: str) -> Any:
         """The value at a JSONPath, as an object; null if there is none."""
         if not self._payload.text:
             return JavaMap()
-        return java_value(_at(path, self._payload.exact_json))
+        return java_value(self._found(path))
+
+    def _found(self, path: str) -> Any:
+        # The body is read already, to be validated; only for what may hold a fraction is it read again, exactly.
+        value = _at(path, self._payload.json)
+        return _at(path, self._payload.exact_json) if isinstance(value, float | dict | list) else value
 
     def params(self, name: str | None = None) -> JavaString | JavaMap:
         """One parameter, empty if it was not sent; or all, by `path`, `querystring` and `header`."""
