@@ -32,16 +32,13 @@ _BATCH = np.dtype(
 )
 _STRAND = np.dtype([("record", "i8"), ("attempt", "i8")])
 _EVENT = np.dtype([("at", "f8"), ("who", "i8")])
-_SETTINGS = np.dtype(
+# The service's settings, and how it stands.
+_SERVICE = np.dtype(
     [
         ("rate", "f8"), ("burst", "f8"), ("attempts", "i8"), ("first_s", "f8"), ("longest_s", "f8"), ("median_s", "f8"),
-        ("sigma", "f8"), ("errors", "f8"), ("spare_s", "f8"), ("strands", "i8"),
-    ]
-)  # fmt: skip
-_STATE = np.dtype(
-    [
-        ("level", "f8"), ("at", "f8"), ("calling", "i8"), ("ending", "i8"), ("calls", "i8"), ("throttles", "i8"),
-        ("uniforms", "i8"), ("normals", "i8"),
+        ("sigma", "f8"), ("errors", "f8"), ("spare_s", "f8"), ("strands", "i8"), ("level", "f8"), ("at", "f8"),
+        ("calling", "i8"), ("ending", "i8"), ("calls", "i8"), ("throttles", "i8"), ("uniforms", "i8"),
+        ("normals", "i8"),
     ]
 )  # fmt: skip
 
@@ -51,6 +48,9 @@ _FIRST_RECORDS = 16
 _BLOCK = 1 << 14
 # A call takes at most two uniforms and one normal.
 _MOST_A_CALL = 2
+_UNIFORMS, _NORMALS = range(2)
+# No batch is waiting to begin.
+_NOBODY = (-1, 0.0, 0, 0.0)
 # A strand's record when it is between two.
 _NONE = -1
 
@@ -101,16 +101,16 @@ class Downstream:
         if strands < 1:
             raise ValueError(f"{strands} strands; a batch needs at least 1")
         self._strands_each = strands
-        self._settings = np.zeros(1, _SETTINGS)
-        self._settings[0] = (
+        self._service = np.zeros(1, _SERVICE)
+        self._service[0] = (
             service.rate_per_s, service.burst, service.attempts or 0, service.backoff_first_s, service.backoff_max_s,
             service.median_s, service.sigma, service.error_rate, service.spare_s, strands,
+            service.burst, 0.0, 0, 0, 0, 0, 0, 0,
         )  # fmt: skip
-        self._state = np.zeros(1, _STATE)
-        self._state[0]["level"] = service.burst
         self._dice = dice
-        self._uniforms = dice.random(_BLOCK)
-        self._normals = dice.standard_normal(_BLOCK)
+        self._numbers = np.stack([dice.random(_BLOCK), dice.standard_normal(_BLOCK)])
+        # The batch that began last; it is handed over with the next step, for a call of its own would cost as much.
+        self._beginning = _NOBODY
         self._batches = np.zeros(0, _BATCH)
         self._strands = np.zeros(0, _STRAND)
         self._calls = np.zeros(0, _EVENT)
@@ -125,12 +125,12 @@ class Downstream:
     @property
     def calls(self) -> int:
         """Calls made so far, throttled ones among them."""
-        return int(self._state[0]["calls"])
+        return int(self._service[0]["calls"])
 
     @property
     def throttles(self) -> int:
         """Calls that were throttled."""
-        return int(self._state[0]["throttles"])
+        return int(self._service[0]["throttles"])
 
     def begin(self, now: float, *, records: int, deadline: float, poisoned: Flags | None = None) -> int:
         """Start a batch at `now`, which may lie ahead; answers with its slot.
@@ -143,28 +143,31 @@ class Downstream:
         if poisoned is not None:
             self._poisoned[slot, :records] = poisoned
             self._with_poison.add(slot)
-        _begin(
-            slot, now, records, deadline, self._settings, self._state, self._batches, self._strands, self._calls,
-            self._answered,
-        )  # fmt: skip
+        if self._beginning is not _NOBODY:
+            _begin(*self._beginning, self._service, self._batches, self._strands, self._calls, self._answered)
+        self._beginning = (slot, now, records, deadline)
         return slot
 
-    def advance(self, until: float) -> tuple[float, list[list[int]]]:
+    def advance(self, until: float) -> tuple[float, list[tuple[int, int]]]:
         """Let calls be made in their order, up to the first time at which a batch ends, or `until`.
 
         Answers with the time reached and, of each batch that ended then, its slot and whether it was stopped at its
         deadline (1) or came to its own end (0). None ended if the time is `until`.
         """
+        beginning, self._beginning = self._beginning, _NOBODY
         while True:
-            at, ended = _advance(
-                until, self._settings, self._state, self._batches, self._strands, self._calls, self._ends,
-                self._poisoned, self._answered, self._uniforms, self._normals, self._ended,
+            at, ended, slot, stopped = _advance(
+                until, *beginning, self._service, self._batches, self._strands, self._calls, self._ends,
+                self._poisoned, self._answered, self._numbers, self._ended,
             )  # fmt: skip
+            if ended == 1:
+                return at, [(slot, stopped)]
             if ended:
-                return at, self._ended[:ended].tolist()
+                return at, [(slot, stopped) for slot, stopped in self._ended[:ended].tolist()]
             if at == until:
                 return until, []
             self._draw()
+            beginning = _NOBODY
 
     def answered_at(self, slot: int, records: int) -> Floats:
         """When each record of a batch that ended had its answer, NaN where it had none. Until the slot is freed."""
@@ -183,13 +186,13 @@ class Downstream:
 
     def _draw(self) -> None:
         """New blocks of random numbers, for whichever is used up."""
-        state = self._state[0]
-        if state["uniforms"] > _BLOCK - _MOST_A_CALL:
-            self._uniforms = self._dice.random(_BLOCK)
-            state["uniforms"] = 0
-        if state["normals"] > _BLOCK - _MOST_A_CALL:
-            self._normals = self._dice.standard_normal(_BLOCK)
-            state["normals"] = 0
+        service = self._service[0]
+        if service["uniforms"] > _BLOCK - _MOST_A_CALL:
+            self._numbers[_UNIFORMS] = self._dice.random(_BLOCK)
+            service["uniforms"] = 0
+        if service["normals"] > _BLOCK - _MOST_A_CALL:
+            self._numbers[_NORMALS] = self._dice.standard_normal(_BLOCK)
+            service["normals"] = 0
 
     def _grow(self, slots: int, records: int) -> None:
         had = len(self._batches)
@@ -247,14 +250,14 @@ def _begin(
     now: float,
     records: int,
     deadline: float,
-    settings: Table,
-    state: Table,
+    services: Table,
     batches: Table,
     strands: Table,
     calls: Table,
     answered: Floats,
 ) -> None:
-    each = settings[0].strands
+    service = services[0]
+    each = service.strands
     batch = batches[slot]
     batch.records = records
     batch.stopped = 0
@@ -268,98 +271,104 @@ def _begin(
         strand = slot * each + number
         strands[strand].record = number
         strands[strand].attempt = 0
-        _push(calls, state[0].calling, now, strand)
-        state[0].calling += 1
+        _push(calls, service.calling, now, strand)
+        service.calling += 1
 
 
 @njit(cache=True)
-def _close(slot: int, stand: Table, batch: Table, calls: Table, ends: Table) -> None:
+def _close(slot: int, service: Table, batch: Table, calls: Table, ends: Table) -> None:
     """Let the strand whose event is first go; with the batch's last one, the batch ends."""
     batch.open -= 1
-    stand.calling -= 1
-    last = stand.calling
+    service.calling -= 1
+    last = service.calling
     _sink(calls, last, calls[last].at, calls[last].who)
     if batch.open == 0:
-        _push(ends, stand.ending, batch.latest, slot)
-        stand.ending += 1
+        _push(ends, service.ending, batch.latest, slot)
+        service.ending += 1
 
 
 @njit(cache=True)
 def _advance(
     until: float,
-    settings: Table,
-    state: Table,
+    slot: int,
+    now: float,
+    records: int,
+    deadline: float,
+    services: Table,
     batches: Table,
     strands: Table,
     calls: Table,
     ends: Table,
     poisoned: Flags,
     answered: Floats,
-    uniforms: Floats,
-    normals: Floats,
+    numbers: npt.NDArray[np.float64],
     ended: npt.NDArray[np.int64],
-) -> tuple[float, int]:
-    """The time reached and how many batches ended then; before `until` with none, random numbers have to be drawn."""
-    service = settings[0]
-    stand = state[0]
+) -> tuple[float, int, int, int]:
+    """The time reached, how many batches ended then, and the first of them: its slot, and whether it was stopped.
+
+    With none ended before `until`, random numbers have to be drawn. A `slot` of 0 or more is a batch to begin first.
+    """
+    if slot >= 0:
+        _begin(slot, now, records, deadline, services, batches, strands, calls, answered)
+    service = services[0]
     while True:
-        if stand.uniforms > _BLOCK - _MOST_A_CALL or stand.normals > _BLOCK - _MOST_A_CALL:
-            return -math.inf, 0
-        ends_at = ends[0].at if stand.ending > 0 else math.inf
-        at = calls[0].at if stand.calling > 0 else math.inf
+        if service.uniforms > _BLOCK - _MOST_A_CALL or service.normals > _BLOCK - _MOST_A_CALL:
+            return -math.inf, 0, -1, 0
+        ends_at = ends[0].at if service.ending > 0 else math.inf
+        at = calls[0].at if service.calling > 0 else math.inf
         if ends_at <= until and ends_at <= at:
             count = 0
-            while stand.ending > 0 and ends[0].at == ends_at:
+            while service.ending > 0 and ends[0].at == ends_at:
                 ended[count, 0] = ends[0].who
                 ended[count, 1] = batches[ends[0].who].stopped
                 count += 1
-                stand.ending -= 1
-                _sink(ends, stand.ending, ends[stand.ending].at, ends[stand.ending].who)
-            return ends_at, count
+                service.ending -= 1
+                _sink(ends, service.ending, ends[service.ending].at, ends[service.ending].who)
+            return ends_at, count, ended[0, 0], ended[0, 1]
         if at > until:
-            return until, 0
+            return until, 0, -1, 0
         number = calls[0].who
         slot = number // service.strands
         strand = strands[number]
         batch = batches[slot]
         if strand.record == _NONE:
             if batch.next == batch.records:
-                _close(slot, stand, batch, calls, ends)
+                _close(slot, service, batch, calls, ends)
                 continue
             strand.record = batch.next
             strand.attempt = 0
             batch.next += 1
-        stand.calls += 1
-        level = min(service.burst, stand.level + service.rate * (at - stand.at))
-        stand.at = at
+        service.calls += 1
+        level = min(service.burst, service.level + service.rate * (at - service.at))
+        service.at = at
         over = False
         if level >= 1.0:
-            stand.level = level - 1.0
+            service.level = level - 1.0
             took = service.median_s
             if service.sigma > 0.0:
-                took *= math.exp(service.sigma * normals[stand.normals])
-                stand.normals += 1
+                took *= math.exp(service.sigma * numbers[_NORMALS, service.normals])
+                service.normals += 1
             again_at = at + took
             failed = poisoned[slot, strand.record]
             if service.errors > 0.0:
-                failed = failed or uniforms[stand.uniforms] < service.errors
-                stand.uniforms += 1
+                failed = failed or numbers[_UNIFORMS, service.uniforms] < service.errors
+                service.uniforms += 1
             if again_at > batch.deadline:
                 over = True
             elif not failed:
                 answered[slot, strand.record] = again_at
             following = True
         else:
-            stand.level = level
-            stand.throttles += 1
+            service.level = level
+            service.throttles += 1
             strand.attempt += 1
             if service.attempts > 0 and strand.attempt >= service.attempts:
                 again_at = at
                 following = True
             else:
                 longest = min(service.longest_s, service.first_s * 2.0 ** min(strand.attempt - 1, 60))
-                again_at = at + uniforms[stand.uniforms] * longest
-                stand.uniforms += 1
+                again_at = at + numbers[_UNIFORMS, service.uniforms] * longest
+                service.uniforms += 1
                 following = False
         # Out of time: a patient handler hands back what is left and returns; any other is stopped at its deadline.
         if not over and service.attempts == 0 and again_at > batch.deadline - service.spare_s:
@@ -378,8 +387,8 @@ def _advance(
             batch.latest = max(batch.latest, again_at)
         if following:
             if batch.next == batch.records:
-                _close(slot, stand, batch, calls, ends)
+                _close(slot, service, batch, calls, ends)
                 continue
             # Which record follows is seen when this one is done: the strand that is free first takes the next.
             strand.record = _NONE
-        _sink(calls, stand.calling, again_at, number)
+        _sink(calls, service.calling, again_at, number)
