@@ -32,7 +32,7 @@ class Machine(Delivery, Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened since the start."""
+    """What has happened since the start. `dropped` are user records, lost inside of records that were delivered."""
 
     accepted: int = 0
     completed: int = 0
@@ -40,6 +40,7 @@ class Counts:
     expired: int = 0
     throttles: int = 0
     cold_starts: int = 0
+    dropped: int = 0
 
 
 class Driver:
@@ -80,6 +81,7 @@ class Driver:
             "concurrency": self._machine.running(),
             "throttles": self.counts.throttles,
             "cold_starts": self.counts.cold_starts,
+            "dropped": self.counts.dropped,
             "oldest_age_s": round(self._machine.oldest_age_s(self._clock()), 3) if backlog else None,
         }
 
@@ -117,8 +119,23 @@ class Driver:
         self.counts.expired += len(facts.expired)
         self.counts.throttles += facts.throttled
         self.counts.cold_starts += facts.cold_starts
+        if facts.dropped:
+            self._warn_of(facts.dropped)
         if facts.done or facts.dead or facts.expired:
             self._start(self._end(facts))
+
+    def _warn_of(self, dropped: int) -> None:
+        """Say once what AWS never says; how many it were in the end stands in the state."""
+        if not self.counts.dropped:
+            _LOG.warning(
+                "%s was not given %d user records of aggregates, which are lost: enhanced fan-out drops those whose "
+                "hash key lies outside the shard of their aggregate. Fill an aggregate with the keys of one shard's "
+                "range only (or give all its records one key), or do not aggregate where a stream is read by enhanced "
+                "fan-out. Any further ones are counted as `dropped`.",
+                self._function.configuration.name,
+                dropped,
+            )
+        self.counts.dropped += dropped
 
     async def _run(self, invocation: Invocation) -> None:
         request_id = self._source.request_id(invocation)

@@ -34,6 +34,7 @@ class Observed:
     were met so many throttles and cold starts, `met`.
 
     `gone` tells of each record given up: when (the end of that second), and why; `dead` says whether to a destination.
+    `dropped` are user records lost inside of records delivered.
     """
 
     now: float = 0.0
@@ -42,6 +43,7 @@ class Observed:
     received: int = 0
     throttles: int = 0
     cold_starts: int = 0
+    dropped: int = 0
     done: int = 0
     concurrency: list[int] = field(default_factory=list)
     pollers: list[int] = field(default_factory=list)
@@ -54,6 +56,7 @@ class Observed:
         self.received += facts.received
         self.throttles += facts.throttled
         self.cold_starts += facts.cold_starts
+        self.dropped += facts.dropped
         self.gone.extend((record, at, end, True) for record, end in facts.dead)
         self.gone.extend((record, at, end, False) for record, end in facts.expired)
 

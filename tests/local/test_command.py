@@ -151,7 +151,7 @@ def test_the_state_counts_what_came_and_what_became_of_it(running: Running) -> N
     assert after["buffers"]["sqs"]["completed"] == before["completed"] + 1
     assert set(after["buffers"]["sqs"]) == {
         "accepted", "completed", "dead_lettered", "expired", "backlog", "in_flight", "concurrency", "throttles",
-        "cold_starts", "oldest_age_s",
+        "cold_starts", "dropped", "oldest_age_s",
     }  # fmt: skip
 
 

@@ -179,6 +179,23 @@ async def test_facts_are_counted_and_handed_to_the_source() -> None:
     await driver.close()
 
 
+async def test_user_records_dropped_are_counted_and_warned_of_once_with_the_cure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    machine = Machine()
+    driver = make(machine, Source(), Function())
+    for dropped in (2, 0, 3):
+        machine.facts = Facts(done=[1], dropped=dropped)
+        driver.wake()
+        await turns()
+    assert driver.state()["dropped"] == 5
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "test was not given 2 user records of aggregates" in warning
+    assert "keys of one shard's range" in warning
+    assert "do not aggregate" in warning
+    await driver.close()
+
+
 async def test_a_machine_that_wants_nothing_is_left_alone_and_one_that_asks_is_woken() -> None:
     machine = Machine()
     driver = make(machine, Source(), Function())
