@@ -8,6 +8,10 @@ from delivery.backlog import Backlog, Run
 from delivery.kinesis_polled_shards import GOLDEN
 from delivery.quotas import Quotas
 
+# The square root of 2 less 1. Were shards as far apart as pushes are, a shard's next push would fall on the same
+# moment as its neighbour's, and which of two comes first would hang on how they were told.
+_SHARD_STEP = 0.41421356237309515
+
 
 class PushedShards:
     """Hands on each record a little after it has arrived, and no more bytes a second than the consumer's pipe holds.
@@ -51,7 +55,7 @@ class PushedShards:
 
     def open(self, shard: int) -> None:
         """A new shard, nothing of which is pushed before it is released. Its phase follows from its number."""
-        self._phases.append((self._phases[0] + shard * GOLDEN) % 1.0)
+        self._phases.append((self._phases[0] + shard * _SHARD_STEP) % 1.0)
         self._waiting.append(Backlog())
         self._pushed.append(0)
         self._free_at.append(0.0)
