@@ -45,6 +45,7 @@ _REKOGNITION_READY_S: Final = 120.0
 class Options:
     """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, `port` 0 takes any free.
 
+    `account_concurrency` and `rekognition_rate` are quotas too; one overridden by its name goes before them.
     `record_decisions` is a file that every decision of the delivery machines goes to.
     """
 
@@ -53,11 +54,23 @@ class Options:
     parameters: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, float] = field(default_factory=dict)
     account_concurrency: int = 10
-    rekognition_rate: float = 50.0
+    rekognition_rate: float = Quotas.rekognition_detect_labels_per_s
     rekognition_median_ms: float = 300.0
     seed: int = 1
     log_dir: Path | None = None
     record_decisions: Path | None = None
+
+    def quota_table(self) -> Quotas:
+        """The quotas in force.
+
+        Raises:
+            UnknownQuotaError, ValueError: one has no such name or value.
+        """
+        own = {
+            "account_concurrency": self.account_concurrency,
+            "rekognition_detect_labels_per_s": self.rekognition_rate,
+        }
+        return Quotas.with_overrides({**own, **self.quotas})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ class EmbeddedAws:
 async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExitStack) -> tuple[Ready, DeployedStack]:
     clock = epoch_clock()
     overridden = dict(options.quotas)
-    quotas = Quotas.with_overrides({"account_concurrency": options.account_concurrency, **overridden})
+    quotas = options.quota_table()
     try:
         api_socket = listen(options.port)
     except OSError as error:
@@ -132,7 +145,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     parts.push_async_callback(s3.close)
     tell("Rekognition")
     rekognition_arguments = [
-        *("--rate", str(options.rekognition_rate), "--median-ms", str(options.rekognition_median_ms)),
+        *("--rate", str(quotas.rekognition_detect_labels_per_s), "--median-ms", str(options.rekognition_median_ms)),
         *("--seed", str(options.seed), "--s3-endpoint", moto.url),
     ]
     rekognition, _ = await asyncio.gather(
@@ -203,7 +216,7 @@ def _in_force(options: Options, quotas: Quotas, stack: ResolvedStack) -> dict[st
     return {
         "template": options.template.name,
         "account_concurrency": quotas.account_concurrency,
-        "rekognition_rate": options.rekognition_rate,
+        "rekognition_rate": quotas.rekognition_detect_labels_per_s,
         "rekognition_median_ms": options.rekognition_median_ms,
         "rekognition_model": MODEL_VERSION,
         "seed": options.seed,

@@ -64,6 +64,15 @@ class Kinesis:
 
     async def _put_records(self, values: dict[str, Any]) -> dict[str, Any]:
         stream = self._stream(values)
+        most = stream.quotas.kinesis_put_records_count
+        if len(values["Records"]) > most:
+            # The API model stops at 500; the quota may have been set lower.
+            raise ConstraintError(
+                [
+                    "Value at 'records' failed to satisfy constraint: "
+                    f"Member must have length less than or equal to {most}"
+                ]
+            )
         entries = [
             _entry(record, stream, f"records.{number}.member.") for number, record in enumerate(values["Records"], 1)
         ]

@@ -170,6 +170,7 @@ def test_the_ready_line_says_every_option_and_quota_in_force(running: Running) -
     assert options["rekognition_median_ms"] == 20
     assert options["rekognition_model"] == "local-efficientnet-lite0"
     assert options["quotas"]["account_concurrency"] == 10
+    assert options["rekognition_rate"] == options["quotas"]["rekognition_detect_labels_per_s"] == 200
     assert options["parameters"]["SqsBatchSize"] == 10
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from delivery.quotas import Quotas
 from local.stream import Entry
 from tests.wire.world import STARTED_AT, World
 
@@ -359,6 +360,16 @@ def test_a_batch_over_the_limits_is_refused_whole(
     assert answer[0] == code
     assert says in answer[1]
     assert world.stream.latest() == 0
+
+
+@pytest.mark.parametrize("world", [World(quotas=Quotas.with_overrides({"kinesis_put_records_count": 3}))])
+def test_a_batch_holds_no_more_records_than_the_quota(kinesis: Any, world: World) -> None:
+    entries = [{"Data": b"x", "PartitionKey": "k"} for _ in range(4)]
+    code, message, status = code_of(lambda: kinesis.put_records(StreamName="photos", Records=entries))
+    assert (code, status) == ("ValidationException", 400)
+    assert "at 'records' failed to satisfy constraint: Member must have length less than or equal to 3" in message
+    assert world.stream.latest() == 0
+    assert kinesis.put_records(StreamName="photos", Records=entries[:3])["FailedRecordCount"] == 0
 
 
 def test_what_is_not_served_says_so(kinesis: Any) -> None:
