@@ -208,7 +208,12 @@ def _flags(name: str, value: "Option | Mapping[str, Option]") -> list[str]:
         return [f"--{flag}" if value else f"--no-{flag}"]
     if isinstance(value, str | int | float):
         return [f"--{flag}", str(value)]
-    return [part for each, assigned in value.items() for part in (f"--{flag}", f"{each}={assigned}")]
+    return [part for each, assigned in value.items() for part in (f"--{flag}", f"{each}={_written(assigned)}")]
+
+
+def _written(value: "Option") -> str:
+    # A template's parameter is true, where Python writes True.
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _ended(process: gevent.subprocess.Popen, within_s: float) -> bool:

@@ -45,6 +45,27 @@ def alive(pid):
     return True
 
 
+def telling_its_arguments():
+    """A command that tells the arguments it got, and ends."""
+    return f"{sys.executable} -c 'import sys; sys.exit(chr(32).join(sys.argv[1:]))'"
+
+
+@pytest.mark.parametrize(
+    ("local", "flags"),
+    [
+        ("{rate: 5}", "--rate 5"),
+        ("{fast: true}", "--fast"),
+        ("{fast: false}", "--no-fast"),
+        ("{parameter: {SqsFifo: true, SqsBatchSize: 5}}", "--parameter SqsFifo=true --parameter SqsBatchSize=5"),
+    ],
+)
+def test_options_of_a_workload_become_flags_as_the_template_writes_them(workload, local, flags):
+    with pytest.raises(TargetError) as refused:
+        EmbeddedTarget(telling_its_arguments()).open(workload(local))
+
+    assert str(refused.value).endswith(f"--json --exit-with-stdin {flags}")
+
+
 def printing(text):
     return f'{sys.executable} -c \'import sys; sys.stderr.write("its last words"); print(r"""{text}""")\''
 
