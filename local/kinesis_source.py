@@ -4,8 +4,10 @@ import itertools
 import json
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from delivery.protocol import End, Facts, Invocation, Ok, Outcome
+from local.aggregate import user_key_of, user_records_of
 from local.clock import Clock
 from local.event_source import batch_outcome_of, outcome_of
 from local.events import kinesis_event
@@ -18,7 +20,9 @@ class KinesisSource:
     """What a driver needs of a stream and its mapping. The records stay in the stream, whatever becomes of them.
 
     Args:
-        source_arn: what the mapping reads by: the stream itself, or its consumer of enhanced fan-out.
+        source_arn: what the mapping reads by: the stream itself, or its consumer of enhanced fan-out. By a consumer,
+            the function is given the user records of aggregates one by one, those of other shards left out; what is
+            given up goes to the destination as it lies in the stream.
         mapping_id: the event source mapping's UUID, part of the key of what is put into a failure bucket.
         partial: whether the function's list of failed records is heeded.
         destination: where records go that are given up; None to lose them.
@@ -39,6 +43,7 @@ class KinesisSource:
         self._configuration = configuration
         self._clock = clock
         self._source_arn = source_arn
+        self._pushed = source_arn != stream.arn
         self._mapping_id = mapping_id
         self._partial = partial
         self._destination = destination
@@ -49,7 +54,8 @@ class KinesisSource:
         """The batch's event."""
         records = [self._stream.record(id_) for id_ in invocation.ids]
         self._identifiers[invocation.number] = {record.sequence_number: record.id for record in records}
-        return json.dumps(self._event(records), separators=(",", ":")).encode()
+        given = self._taken_apart(records) if self._pushed else records
+        return json.dumps(self._event(given), separators=(",", ":")).encode()
 
     def request_id(self, invocation: Invocation) -> str:  # noqa: ARG002 (the protocol's signature)
         """A new one: a mapping invokes synchronously."""
@@ -87,6 +93,23 @@ class KinesisSource:
         ended = [(self._stream.record(id_), end) for id_, end in dead]
         for (_, end), group in itertools.groupby(ended, key=lambda entry: (entry[0].shard, entry[1])):
             yield end, [record for record, _ in group]
+
+    def _taken_apart(self, records: Iterable[StreamRecord]) -> Iterator[StreamRecord]:
+        """Each user record as a record of its own, under the sequence number of its aggregate."""
+        for record in records:
+            inside = user_records_of(record.data)
+            if not inside:
+                yield record
+                continue
+            first, last = self._stream.machine.hash_key_range(record.shard)
+            for user in inside:
+                if first <= user_key_of(user) <= last:
+                    yield replace(
+                        record,
+                        data=user.data,
+                        partition_key=user.partition_key,
+                        explicit_hash_key=user.explicit_hash_key,
+                    )
 
     def _event(self, records: Iterable[StreamRecord]) -> dict[str, object]:
         return kinesis_event(records, self._source_arn, self._configuration.role_arn)

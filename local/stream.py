@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from delivery.kinesis_stream import KinesisStream, hash_key_of
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
+from local.aggregate import user_key_of, user_records_of
 from local.stream_consumers import StreamConsumers
 
 
@@ -113,7 +114,7 @@ class Stream:
         sizes = [entry.size for entry in entries]
         hash_keys = [entry.hash_key for entry in entries]
         # A record on its own, which is what a proxy puts, is the cheapest for all that follow if its size is a number.
-        offer = Offer(ids, sizes[0] if len(sizes) == 1 else sizes, hash_keys)
+        offer = Offer(ids, sizes[0] if len(sizes) == 1 else sizes, hash_keys, user_keys=self._user_keys(entries))
         refused = self.machine.offer(now, offer)
         answers: list[Put | Refusal] = []
         shards: set[int] = set()
@@ -188,6 +189,13 @@ class Stream:
         last = records[-1]
         at_tip = last is log.last()
         return Page(records, last.id + 1, 0.0 if at_tip else max(0.0, now - last.arrived_at))
+
+    def _user_keys(self, entries: Sequence[Entry]) -> list[list[int]] | None:
+        """The hash keys of what the entries are aggregates of; None where no mapping would take them apart."""
+        if not self.mapped_consumers:
+            return None
+        keys = [[user_key_of(record) for record in user_records_of(entry.data)] for entry in entries]
+        return keys if any(keys) else None
 
     def _append(self, now: float, id_: int, entry: Entry, key: int) -> Put:
         shard = self.machine.shard_of(key)

@@ -5,7 +5,7 @@ from aws_kinesis_agg.aggregator import AggRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aggregation import DamagedAggregateError, deaggregate
+from pipeline.aggregation import DamagedAggregateError, UserRecord, deaggregate, user_records
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 
@@ -68,3 +68,38 @@ def test_a_record_whose_key_is_not_in_the_table_is_not_lost() -> None:
 
 def test_an_aggregate_of_nothing_holds_nothing() -> None:
     assert list(deaggregate(checksummed(b""))) == []
+
+
+def test_user_records_come_with_the_keys_they_were_given() -> None:
+    made = AggRecord()
+    made.add_user_record("cat", b"1")
+    made.add_user_record("dog", b"2", "340282366920938463463374607431768211455")
+    made.add_user_record("cat", b"3", "0")
+    assert list(user_records(made.get_contents()[2])) == [
+        UserRecord(b"1", "cat", None),
+        UserRecord(b"2", "dog", 2**128 - 1),
+        UserRecord(b"3", "cat", 0),
+    ]
+    assert list(user_records(b"no aggregate")) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        pytest.param(b"\x1a\x05\x08\x07\x1a\x01a", "0 keys and names number 7", id="the eighth key of none"),
+        pytest.param(
+            b"\x1a\x0e\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1a\x01a", "names number", id="a place of 64 bits"
+        ),
+        pytest.param(
+            b"\x0a\x01k\x12\x01x\x1a\x07\x08\x00\x10\x00\x1a\x01a", "'x' is no hash key", id="a hash key of letters"
+        ),
+        pytest.param(
+            b"\x0a\x01k\x12\xd8\x36" + b"9" * 7_000 + b"\x1a\x07\x08\x00\x10\x00\x1a\x01a",
+            "is no hash key",
+            id="a hash key of thousands of digits",
+        ),
+    ],
+)
+def test_a_user_record_whose_key_cannot_be_told_is_damage(message: bytes, problem: str) -> None:
+    with pytest.raises(DamagedAggregateError, match=problem):
+        user_records(checksummed(message))
