@@ -76,34 +76,38 @@ def drive(
         StuckError: a machine asks to be polled without end.
     """
     seen = Observed()
-    next_second, now, polls = 1.0, 0.0, 0
+    next_second, now, polls, running = 1.0, 0.0, 0, 0
+    advance, wake, settle, poll, begin = handler.advance, machine.wake_at, machine.settle, machine.poll, handler.begin
     while True:
-        wake_at = machine.wake_at()
-        at, ended = handler.advance(min(wake_at, until))
+        wake_at = wake()
+        at, ended = advance(wake_at if wake_at < until else until)
         if not ended and wake_at > until:
             break
-        polls = polls + 1 if at <= now else 0
-        if polls > _MOST_POLLS_AT_ONE_TIME:
-            raise StuckError(f"polled {polls} times at second {now}; the machine wakes at {wake_at}")
-        now = max(now, at)
+        if at > now:
+            now, polls = at, 0
+        else:
+            polls += 1
+            if polls > _MOST_POLLS_AT_ONE_TIME:
+                raise StuckError(f"polled {polls} times at second {now}; the machine wakes at {wake_at}")
         while now >= next_second:
-            seen.concurrency.append(machine.running())
+            seen.concurrency.append(running)
             if pollers is not None:
                 seen.pollers.append(pollers())
             seen.add(next_second, machine.drain())
             seen.met.append((seen.throttles, seen.cold_starts))
             seen.now = next_second
             tick(seen)
+            # One that sat idle too long is not used again in any case; this only lets go of it.
+            environments.expire(next_second)
             next_second += 1.0
         for invocation, outcome in ended:
-            machine.settle(now, invocation, outcome)
-        if environments.expire_at() <= now:
-            environments.expire(now)
-        invocations = machine.poll(now)
+            settle(now, invocation, outcome)
+        invocations = poll(now)
         for invocation in invocations:
-            handler.begin(now, invocation)
+            begin(now, invocation)
+        running += len(invocations) - len(ended)
         seen.events += len(ended) + len(invocations)
-        if invocations and (running := machine.running()) > seen.peak_concurrency:
+        if running > seen.peak_concurrency:
             seen.peak_concurrency = running
     seen.now = now
     seen.add(min(next_second, until), machine.drain())
