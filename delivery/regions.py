@@ -8,6 +8,7 @@ from delivery.quotas import Quota, Quotas
 _API_SOURCE = "API Gateway quotas, limits"
 _SNS_SOURCE = "SNS endpoints and quotas"
 _REKOGNITION_SOURCE = "Rekognition endpoints and quotas"
+_ON_DEMAND_SOURCE = "Kinesis developer guide, how-do-i-size-a-stream"
 
 REGIONS = (
     "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 "
@@ -32,8 +33,11 @@ _SNS_RATES = {"us-east-1": 30_000.0, "us-west-2": 9_000.0, "eu-west-1": 9_000.0}
 )
 _SNS_RATE_ELSEWHERE = 300.0
 
-_REKOGNITION_RATES = dict.fromkeys(("us-east-1", "us-west-2", "eu-west-1"), 50.0)
+_LARGEST = ("us-east-1", "us-west-2", "eu-west-1")
+_REKOGNITION_RATES = dict.fromkeys(_LARGEST, 50.0)
 _REKOGNITION_RATE_ELSEWHERE = 5.0
+_ON_DEMAND_RATES = dict.fromkeys(_LARGEST, 10e9)
+_ON_DEMAND_RATE_ELSEWHERE = 200e6
 
 
 class UnknownRegionError(KeyError):
@@ -54,7 +58,9 @@ def regional_quotas(region: str) -> dict[str, Quota]:
         raise UnknownRegionError(f"there is no Region {region!r}; did you mean {', '.join(near)}?")
     sns = _SNS_RATES.get(region, _SNS_RATE_ELSEWHERE)
     rekognition = _REKOGNITION_RATES.get(region, _REKOGNITION_RATE_ELSEWHERE)
+    on_demand = _ON_DEMAND_RATES.get(region, _ON_DEMAND_RATE_ELSEWHERE)
     return {
+        "kinesis_on_demand_bytes_per_s": Quota(on_demand, "bytes/s, stream", _ON_DEMAND_SOURCE, "H", raisable=True),
         "sns_messages_per_s": Quota(sns, "messages/s, account and Region", _SNS_SOURCE, "H", raisable=True),
         "rekognition_detect_labels_per_s": Quota(rekognition, "calls/s", _REKOGNITION_SOURCE, "H", raisable=True),
         **(_SMALL_API if region in _SMALL_API_REGIONS else {}),

@@ -45,6 +45,14 @@ def test_rekognition_is_ten_times_faster_in_three_regions():
     assert quotas_in("eu-central-1").rekognition_detect_labels_per_s == 5
 
 
+@pytest.mark.parametrize(
+    ("region", "megabytes_per_s"),
+    [("us-east-1", 10_000), ("us-west-2", 10_000), ("eu-west-1", 10_000), ("us-east-2", 200), ("eu-central-1", 200)],
+)
+def test_an_on_demand_stream_grows_to_10_gb_a_second_in_three_regions_and_to_200_mb_elsewhere(region, megabytes_per_s):
+    assert quotas_in(region).kinesis_on_demand_bytes_per_s == megabytes_per_s * 1e6
+
+
 def test_the_tables_own_region_is_us_east_1():
     assert quotas_in("us-east-1") == Quotas()
 

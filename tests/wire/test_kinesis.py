@@ -193,6 +193,19 @@ def entry(hash_key: int | None = None) -> Entry:
     return Entry(b"x", "k", hash_key)
 
 
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [("key", 200), ("keys", 400), ("clé", 400)],
+    ids=["data and key are 1 MiB", "a character more", "a byte more in UTF-8"],
+)
+def test_a_records_size_is_its_data_before_base64_and_its_partition_key(kinesis: Any, key: str, answer: int) -> None:
+    blob = b"x" * ((1 << 20) - 3)
+    if answer == 200:
+        assert put(kinesis, blob, key)["ShardId"] == SHARD_0
+    else:
+        assert code_of(lambda: put(kinesis, blob, key))[::2] == ("ValidationException", answer)
+
+
 def test_each_kind_of_iterator_starts_where_it_says(kinesis: Any, world: World) -> None:
     numbers = []
     for letter in (b"a", b"b", b"c"):
