@@ -14,7 +14,7 @@ import yaml
 from delivery.transcript import TranscriptError
 from pipeline.run import RunError, RunFolder
 from simulator.calibration.embedded import WORKLOAD
-from simulator.calibration.measurement import Measurement, MeasurementError, read
+from simulator.calibration.measurement import Measurement, MeasurementError, read, to_json
 from simulator.calibration.page import PAGE, render
 from simulator.calibration.reasons import UnexplainedError
 from simulator.replay import DifferentDecisionError
@@ -26,18 +26,21 @@ _SHOWN_LINES: Final = 20
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the page is not what the code gives.")
-@click.option("--measure", is_flag=True, help="First run the load test on this machine, some minutes, and store it.")
+@click.option(
+    "--measure", is_flag=True, help="First run the load test on this machine, some minutes, and store what it shows."
+)
 def calibrate(check: bool, measure: bool) -> None:
     """Set every published figure, and a measured load test, beside the simulator's: docs/calibration.md.
 
-    The published figures are in simulator/calibration/published.yaml, the stored measurement in measured.json.
+    The published figures are in simulator/calibration/published.yaml, the last measurements in measured.json.
     Measure on a machine that does nothing else: a run whose load was late is refused.
     """
     if check and measure:
         raise click.UsageError("--check writes nothing, and --measure does; choose one")
     try:
         if measure:
-            MEASURED.write_text(_measured().to_json(), encoding="utf-8")
+            before = read(MEASURED) if MEASURED.exists() else []
+            MEASURED.write_text(to_json([_measured(), *before]), encoding="utf-8")
         page = render(read(MEASURED))
     except (MeasurementError, RunError, UnexplainedError, TranscriptError, DifferentDecisionError) as error:
         raise click.ClickException(str(error)) from None

@@ -30,6 +30,8 @@ from simulator.duration import Lognormal
 from simulator.replay import replay
 
 FORMAT: Final = 1
+# Of the measurements, the latest: each of them is simulated whenever the page is made or checked.
+KEPT: Final = 3
 # Percentiles of the standard normal distribution.
 _Z90: Final = 1.2815515655446004
 _Z99: Final = 2.3263478740408408
@@ -91,7 +93,8 @@ class Measurement:
     """One load test of the embedded AWS.
 
     `options` are those of `forebay local`, `parameters` the template's, `quotas` those that were not AWS's own.
-    `replayed` are the machines' calls that the run's recording holds; fresh machines answered each of them alike.
+    `load_average` is the machine's over the run's last minute; `replayed` are the machines' calls that the run's
+    recording holds, each of which fresh machines answered alike.
     """
 
     measured_at: str
@@ -100,6 +103,7 @@ class Measurement:
     options: Mapping[str, float]
     parameters: Mapping[str, Any]
     quotas: Mapping[str, float]
+    load_average: float
     replayed: int
     turns: Mapping[str, Turn]
 
@@ -131,6 +135,7 @@ class Measurement:
             },
             parameters=options["parameters"],
             quotas=_changed(options["quotas"]),
+            load_average=round(os.getloadavg()[0], 1),
             replayed=replay(recording).total,
             turns={
                 buffer: turn.measured(int(options["parameters"]["InBatchConcurrency"]), warm_s[buffer])
@@ -139,27 +144,13 @@ class Measurement:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            MeasurementError: it is none.
-        """
-        try:
-            document = json.loads(text)
-            if document.pop("format") != FORMAT:
-                raise MeasurementError("it is a measurement of another format: measure anew with `--measure`")
-            document["turns"] = {
-                buffer: Turn(Outcome(**turn["outcome"]), _traits(turn["traits"]))
-                for buffer, turn in document["turns"].items()
-            }
-            return cls(**document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise MeasurementError(f"this is no measurement: {error!r}; measure anew with `--measure`") from None
-
-    def to_json(self) -> str:
-        """As it stands in the repository."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+    def of_document(cls, document: dict[str, Any]) -> Self:
+        """What `asdict` made a document of."""
+        turns = {
+            buffer: Turn(Outcome(**turn["outcome"]), _traits(turn["traits"]))
+            for buffer, turn in document["turns"].items()
+        }
+        return cls(**(document | {"turns": turns}))
 
 
 def _traits(document: dict[str, Any]) -> Traits:
@@ -268,13 +259,34 @@ def _changed(quotas: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in quotas.items() if name in own and value != own[name].value}
 
 
-def read(path: Path) -> Measurement:
-    """The stored measurement.
+def to_json(measurements: Sequence[Measurement]) -> str:
+    """The last few measurements, the latest first, as they stand in the repository."""
+    runs = [asdict(measurement) for measurement in measurements[:KEPT]]
+    return json.dumps({"format": FORMAT, "runs": runs}, indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> list[Measurement]:
+    """Read what `to_json` wrote.
 
     Raises:
-        MeasurementError: there is none, or it is of another version.
+        MeasurementError: it is none, or one of another version.
     """
     try:
-        return Measurement.from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MeasurementError(f"there is no {path.name}: make one with `forebay calibrate --measure`") from None
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            raise MeasurementError("these are measurements of another format: measure anew with `--measure`")
+        return [Measurement.of_document(run) for run in document["runs"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MeasurementError(f"this is no measurement: {error!r}; measure anew with `--measure`") from None
+
+
+def read(path: Path) -> list[Measurement]:
+    """The stored measurements, the latest first; there is one at least.
+
+    Raises:
+        MeasurementError: there is none, or they are of another version.
+    """
+    measurements = from_json(path.read_text(encoding="utf-8")) if path.exists() else []
+    if not measurements:
+        raise MeasurementError(f"{path.name} holds no measurement: make one with `forebay calibrate --measure`")
+    return measurements

@@ -77,8 +77,8 @@ _PARAMETERS: Final[Mapping[str, str]] = {
 }
 
 
-def render(measurement: Measurement) -> str:
-    """The whole page. The same code and measurement, the same bytes.
+def render(measurements: Sequence[Measurement]) -> str:
+    """The whole page, of the latest measurement and those before it. The same code and measurements, the same bytes.
 
     Raises:
         UnexplainedError: a cell fails, and no reason is written down.
@@ -91,6 +91,7 @@ def render(measurement: Measurement) -> str:
         "burst": further.bursts(published["burst"], published["cold_start"].rows["python3.12"]),
         "proxy": further.not_modelled(published["proxy"]),
     }
+    measurement, *before = measurements
     foretold = embedded.table(measurement)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -114,6 +115,7 @@ def render(measurement: Measurement) -> str:
         embedded_table=_embedded_table(foretold),
         embedded_reasons=_listed(reasons("embedded", _failing(foretold), _NAMES)),
         traits_table=_traits_table(measurement),
+        before_table=_before_table(before),
         others=[
             {
                 "title": _TITLES[name],
@@ -191,6 +193,22 @@ def _traits_table(measurement: Measurement) -> str:
     )
 
 
+def _before_table(measurements: Sequence[Measurement]) -> str:
+    rows = []
+    for measurement in measurements:
+        foretold = embedded.table(measurement)
+        failing = [
+            f"{_NAMES[buffer]}: {_FIGURES[name]} {_foretold(figure, name)}"
+            for buffer, figures in foretold.items()
+            for name, figure in figures.items()
+            if not figure.holds
+        ]
+        holding = f"{sum(figure.holds for figures in foretold.values() for figure in figures.values())}"
+        replayed, load = f"{measurement.replayed:,}", f"{measurement.load_average:g}"
+        rows.append((measurement.measured_at, load, holding, "; ".join(failing) or "none", replayed))
+    return _table(("measured", "load average", "hold", "fail", "calls replayed"), rows) if rows else ""
+
+
 def _cells_table(rows: Rows) -> str:
     quantiles = sorted({name for row in rows.values() for name in row}, key=lambda name: int(name[1:]))
     return _table(
@@ -231,7 +249,7 @@ def _ms(value: float) -> str:
 
 
 def _percent(error: float) -> str:
-    return f"{round(error * 100):+d} %" if round(error * 100) else "0 %"
+    return f"{error * 100:+.1f} %" if round(error * 100, 1) else "0 %"
 
 
 def _share(part: float) -> str:

@@ -20,14 +20,14 @@ from simulator.calibration import command, further, idle
 from simulator.calibration.cell import Cell, cells
 from simulator.calibration.embedded import Foretold, scenario
 from simulator.calibration.fitting import fit, quantiles
-from simulator.calibration.measurement import Measurement, MeasurementError, read
+from simulator.calibration.measurement import Measurement, MeasurementError, from_json, read, to_json
 from simulator.calibration.published import groups
 from simulator.calibration.reasons import UnexplainedError, reasons
 from simulator.duration import Lognormal, Transit
 from simulator.scenario import BUFFERS, Fixed
 from simulator.transits import PUBLISHED
 
-STORED = read(command.MEASURED)
+STORED = read(command.MEASURED)[0]
 
 
 def test_the_page_is_what_the_code_and_the_stored_measurement_give() -> None:
@@ -129,8 +129,9 @@ def test_a_cold_burst_waits_for_a_cold_start_more_than_a_warm_one() -> None:
     assert cold - warm == pytest.approx(89, rel=0.1)
 
 
-def test_a_measurement_is_read_back_as_it_was() -> None:
-    assert Measurement.from_json(STORED.to_json()) == STORED
+def test_the_last_three_measurements_are_kept_and_read_back_as_they_were() -> None:
+    others = [replace(STORED, measured_at=day) for day in ("2026-11-01", "2026-11-02", "2026-11-03")]
+    assert from_json(to_json([STORED, *others])) == [STORED, *others[:2]]
 
 
 def test_the_measured_turn_becomes_a_scenario_with_the_templates_own_settings() -> None:
@@ -148,7 +149,7 @@ def test_the_measured_turn_becomes_a_scenario_with_the_templates_own_settings() 
 )
 def test_what_is_no_measurement_is_refused_with_the_cure(text: str, why: str) -> None:
     with pytest.raises(MeasurementError, match="--measure"):
-        Measurement.from_json(text)
+        from_json(text)
 
 
 def test_a_measurement_that_was_never_made_is_asked_for(tmp_path: Path) -> None:
