@@ -26,6 +26,8 @@ _ENCRYPTION_AND_TAGS: Final = (
     "StreamEncryption", "SqsManagedSseEnabled", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "Tags",
 )  # fmt: skip
 _HOUR_S: Final = 3600.0
+# Of a redrive policy that does not say (API:CreateQueue).
+_MAX_RECEIVE_COUNT: Final = 10
 
 
 def message_id() -> str:
@@ -121,7 +123,7 @@ def _queue(
         delay=int(properties.get("DelaySeconds", defaults.delay)),
         receive_wait=int(properties.get("ReceiveMessageWaitTimeSeconds", defaults.receive_wait)),
         maximum_message_size=int(properties.get("MaximumMessageSize", defaults.maximum_message_size)),
-        max_receive_count=int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None,
+        max_receive_count=int(redrive.get("maxReceiveCount", _MAX_RECEIVE_COUNT)) if redrive else None,
         content_based_deduplication=truth(properties.get("ContentBasedDeduplication")),
         high_throughput=_high_throughput(resource),
     )
