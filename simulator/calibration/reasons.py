@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _DIFFERENCE: Final = (
-    "A pull's drain is a difference, of what the spike brings and what the handlers get through: 3 % in the time of a "
-    "batch are 15 % in a drain of some seconds. The machine's own times are given as one distribution for the whole "
-    "turn, and miss that much where other programs slow a part of it."
+    "A pull's drain is a difference, of what the spike brings and what the handlers get through: simulated with 3 % "
+    "more or less time a record, it is some 10 % longer or shorter, and so is P50. The machine's own times are given as "
+    "one distribution for the whole turn, and miss that much where other programs slow a part of it."
 )
 _REASONS: Final[Mapping[tuple[str, str], str]] = {
     ("embedded", "sqs"): _DIFFERENCE,
@@ -40,7 +40,9 @@ class UnexplainedError(Exception):
 
 
 def reasons(group: str, failing: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
-    """A sentence for the rows that fail, once for those that do for the same reason. `failing` names the columns in which it does, `names` how a row is called.
+    """A sentence for the rows that fail, once for those that do for the same reason.
+
+    `failing` names the columns in which a row does, `names` how a row is called.
 
     Raises:
         UnexplainedError: there is none for a row.
