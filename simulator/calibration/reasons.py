@@ -5,8 +5,8 @@ from typing import Final
 
 _DIFFERENCE: Final = (
     "A pull's drain is a difference, of what the spike brings and what the handlers get through: simulated with 3 % "
-    "more or less time a record, it is some 10 % longer or shorter, and so is P50. The machine's own times are given as "
-    "one distribution for the whole turn, and miss that much where other programs slow a part of it."
+    "more or less time a record, it is some 10 % longer or shorter, and so is P50. The machine's own times are given "
+    "as one distribution for the whole turn, and miss that much where other programs slow a part of it."
 )
 _REASONS: Final[Mapping[tuple[str, str], str]] = {
     ("embedded", "sqs"): _DIFFERENCE,
