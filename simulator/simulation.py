@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from delivery.protocol import Offer
 from simulator import arrivals
+from simulator.duration import Fixed
 from simulator.engine import Observed, drive
-from simulator.handler import Handler, handler_of
+from simulator.handler import Handler, Processed, handler_of
 from simulator.result import Floats, Result, Second
 from simulator.scenario import Scenario
 from simulator.world import World, build
@@ -54,6 +55,8 @@ def _dice(scenario: Scenario, what: str) -> np.random.Generator:
 
 def _in_transit(scenario: Scenario, sent_at: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
     """When each record is in the buffer, ascending, and which one it is: they may overtake each other on the way."""
+    if isinstance(scenario.transit_ms, Fixed):
+        return np.arange(len(sent_at)), sent_at + scenario.transit_ms.mean_s
     in_at = sent_at + scenario.transit_ms.seconds(_dice(scenario, "transit"), len(sent_at))
     order = np.argsort(in_at, kind="stable")
     return order, in_at[order]
@@ -89,15 +92,15 @@ def _result(
     refusals: dict[int, str],
 ) -> Result:
     records = len(sent_at)
-    processed = handler.processed()
-    # Of what was processed more than once, the first time counts; what is stored after the end is not seen.
-    within = processed.stored_at <= scenario.until_s
-    latest_first = np.argsort(-processed.stored_at[within], kind="stable")
-    who = processed.records[within][latest_first]
+    processed = _within(handler.processed(), scenario.until_s)
+    deliveries = np.bincount(processed.records, minlength=records)
     stored_at, began_at, ended_at = (np.full(records, np.nan) for _ in range(3))
-    stored_at[who] = processed.stored_at[within][latest_first]
-    began_at[who] = processed.began_at[within][latest_first]
-    stored = ~np.isnan(stored_at)
+    if deliveries.max(initial=0) > 1:
+        # Of what was processed more than once, the first time counts: it is written last.
+        processed = _picked(processed, np.argsort(-processed.stored_at, kind="stable"))
+    stored_at[processed.records] = processed.stored_at
+    began_at[processed.records] = processed.began_at
+    stored = deliveries > 0
     dead = expired = 0
     given_up: dict[int, tuple[str, bool]] = {}
     for record, at, end, is_dead in seen.gone:
@@ -111,7 +114,7 @@ def _result(
     accepted = int((~np.isnan(in_at)).sum())
     drained = world.machine.pending() == 0
     unfinished = 0 if drained else accepted - completed - dead - expired
-    ends = np.fmax(stored_at, ended_at)
+    last_end = max(processed.stored_at.max(initial=0.0), max((at for _, at, _, _ in seen.gone), default=0.0))
     calls, throttled_calls = handler.calls
     return Result(
         scenario=scenario,
@@ -125,8 +128,8 @@ def _result(
         expired=expired,
         unfinished=unfinished,
         lost=accepted - completed - dead - expired - unfinished,
-        duplicates=int(within.sum()) - completed,
-        drain_s=float(np.nanmax(ends) - sent_at[-1]) if drained and accepted else None,
+        duplicates=len(processed.records) - completed,
+        drain_s=float(last_end - sent_at[-1]) if drained and accepted else None,
         cold_starts=seen.cold_starts,
         throttles=seen.throttles,
         received=seen.received,
@@ -136,28 +139,37 @@ def _result(
         downstream_throttles=throttled_calls,
         peak_concurrency=seen.peak_concurrency,
         events=seen.events + calls,
-        series=_series(seen, sent_at, in_at, stored_at, ends),
+        series=_series(seen, sent_at, in_at, stored_at, ended_at),
         arrived_at=sent_at[order],
         accepted_at=in_at,
         started_at=began_at,
         stored_at=stored_at,
         ended_at=ended_at,
-        deliveries=np.bincount(processed.records[within], minlength=records),
+        deliveries=deliveries,
         refusals=refusals,
         given_up=given_up,
     )
 
 
-def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, ends: Floats) -> tuple[Second, ...]:
+def _within(processed: Processed, until_s: float) -> Processed:
+    """What was stored by then; nobody sees what comes after the end."""
+    within = processed.stored_at <= until_s
+    return processed if within.all() else _picked(processed, np.flatnonzero(within))
+
+
+def _picked(processed: Processed, places: npt.NDArray[np.int64]) -> Processed:
+    return Processed(processed.records[places], processed.began_at[places], processed.stored_at[places])
+
+
+def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, ended_at: Floats) -> tuple[Second, ...]:
     """Second by second, up to the last event."""
     seconds = len(seen.concurrency)
     if not len(sent_at):
         return ()
-    edges = np.arange(seconds + 2)
-    offered, completed, accepted, ended = (
-        np.histogram(values[~np.isnan(values)], edges)[0] for values in (sent_at, stored_at, in_at, ends)
+    offered, completed, accepted, gone = (
+        _a_second(values, seconds + 1) for values in (sent_at, stored_at, in_at, ended_at)
     )
-    backlog = np.cumsum(accepted) - np.cumsum(ended)
+    backlog = np.cumsum(accepted) - np.cumsum(completed + gone)
     return tuple(
         Second(
             t=second,
@@ -171,3 +183,9 @@ def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, e
         )
         for second in range(seconds + 1)
     )
+
+
+def _a_second(times: Floats, seconds: int) -> npt.NDArray[np.int64]:
+    """How many of them lie in each second; what was given up at the very end counts in the last."""
+    known = times[~np.isnan(times)].astype(np.int64)
+    return np.bincount(np.minimum(known, seconds - 1), minlength=seconds)
