@@ -31,7 +31,7 @@ from simulator.replay import replay
 
 FORMAT: Final = 1
 # Of the measurements, the latest: each of them is simulated whenever the page is made or checked.
-KEPT: Final = 3
+KEPT: Final = 4
 # Percentiles of the standard normal distribution.
 _Z90: Final = 1.2815515655446004
 _Z99: Final = 2.3263478740408408

@@ -11,7 +11,10 @@ _DIFFERENCE: Final = (
 _REASONS: Final[Mapping[tuple[str, str], str]] = {
     ("embedded", "sqs"): _DIFFERENCE,
     ("embedded", "kinesis"): _DIFFERENCE,
-    ("embedded", "kinesis-efo"): _DIFFERENCE,
+    ("embedded", "kinesis-efo"): (
+        "Not explained. In three of four measured runs the simulated drain was 11 to 25 % shorter, in the quietest one "
+        "most. What moves a pull's drain moves this one too, but it would do so either way."
+    ),
     ("trigger_bench", "sqs"): (
         "X-Ray's span runs from the sending function to the receiver's own segment, in another Region and year: seven "
         "times the first table for the same trigger, and no transit holds both. For a cautious plan give "

@@ -129,9 +129,9 @@ def test_a_cold_burst_waits_for_a_cold_start_more_than_a_warm_one() -> None:
     assert cold - warm == pytest.approx(89, rel=0.1)
 
 
-def test_the_last_three_measurements_are_kept_and_read_back_as_they_were() -> None:
-    others = [replace(STORED, measured_at=day) for day in ("2026-11-01", "2026-11-02", "2026-11-03")]
-    assert from_json(to_json([STORED, *others])) == [STORED, *others[:2]]
+def test_the_last_few_measurements_are_kept_and_read_back_as_they_were() -> None:
+    others = [replace(STORED, measured_at=day) for day in ("2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04")]
+    assert from_json(to_json([STORED, *others])) == [STORED, *others[:3]]
 
 
 def test_the_measured_turn_becomes_a_scenario_with_the_templates_own_settings() -> None:
