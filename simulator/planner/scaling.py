@@ -28,7 +28,7 @@ from simulator.scenario import Provisioned, Scenario, Uniform
 LEAST_CAP: Final = 5
 LEAST_SHARDS: Final = 8
 LEAST_POLLERS: Final = 4
-_HEAD_START: Final = 0.02
+_HEAD_START: Final = 0.01
 # A downstream's bucket must still hold whole requests.
 LEAST_DOWNSTREAM_PER_S: Final = 10.0
 

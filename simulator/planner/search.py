@@ -77,13 +77,24 @@ def search(question: Question, crew: Crew, advance: Advance = lambda: None) -> S
     kept, pruned = candidates(question)
     first = crew.run([_trial(question, candidate, question.seed) for candidate in kept], advance)
     tried = [Tried(candidate, outcome, 1) for candidate, outcome in zip(kept, first, strict=True)]
-    again = finalists(question, tried)
+    doubtful = finalists(question, tried)
+    while doubtful:
+        _try_again(question, tried, doubtful, crew, advance)
+        # Where those fell, others come to the front: none is chosen on the strength of one seed.
+        doubtful = [one for buffer in BUFFERS if (one := _favourite(tried, buffer)) is not None and one.seeds == 1]
+    return Search(question, tuple(tried), tuple(pruned))
+
+
+def _try_again(question: Question, tried: list[Tried], those: list[Tried], crew: Crew, advance: Advance) -> None:
     seeds = range(question.seed + 1, question.seed + _SEEDS)
-    more = crew.run([_trial(question, one.candidate, seed) for one in again for seed in seeds], advance)
-    for number, one in enumerate(again):
+    more = crew.run([_trial(question, one.candidate, seed) for one in those for seed in seeds], advance)
+    for number, one in enumerate(those):
         outcomes = [one.outcome, *more[number * len(seeds) : (number + 1) * len(seeds)]]
         tried[tried.index(one)] = Tried(one.candidate, worst(outcomes), len(outcomes))
-    return Search(question, tuple(tried), tuple(pruned))
+
+
+def _favourite(tried: list[Tried], buffer: Buffer) -> Tried | None:
+    return best([one for one in tried if one.candidate.buffer == buffer and one.outcome.meets])
 
 
 def finalists(question: Question, tried: list[Tried]) -> list[Tried]:
@@ -95,7 +106,7 @@ def finalists(question: Question, tried: list[Tried]) -> list[Tried]:
         hopeful = [one for one in those if one.outcome.meets or low <= one.outcome.latency_s <= high]
         found += sorted(hopeful, key=lambda one: (one.usd, one.outcome.latency_s))[:_FINALISTS]
         # What would be chosen for its latency among equal prices is not always among the cheapest.
-        favourite = best([one for one in those if one.outcome.meets])
+        favourite = _favourite(tried, buffer)
         if favourite is not None and favourite not in found:
             found.append(favourite)
     return found

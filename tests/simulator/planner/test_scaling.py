@@ -1,11 +1,13 @@
 """Runs made smaller, beside the whole."""
 
 import math
+from statistics import mean
 
 import pytest
 
 from delivery.quotas import Quotas
 from simulator.planner.candidate import Candidate
+from simulator.planner.ceilings import in_time
 from simulator.planner.scaling import SHARED, factor, scaled
 from simulator.planner.trial import Trial, run
 from simulator.scenario import Downstream, MappingSettings, Provisioned, Scenario, Uniform
@@ -100,7 +102,8 @@ def test_a_smaller_run_has_the_latency_of_the_whole(question, why, candidate, to
     assert whole.scale == 1.0
     assert math.isfinite(whole.latency_s)
     assert all(outcome.scale > 2 for outcome in small)
-    mean_s = sum(outcome.latency_s for outcome in small) / len(small)
-    assert mean_s == pytest.approx(whole.latency_s, rel=0.10, abs=0.2)
-    assert sum(outcome.p50_s for outcome in small) / len(small) == pytest.approx(whole.p50_s, rel=0.10, abs=0.2)
-    assert sum(outcome.backlog for outcome in small) / len(small) == pytest.approx(whole.backlog, rel=0.10, abs=500)
+    # What rounding does to the pollers' growth is bounded by a share of the time there is.
+    off_s = 0.02 * in_time(asked)
+    assert mean(one.latency_s for one in small) == pytest.approx(whole.latency_s, rel=0.05, abs=off_s)
+    assert mean(one.p50_s for one in small) == pytest.approx(whole.p50_s, rel=0.05, abs=off_s)
+    assert mean(one.backlog for one in small) == pytest.approx(whole.backlog, rel=0.05, abs=off_s * asked.peak_per_s)
