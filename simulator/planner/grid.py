@@ -44,14 +44,22 @@ class Pruned:
 def candidates(question: Question) -> tuple[list[Candidate], list[Pruned]]:
     """What to simulate, and what not and why."""
     kept: list[Candidate] = []
-    dropped: Counter[tuple[Buffer, str]] = Counter()
+    unfit: Counter[tuple[Buffer, str]] = Counter()
+    too_low: dict[tuple[Buffer, str], list[float]] = {}
     for candidate in everything(question):
         reason = why_not(question, candidate)
-        if reason is None:
-            kept.append(candidate)
+        lowest = ceilings.of(question, candidate)[0]
+        if reason is not None:
+            unfit[candidate.buffer, reason] += 1
+        elif lowest.peak_per_s < question.peak_per_s:
+            too_low.setdefault((candidate.buffer, lowest.limit), []).append(lowest.peak_per_s)
         else:
-            dropped[candidate.buffer, reason] += 1
-    return kept, [Pruned(buffer, count, reason) for (buffer, reason), count in dropped.items()]
+            kept.append(candidate)
+    pruned = [Pruned(buffer, count, reason) for (buffer, reason), count in unfit.items()]
+    for (buffer, limit), peaks in too_low.items():
+        best = f"at most {max(peaks):,.0f}/s" if max(peaks) else "less than the baseline"
+        pruned.append(Pruned(buffer, len(peaks), f"{limit}: {best}, of {question.peak_per_s:,.0f}/s at the peak"))
+    return kept, pruned
 
 
 def everything(question: Question) -> Iterator[Candidate]:
@@ -61,7 +69,7 @@ def everything(question: Question) -> Iterator[Candidate]:
 
 
 def why_not(question: Question, candidate: Candidate) -> str | None:
-    """Why a candidate needs no simulation to be dropped; None if it does."""
+    """Why a candidate is no answer, how large or small the spike may be; None if it could be one."""
     quotas, buffer = question.limits, candidate.buffer
     if question.ordered and buffer not in KEPT_IN_ORDER:
         return f"{BUFFER_NAMES[buffer]} keeps no order, and --order per-key asks for one"
@@ -88,11 +96,6 @@ def why_not(question: Question, candidate: Candidate) -> str | None:
     batch_s = batch_size / candidate.strands(question) * own_s
     if batch_s > question.timeout_s * _SHARE_OF_TIMEOUT:
         return f"batches of {batch_size} take {batch_s:,.3g} s of a timeout of {question.timeout_s:g} s"
-    lowest = ceilings.of(question, candidate)[0]
-    if lowest.peak_per_s == 0:
-        return f"{lowest.limit}: {lowest.because}"
-    if lowest.peak_per_s < question.peak_per_s:
-        return f"{lowest.limit}: at most {_rounded(lowest.peak_per_s)} of {question.peak_per_s:,.0f}/s at the peak"
     return None
 
 
@@ -101,12 +104,6 @@ def _least_batch(question: Question, buffer: Buffer) -> int:
     if question.peak_per_s < _LARGE_BATCHES_PER_S:
         return 1
     return 10 if question.peak_per_s < _LARGEST_BATCHES_PER_S or buffer == "sqs-fifo" else 100
-
-
-def _rounded(rate: float) -> str:
-    """Two digits, rounded up: many candidates have nearly the same reason, and one line is enough for them."""
-    step = 10 ** (math.floor(math.log10(rate)) - 1)
-    return f"{math.ceil(rate / step) * step:,.4g}/s" if rate < 1_000 else f"{math.ceil(rate / step) * step:,.0f}/s"
 
 
 def _grid(question: Question, buffer: Buffer) -> Iterator[Candidate]:

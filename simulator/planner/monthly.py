@@ -1,13 +1,14 @@
 """What a candidate costs a month: the baseline all the time, and so many spikes on top."""
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 from simulator.cost import Line, cost
 from simulator.planner.question import Question
+from simulator.prices import PRICES
 from simulator.result import Result
+from simulator.scenario import Rate
 
 MONTH_S: Final = 730 * 3_600.0
 # What the downstream charges is the same whichever buffer stands in front of it, and no reason to choose one.
@@ -44,16 +45,16 @@ def month(question: Question, *, with_spike: Result, alone: Result, scale: float
     times smaller than the whole; a request, a shard-hour or a poller-hour of theirs stands for `scale`. Quantities are
     added up before they are priced, for prices fall with the month's quantity.
     """
-    alone_s, with_spike_s = float(len(alone.series)), float(len(with_spike.series))
-    quantities: dict[tuple[str, str], float] = defaultdict(float)
-    per_s = _quantities(alone, alone_s)
-    spike = _quantities(with_spike, 1.0)
+    per_s = {key: quantity / _covers_s(alone, key[1]) for key, quantity in _quantities(alone).items()}
+    spike = _quantities(with_spike)
+    quantities: dict[tuple[str, str], float] = {}
     for key in dict.fromkeys([*per_s, *spike]):
-        extra = spike.get(key, 0.0) - per_s.get(key, 0.0) * with_spike_s
-        quantities[key] = max(0.0, scale * (per_s.get(key, 0.0) * MONTH_S + question.spikes_per_month * extra))
+        usual = per_s.get(key, 0.0)
+        extra = spike.get(key, 0.0) - usual * _covers_s(with_spike, key[1])
+        quantities[key] = max(0.0, scale * (usual * MONTH_S + question.spikes_per_month * extra))
     lines = [Line(item, price, quantity) for (item, price), quantity in quantities.items()]
-    completed_per_s = alone.completed / alone_s if alone_s else 0.0
-    extra_completed = with_spike.completed - completed_per_s * with_spike_s
+    completed_per_s = alone.completed / _arrivals_s(alone)
+    extra_completed = with_spike.completed - completed_per_s * _arrivals_s(with_spike)
     return Month(
         lines=tuple(line for line in lines if line.item != _DOWNSTREAM_ITEM),
         delivered=scale * (completed_per_s * MONTH_S + question.spikes_per_month * extra_completed),
@@ -61,8 +62,17 @@ def month(question: Question, *, with_spike: Result, alone: Result, scale: float
     )
 
 
-def _quantities(result: Result, seconds: float) -> dict[tuple[str, str], float]:
-    """The quantity of each line of a result's bill, in each of so many seconds."""
-    if not seconds:
-        return {}
-    return {(line.item, line.price): line.quantity / seconds for line in cost(result).lines}
+def _quantities(result: Result) -> dict[tuple[str, str], float]:
+    return {(line.item, line.price): line.quantity for line in cost(result).lines}
+
+
+def _covers_s(result: Result, price: str) -> float:
+    """For how many seconds a quantity stands: what is paid by the hour for the whole run, the rest for arrivals."""
+    return float(len(result.series)) if "hour" in PRICES[price].unit else _arrivals_s(result)
+
+
+def _arrivals_s(result: Result) -> float:
+    """For how long records arrive; the last of them are worked on for a little longer."""
+    arrivals = result.scenario.arrivals
+    assert isinstance(arrivals, Rate), "every run of the planner has a rate"
+    return arrivals.knots[-1][0]

@@ -30,7 +30,7 @@ def answer(plan: Plan) -> str:
     else:
         parts += [_choice(plan.search, chosen), _why(plan.search, chosen), _next(plan, chosen), _hangs_on(plan, chosen)]
         parts.append(_paste(question, chosen))
-    parts += [_pruned(plan.search), _unknown(plan.search)]
+    parts += [_pruned(plan.search), _unknown()]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -120,7 +120,7 @@ def _why(search: Search, chosen: Tried) -> str:
     lines.append(f"Its lowest ceiling is {rate(lowest.peak_per_s)} at the peak, {lowest.limit}: {lowest.because}.")
     lines += [
         _against(question, chosen, tried, runner_up=tried == search.runner_up)
-        for tried in search.best_of_each
+        for tried in sorted(search.best_of_each, key=lambda tried: (tried != search.runner_up, tried.usd))
         if tried.candidate.buffer != chosen.candidate.buffer
     ]
     return "Why\n" + "\n".join(_item(line) for line in lines)
@@ -135,7 +135,7 @@ def _against(question: Question, chosen: Tried, other: Tried, *, runner_up: bool
     more = other.usd / chosen.usd - 1 if chosen.usd else 0.0
     price = f"{more:.0%} dearer" if more >= 0.01 else "as dear"
     reached = f"{question.latency.name} of {seconds(outcome.latency_s)}"
-    return f"{name}: it would do, {price} at {usd(other.usd)} a month, with a {reached}."
+    return f"{name}: would do, {price} at {usd(other.usd)} a month, with a {reached}."
 
 
 def _next(plan: Plan, chosen: Tried) -> str:
@@ -216,8 +216,7 @@ def _pruned(search: Search) -> str:
     return "Not simulated, by arithmetic\n" + "\n".join(_item(line) for line in lines)
 
 
-def _unknown(search: Search) -> str:
-    del search
+def _unknown() -> str:
     return "What nobody outside AWS knows\n" + "\n".join(
         _item(line)
         for line in (

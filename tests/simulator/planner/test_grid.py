@@ -30,8 +30,17 @@ def test_what_is_kept_could_meet_the_objective_by_arithmetic(question):
     assert all(ceilings.of(asked, candidate)[0].peak_per_s >= asked.peak_per_s for candidate in kept)
 
 
+def test_what_arithmetic_rules_out_is_told_with_the_best_of_its_kind(question):
+    asked = question(downstream_per_s=200.0)
+    kept, pruned = grid.candidates(asked)
+    assert not kept
+    # 200/s x 120 s and a second's worth: 24,200 / 59.4.
+    assert "downstream: at most 407/s, of 1,100/s at the peak" in {one.reason for one in pruned}
+    _, pruned = grid.candidates(question(downstream_per_s=100.0))
+    assert "downstream: less than the baseline, of 1,100/s at the peak" in {one.reason for one in pruned}
+
+
 STREAM = Candidate("kinesis", MappingSettings(batch_size=10, shards=4, parallelization_factor=10))
-ONE_SHARD = Candidate("kinesis", MappingSettings(batch_size=100, shards=1, parallelization_factor=10))
 FAN_OUT = Candidate("kinesis-efo", STREAM.mapping)
 HUNDREDS = Candidate("sqs", MappingSettings(batch_size=100, batching_window_s=1.0, maximum_concurrency=500))
 QUEUE = Candidate("sqs", MappingSettings(batch_size=10, maximum_concurrency=100))
@@ -47,7 +56,6 @@ QUEUE = Candidate("sqs", MappingSettings(batch_size=10, maximum_concurrency=100)
         ("SNS takes 256 KiB", {"payload_bytes": 300_000}, Candidate("sns", MappingSettings()), "300,000 bytes"),
         ("100 records of 1 s, five at a time, are 20 s", {"per_record": Fixed(1_000)}, HUNDREDS, "timeout"),
         ("an invocation for each of 1,100/s", {}, Candidate("sqs", MappingSettings()), "larger batches"),
-        ("one shard takes 1,000/s", {}, ONE_SHARD, "shards' writes"),
     ],
 )
 def test_a_candidate_is_dropped_for_a_reason(question, why, told, candidate, says):

@@ -1,6 +1,7 @@
 """What a result says of an objective, and what a month of it costs, by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from simulator.planner.monthly import month
 from simulator.planner.question import LatencyObjective, ShareObjective
 from simulator.planner.trial import LEAD_S, judge, spike_scenario, worst
 from simulator.result import Result, Second
-from simulator.scenario import MappingSettings, Scenario
+from simulator.scenario import MappingSettings, Rate, Scenario
 
 NEVER = math.nan
 QUEUE = Scenario(buffer="sqs")
@@ -19,7 +20,8 @@ SQS = Candidate("sqs", MappingSettings(batch_size=10, maximum_concurrency=20))
 
 
 def result(rows, *, seconds=100, scenario=QUEUE, **told):
-    """A result of (sent, accepted, stored, given up) rows."""
+    """A result of (sent, accepted, stored, given up) rows that were sent in so many seconds."""
+    scenario = replace(scenario, arrivals=Rate(((0.0, 1.0), (seconds, 1.0))))
     sent, accepted, stored, ended = (np.array(column, np.float64) for column in zip(*rows, strict=True))
     completed = int((~np.isnan(stored)).sum())
     counts = {
@@ -109,6 +111,15 @@ def test_a_shard_is_paid_for_each_hour_of_the_month_in_a_smaller_run_too(questio
     with_spike = result([took(1.0)] * 700, seconds=200, scenario=one_of_five)
     bill = month(question(), with_spike=with_spike, alone=alone, scale=5.0)
     assert {line.item: line.quantity for line in bill.lines}["Kinesis shards"] == pytest.approx(5 * 730)
+
+
+def test_what_comes_after_the_last_arrival_lengthens_shard_hours_and_nothing_else(question):
+    stream = Scenario(buffer="kinesis", mapping=MappingSettings(shards=1))
+    alone = result([took(1.0)] * 1_000, seconds=100, scenario=stream)
+    longer = replace(alone, series=tuple(Second(t, 0, 0, 0, 0, None) for t in range(110)))
+    bills = [month(question(spikes_per_month=0), with_spike=one, alone=one, scale=1.0) for one in (alone, longer)]
+    assert bills[0].delivered == bills[1].delivered == 10 * 730 * 3_600
+    assert {line.item: line.quantity for line in bills[1].lines}["Kinesis shards"] == pytest.approx(730)
 
 
 def test_a_price_over_the_budget_is_missed(question):
