@@ -151,7 +151,8 @@ def pollers(question: Question, candidate: Candidate) -> tuple[float, float]:
     if candidate.mapping.provisioned is not None:
         start = candidate.mapping.provisioned.minimum_pollers * quotas.sqs_provisioned_invokes_per_poller
         return start, quotas.sqs_provisioned_invokes_per_minute / 60
-    at_baseline = question.baseline_per_s * question.per_record.mean_s / candidate.strands(question)
+    # At the most one for each record in work: batches are not full where nothing waits.
+    at_baseline = question.baseline_per_s * question.per_record.mean_s
     return quotas.sqs_pollers_start + math.ceil(at_baseline), quotas.sqs_pollers_per_minute / 60
 
 

@@ -8,7 +8,8 @@ the same course at 1/n of its height. In the fluid limit that is exact; what rem
   divides evenly, and so that at least `LEAST_CAP` of it remain;
 - unevenness, for no two shards have equally many keys: each keeps as many as before, and `LEAST_SHARDS` of them remain;
 - the pollers an SQS mapping starts with: 5/n is less than one. One is (n - 5)/5 seconds of growth ahead of what it
-  should be, and n is chosen so that this is within `_HEAD_START` of the time there is;
+  should be, and n is chosen so that this is within `_HEAD_START` of the time there is; a few pollers meet a
+  baseline less evenly than many, and grow a little more for it;
 - chance, which grows as 1/sqrt of what is simulated, hence several seeds near the bound.
 
 tests/simulator/planner/test_scaling.py holds scaled runs beside whole ones.

@@ -40,6 +40,14 @@ IN_TIME = 120 / 59.4
         ("the account is a cap", {"quotas": {"account_concurrency": 20}}, SNS, "concurrency", 200 * IN_TIME),
         # 5, and 10 at the baseline; 5/s more to 100 after 17 s: 57.5 x 17 + 100 x 103 batch-seconds of 10 records.
         ("pollers grow", {}, sqs(maximum_concurrency=100), "pollers' growth", (57.5 * 17 + 10_300) * 10 / 59.4),
+        # Batches of ten do five times as much; at the baseline they are not full, and pollers as many.
+        (
+            "pollers of larger batches grow",
+            {},
+            sqs(batch_size=10, maximum_concurrency=100),
+            "pollers' growth",
+            (57.5 * 17 + 10_300) * 50 / 59.4,
+        ),
         # A poller receives ten times a second: one message each time, or ten, but of 20 kB only 52 to the MiB.
         ("a poller's receives", {}, sqs(provisioned=READY), "pollers' receives", 40 * IN_TIME),
         (
