@@ -58,7 +58,7 @@ def simulate(
       forebay simulate spike-sqs spike-sns spike-kinesis --report out
     """
     # numpy, and the compiler behind the downstream's model, take seconds to import, and --help should not.
-    from simulator import run_folder, scorecard
+    from simulator import out_file, run_folder, scorecard
     from simulator.summary import summary
 
     try:
@@ -68,7 +68,7 @@ def simulate(
         results = [_run(scenario) for scenario in read]
         words = summary(results)
         if json_out is not None:
-            _write_json(json_out, scorecard.to_json(results))
+            out_file.write(json_out, scorecard.to_json(results))
         if report_folder is not None:
             words += f"\n{_report(report_folder, lambda into: run_folder.write(into, results))}"
     except KeyboardInterrupt:
@@ -107,21 +107,6 @@ def _bar(name: str) -> "Iterator[Callable[[float], None]]":
     with click.progressbar(length=_STEPS, label=f"Simulating {name}", file=sys.stderr, hidden=hidden) as bar:
         yield lambda share: bar.update(int(share * _STEPS) - bar.pos)
         bar.update(_STEPS - bar.pos)
-
-
-def _write_json(out: Path, text: str) -> None:
-    """To a file, whole or not at all; - is stdout."""
-    if str(out) == "-":
-        click.echo(text, nl=False)
-        return
-    beside = out.with_name(f"{out.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _refuse_folder(folder: Path, scenarios: "Sequence[Scenario]") -> None:

@@ -177,11 +177,12 @@ def plan(
     try:
         found = _answer(question, processes)
         # numpy, and the compiler behind the downstream's model, take seconds to import, and --help should not.
+        from simulator import out_file
         from simulator.planner import document, words
 
         said = words.answer(found)
         if json_out is not None:
-            _write(json_out, document.to_json(found))
+            out_file.write(json_out, document.to_json(found))
         if report_folder is not None:
             said += f"\n\nCrossover: {_draw(report_folder, found)}"
     except KeyboardInterrupt:
@@ -243,21 +244,6 @@ def _stage(name: str, runs: int) -> "Iterator[Callable[[], None]]":
             bar.update(1)
 
         yield advance
-
-
-def _write(out: Path, text: str) -> None:
-    """To a file, whole or not at all; - is stdout."""
-    if str(out) == "-":
-        click.echo(text, nl=False)
-        return
-    beside = out.with_name(f"{out.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _draw(folder: Path, found: "Plan") -> Path:
