@@ -2,11 +2,12 @@
 
 import math
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.scenario import Arrivals, Burst, Hot, PartitionKeys, Rate, Uniform, Zipf
+from simulator.scenario import Arrivals, Burst, Hot, PartitionKeys, Rate, RecordedKeys, Uniform, Zipf
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,13 +26,26 @@ def times(arrivals: Arrivals, dice: np.random.Generator) -> Floats:
 
 
 def keys(partition_keys: PartitionKeys, count: int, dice: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The partition key of each of so many records, as a number from 0."""
+    """The partition key of each of so many records, as a number from 0.
+
+    Raises:
+        ValueError: the recorded ones are not as many.
+    """
+    if isinstance(partition_keys, RecordedKeys):
+        return _numbered(partition_keys.hash_keys, count)
     if isinstance(partition_keys, Uniform):
         return dice.integers(0, partition_keys.keys, count)
     if isinstance(partition_keys, Hot):
         cold = dice.integers(min(1, partition_keys.keys - 1), partition_keys.keys, count)
         return np.where(dice.random(count) < partition_keys.share, 0, cold)
     return _of_zipf(partition_keys, count, dice)
+
+
+def _numbered(hash_keys: Sequence[int], count: int) -> npt.NDArray[np.int64]:
+    if len(hash_keys) != count:
+        raise ValueError(f"{len(hash_keys):,} recorded partition keys for {count:,} records; each needs its own")
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(hash_keys))}
+    return np.array([numbers[key] for key in hash_keys], np.int64)
 
 
 def _of_zipf(zipf: Zipf, count: int, dice: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import repeat
 from typing import Protocol
 
 import numpy as np
@@ -31,7 +32,9 @@ Ended = tuple[Invocation, Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """Every time a record was processed: the record, when its batch began, when its result was stored."""
+    """Every time a record was processed: the record, when its batch began (`invocation_ms` after its invocation), when
+    its result was stored.
+    """
 
     records: npt.NDArray[np.int64]
     began_at: npt.NDArray[np.float64]
@@ -85,25 +88,28 @@ class _Steady:
         self._strands = function.in_batch_concurrency
         self._record_s = record_s
         self._cold_s = drawn(function.cold_start_ms, dice)
+        self._before_s = drawn(function.invocation_ms, dice)
         self._ends: list[float] = []
         self._ending: dict[float, list[Ended]] = {}
 
     def begin(self, now: float, invocation: Invocation) -> None:
         start_s = next(self._cold_s) if invocation.slot.cold else 0.0
+        before_s = next(self._before_s)
         ids = invocation.ids
         records, strands = len(ids), self._strands
-        took_s = (records + strands - 1) // strands * self._record_s
+        took_s = before_s + (records + strands - 1) // strands * self._record_s
         outcome: Outcome = _OK
         if took_s > self._timeout_s:
             took_s = self._timeout_s
-            records = min(records, int(took_s / self._record_s) * strands)
+            left_s = took_s - before_s
+            records = min(records, int(left_s / self._record_s) * strands) if left_s > 0 else 0
             ids = ids[:records]
             outcome = _TIMEOUT
         began = now + start_s
         self.invocations += 1
         self.busy_s += start_s + took_s
         self._records.extend(ids)
-        self._began_at.append(began)
+        self._began_at.append(began + before_s)
         self._counts.append(records)
         # On a grid, so that what ends together by arithmetic ends together: it is settled and polled for at once.
         end = round(began + took_s, _DIGITS)
@@ -148,6 +154,7 @@ class _Calling:
         # A function whose response nobody reads can only fail as a whole.
         self._partial = scenario.mapping.partial_failures and scenario.buffer != "sns"
         self._cold_s = drawn(function.cold_start_ms, dice)
+        self._before_s = drawn(function.invocation_ms, dice)
         self._poisoned: npt.NDArray[np.bool_] | None = None
         if function.poison_rate > 0:
             self._poisoned = dice.random(records) < function.poison_rate
@@ -167,6 +174,8 @@ class _Calling:
             dice=dice,
         )
         self._running: dict[int, tuple[Invocation, float, float]] = {}
+        # What has no record begun at its deadline, and makes no call: deadline, number, invocation, when it started.
+        self._late: list[tuple[float, int, Invocation, float]] = []
 
     @property
     def calls(self) -> tuple[int, int]:
@@ -174,18 +183,33 @@ class _Calling:
 
     def begin(self, now: float, invocation: Invocation) -> None:
         began = now + (next(self._cold_s) if invocation.slot.cold else 0.0)
+        before_s = next(self._before_s)
+        deadline = began + self._timeout_s
+        if before_s >= self._timeout_s:
+            heappush(self._late, (deadline, invocation.number, invocation, now))
+            return
+        began += before_s
         ids = invocation.ids
         slot = self._downstream.begin(
             began,
             records=len(ids),
-            deadline=began + self._timeout_s,
+            deadline=deadline,
             poisoned=None if self._poisoned is None else self._poisoned[_places(ids)],
         )
         self._running[slot] = (invocation, now, began)
 
     def advance(self, until: float) -> tuple[float, list[Ended]]:
+        late = self._late
+        if late and late[0][0] < until:
+            until = late[0][0]
         at, slots = self._downstream.advance(until)
-        return at, [self._end(at, slot, stopped) for slot, stopped in slots] if slots else []
+        ended = [self._end(at, slot, stopped) for slot, stopped in slots] if slots else []
+        while late and late[0][0] <= at:
+            _, _, invocation, started = heappop(late)
+            self.invocations += 1
+            self.busy_s += at - started
+            ended.append((invocation, _TIMEOUT))
+        return at, ended
 
     def _end(self, at: float, slot: int, stopped: int) -> Ended:
         invocation, started, began = self._running.pop(slot)
@@ -238,7 +262,11 @@ class _Calling:
 
 
 def drawn(duration: Duration, dice: np.random.Generator) -> Iterator[float]:
-    """Seconds without end, drawn in blocks."""
+    """Seconds without end; what is fixed is not drawn."""
+    return repeat(duration.mean_s) if isinstance(duration, Fixed) else _in_blocks(duration, dice)
+
+
+def _in_blocks(duration: Duration, dice: np.random.Generator) -> Iterator[float]:
     while True:
         yield from duration.seconds(dice, _BLOCK).tolist()
 

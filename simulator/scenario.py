@@ -68,7 +68,17 @@ class Hot:
     share: float
 
 
-PartitionKeys = Uniform | Zipf | Hot
+@dataclass(frozen=True, slots=True)
+class RecordedKeys:
+    """The hash key of each record (0 to 2**128 - 1), in the order in which they reach the buffer: a recording's own.
+
+    Whole ones, for half of one tells the shard, but not which of its lanes a record goes to.
+    """
+
+    hash_keys: tuple[int, ...]
+
+
+PartitionKeys = Uniform | Zipf | Hot | RecordedKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +122,16 @@ class MappingSettings:
 class Function:
     """The function behind the buffer.
 
-    A batch is worked through by `in_batch_concurrency` strands; a record takes `per_record_ms` of one, beside what a
-    downstream makes it wait. `error_rate` is the chance that a try of a record fails, `poison_rate` the chance that a
-    record fails at each try. `memory_mb` matters for the cost only.
+    An invocation takes `invocation_ms` before its first record begins (its event on the way, read and taken apart),
+    billed and within its timeout; 0 unless told. A batch is worked through by `in_batch_concurrency` strands; a record
+    takes `per_record_ms` of one, beside what a downstream makes it wait. `error_rate` is the chance that a try of a
+    record fails, `poison_rate` the chance that a record fails at each try. `memory_mb` matters for the cost only.
     """
 
     reserved_concurrency: int | None = None
     timeout_s: float = 60.0
     cold_start_ms: Duration = Lognormal(300, 900)
+    invocation_ms: Duration = Fixed(0)
     per_record_ms: Fixed | Lognormal = Fixed(50)
     in_batch_concurrency: int = 1
     error_rate: float = 0.0

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from simulator.duration import Duration, Fixed, Lognormal
-from simulator.scenario import Arrivals, Buffer, Burst, Hot, PartitionKeys, Rate, Scenario, Uniform
+from simulator.scenario import Arrivals, Buffer, Burst, Hot, PartitionKeys, Rate, RecordedKeys, Scenario, Uniform
 
 _OF_A_QUEUE: Final = (
     "batch_size", "batching_window_s", "maximum_concurrency", "provisioned", "visibility_timeout_s",
@@ -26,11 +26,11 @@ _KEYED: Final = ("sqs-fifo", "kinesis", "kinesis-efo")
 
 
 def document(scenario: Scenario) -> dict[str, Any]:
-    """The keys and values of a scenario file that says the same."""
+    """The keys and values of a scenario file that says the same; of recorded partition keys, how many they are."""
     mapping = asdict(scenario.mapping)
     function = asdict(scenario.function)
-    function["cold_start_ms"] = _duration(scenario.function.cold_start_ms)
-    function["per_record_ms"] = _duration(scenario.function.per_record_ms)
+    for name in ("cold_start_ms", "invocation_ms", "per_record_ms"):
+        function[name] = _duration(getattr(scenario.function, name))
     whole: dict[str, Any] = {
         "name": scenario.name,
         "seed": scenario.seed,
@@ -67,6 +67,8 @@ def _keys(keys: PartitionKeys) -> dict[str, Any]:
         return {"uniform": keys.keys}
     if isinstance(keys, Hot):
         return {"hot": [keys.keys, keys.share]}
+    if isinstance(keys, RecordedKeys):
+        return {"recorded": len(keys.hash_keys)}
     return {"zipf": [keys.keys, keys.s]}
 
 

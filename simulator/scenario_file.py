@@ -243,6 +243,7 @@ _FUNCTION: "Final[Mapping[str, Reader]]" = {
     "reserved_concurrency": _or_none(lambda value: value.whole()),
     "timeout_s": _limited("timeout_s", whole=False),
     "cold_start_ms": _duration,
+    "invocation_ms": _duration,
     "per_record_ms": _duration,
     "in_batch_concurrency": lambda value: value.whole(1),
     "error_rate": _share,

@@ -3,6 +3,7 @@
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from simulator.duration import Fixed
 from simulator.engine import Observed, drive
 from simulator.handler import Handler, Processed, handler_of
 from simulator.result import Floats, Result, Second
-from simulator.scenario import Scenario
+from simulator.scenario import Hot, RecordedKeys, Scenario, Uniform, Zipf
 from simulator.world import World, build
 
 _NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
@@ -65,18 +66,24 @@ def _in_transit(scenario: Scenario, sent_at: Floats) -> tuple[npt.NDArray[np.int
 def _offer(scenario: Scenario, in_at: Floats) -> Offer:
     keys = arrivals.keys(scenario.partition_keys, len(in_at), _dice(scenario, "keys"))
     at_once = not in_at.any()
-    return Offer(
+    offer = Offer(
         range(len(in_at)),
         scenario.payload_bytes,
         times=None if at_once else arrivals.as_array(in_at),
-        key_bits=_key_bits(scenario, keys) if scenario.buffer in _STREAMS else None,
         groups=keys.tolist() if scenario.buffer == "sqs-fifo" else None,
     )
+    if scenario.buffer not in _STREAMS:
+        return offer
+    if isinstance(scenario.partition_keys, RecordedKeys):
+        return replace(offer, hash_keys=scenario.partition_keys.hash_keys)
+    return replace(offer, key_bits=_key_bits(scenario, scenario.partition_keys, keys))
 
 
-def _key_bits(scenario: Scenario, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def _key_bits(
+    scenario: Scenario, partition_keys: Uniform | Zipf | Hot, keys: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
     """MD5 lays a key anywhere in the 128 bits; to draw the place has the same effect."""
-    places = _dice(scenario, "hash keys").integers(0, 1 << 64, scenario.partition_keys.keys, dtype=np.uint64)
+    places = _dice(scenario, "hash keys").integers(0, 1 << 64, partition_keys.keys, dtype=np.uint64)
     drawn: npt.NDArray[np.uint64] = places[keys]
     return drawn
 

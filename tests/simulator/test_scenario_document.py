@@ -5,15 +5,17 @@ from dataclasses import fields, replace
 import pytest
 import yaml
 
-from simulator.duration import Fixed, Transit
+from simulator.duration import Fixed, Lognormal, Transit
 from simulator.scenario import (
     BUFFERS,
     Burst,
     Downstream,
+    Function,
     Hot,
     MappingSettings,
     Provisioned,
     Rate,
+    RecordedKeys,
     Scenario,
     Zipf,
 )
@@ -32,6 +34,7 @@ from simulator.scenario_file import SCENARIOS, read
         Scenario(buffer="kinesis", partition_keys=Hot(9, 0.25), mapping=MappingSettings(shards=None)),
         Scenario(buffer="sqs-fifo", partition_keys=Zipf(9, 1.1), mapping=MappingSettings(max_receive_count=None)),
         Scenario(mapping=MappingSettings(provisioned=Provisioned(2, 9)), downstream=Downstream(9.0, None)),
+        Scenario(function=Function(invocation_ms=Lognormal(5.0, 40.0))),
         Scenario(transit_ms=Fixed(4.0), api=True, quotas={"sqs_pollers_max": 7, "account_concurrency": 9}),
     ],
     ids=lambda scenario: f"{scenario.name}-{scenario.buffer}",
@@ -62,6 +65,12 @@ def test_what_does_nothing_is_not_told():
     assert "downstream" not in told
     assert "batch_size" not in told["mapping"]
     assert document(replace(Scenario(), downstream=Downstream(50.0)))["downstream"]["rate_per_s"] == 50.0
+
+
+def test_of_recorded_keys_the_number_is_told():
+    told = document(Scenario(buffer="kinesis", partition_keys=RecordedKeys((1, 2, 2))))
+
+    assert told["partition_keys"] == {"recorded": 3}
 
 
 def test_arrivals_are_told_by_their_kind():

@@ -127,6 +127,7 @@ def test_every_field_of_a_scenario_is_a_key(scenario):
             MappingSettings(shards=None, max_receive_count=None),
         ),
         ("mapping: {maximum_record_age_s: 60}", "mapping", MappingSettings(maximum_record_age_s=60.0)),
+        ("function: {invocation_ms: {fixed: 8}}", "function", Function(invocation_ms=Fixed(8.0))),
         ("function: {reserved_concurrency: 0}", "function", Function(reserved_concurrency=0)),
         ("downstream: {rate_per_s: 50, sdk_attempts: null}", "downstream", Downstream(50.0, None)),
     ],

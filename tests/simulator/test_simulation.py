@@ -16,6 +16,7 @@ from simulator.scenario import (
     Hot,
     MappingSettings,
     Rate,
+    RecordedKeys,
     Scenario,
     Uniform,
     Zipf,
@@ -62,6 +63,27 @@ def steady(rate, seconds):
             ),
             0.25 + 0.1,
             id="pushed all at once, into a thousand new environments",
+        ),
+        pytest.param(
+            Scenario(
+                buffer="sns",
+                arrivals=Burst(1_000),
+                function=Function(cold_start_ms=Fixed(250), invocation_ms=Fixed(500), per_record_ms=Fixed(100)),
+            ),
+            0.25 + 0.5 + 0.1,
+            id="what an invocation takes before its record is added",
+        ),
+        pytest.param(
+            Scenario(
+                buffer="kinesis",
+                arrivals=steady(50, 60),
+                mapping=MappingSettings(batch_size=100, shards=1),
+                function=Function(
+                    cold_start_ms=NO_COLD_START, invocation_ms=Fixed(400), per_record_ms=Lognormal(36, 36)
+                ),
+            ),
+            3_000 * (0.036 + 0.4 / 100) - 60,
+            id="to each batch of a hundred once, also where records are drawn",
         ),
         pytest.param(
             Scenario(
@@ -159,6 +181,40 @@ def test_a_batch_that_outlives_its_timeout_is_processed_again_and_counted():
     assert (result.completed, result.dead_lettered, result.duplicates) == (1, 1, 3)
 
 
+HANDLERS = [
+    pytest.param(Downstream(), id="reckoned"),
+    pytest.param(Downstream(rate_per_s=1e6, sdk_attempts=1), id="played"),
+]
+
+
+@pytest.mark.parametrize("downstream", HANDLERS)
+@pytest.mark.parametrize("invocation_ms", [Fixed(2_000), Lognormal(3_000, 3_000)])
+def test_an_invocation_that_takes_all_its_time_before_the_first_record_is_stopped_and_billed(downstream, invocation_ms):
+    function = Function(timeout_s=2, cold_start_ms=NO_COLD_START, invocation_ms=invocation_ms, per_record_ms=Fixed(10))
+    mapping = MappingSettings(max_receive_count=3, visibility_timeout_s=10)
+    result = simulate(Scenario(arrivals=Burst(5), function=function, mapping=mapping, downstream=downstream))
+    assert (result.completed, result.dead_lettered, result.lost) == (0, 5, 0)
+    assert result.invocations == 15
+    assert result.busy_s == pytest.approx(15 * 2)
+    assert result.downstream_calls == 0
+
+
+@pytest.mark.parametrize("downstream", HANDLERS)
+def test_what_an_invocation_takes_leaves_less_of_its_timeout_for_records(downstream):
+    function = Function(
+        timeout_s=10,
+        cold_start_ms=NO_COLD_START,
+        invocation_ms=Fixed(5_000),
+        per_record_ms=Fixed(900),
+        in_batch_concurrency=2,
+    )
+    mapping = MappingSettings(batch_size=20, shards=1, maximum_retry_attempts=0, bisect=False)
+    scenario = Scenario(buffer="kinesis", arrivals=Burst(20), function=function, mapping=mapping, downstream=downstream)
+    result = simulate(scenario)
+    assert result.completed == 2 * 5
+    assert result.started_at[0] == pytest.approx(result.stored_at[0] - 0.9)
+
+
 def test_what_is_inside_when_time_is_up_is_unfinished_not_lost():
     function = Function(cold_start_ms=NO_COLD_START, per_record_ms=Fixed(100))
     scenario = Scenario(buffer="sqs", arrivals=Burst(1_000), quotas=FROZEN_POLLERS, until_s=10.05, function=function)
@@ -197,6 +253,30 @@ def test_a_hot_key_has_one_shard_to_itself(partition_keys, peak):
     assert simulate(scenario).peak_concurrency == peak
 
 
+@pytest.mark.parametrize(
+    ("hash_keys", "lanes"),
+    [
+        pytest.param((0, 1 << 64), 2, id="the two lanes of the first shard"),
+        pytest.param((0, 2), 1, id="two keys of one lane"),
+        pytest.param((0, 1), 2, id="keys that differ in their lower half alone"),
+        pytest.param((0, 1, 1 << 127, (1 << 127) + 1), 4, id="both shards"),
+    ],
+)
+def test_recorded_keys_go_to_the_very_lanes_of_the_recording(hash_keys, lanes):
+    scenario = Scenario(
+        buffer="kinesis",
+        arrivals=Burst(100),
+        partition_keys=RecordedKeys(hash_keys * (100 // len(hash_keys))),
+        mapping=MappingSettings(batch_size=5, shards=2, parallelization_factor=2),
+    )
+    assert simulate(scenario).peak_concurrency == lanes
+
+
+def test_recorded_keys_are_the_groups_of_a_fifo_queue():
+    scenario = Scenario(buffer="sqs-fifo", arrivals=Burst(60), partition_keys=RecordedKeys((7, 5, 7) * 20))
+    assert simulate(scenario).peak_concurrency == 2
+
+
 def test_the_series_adds_up_to_the_sums():
     arrivals = Rate(((0, 10), (5, 10), (5, 300), (15, 300), (15, 10), (25, 10)))
     result = simulate(Scenario(buffer="sqs", arrivals=arrivals, function=Function(per_record_ms=Fixed(200))))
@@ -226,6 +306,11 @@ def test_nothing_offered_is_nothing_done():
             id="a timeout above the queue's visibility",
         ),
         pytest.param(Scenario(arrivals=Rate(((5, 1), (0, 1)))), "ascend", id="time that goes back"),
+        pytest.param(
+            Scenario(buffer="kinesis", arrivals=Burst(3), partition_keys=RecordedKeys((1, 2))),
+            "2 recorded partition keys for 3 records",
+            id="a recording of another load",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(scenario, says):
@@ -260,6 +345,7 @@ scenarios = st.builds(
     function=st.builds(
         Function,
         timeout_s=st.sampled_from([2.0, 10.0]),
+        invocation_ms=st.sampled_from([Fixed(0), Fixed(300), Lognormal(500, 5_000)]),
         per_record_ms=st.sampled_from([Fixed(20), Fixed(700), Lognormal(50, 900)]),
         in_batch_concurrency=st.sampled_from([1, 4]),
         error_rate=st.sampled_from([0.0, 0.1]),
