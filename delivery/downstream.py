@@ -15,6 +15,7 @@ compiled (numba); all it touches lies in arrays.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,11 +96,20 @@ class Downstream:
         service: how it answers.
         strands: records of one batch in work at the same time.
         dice: draws times, waits and errors.
+        normals: stand for the first draws of the standard normal distribution: the times of the first calls let in,
+            known from a recording.
+
+    Raises:
+        ValueError: no strands, or more such draws than a block has.
     """
 
-    def __init__(self, service: Service, *, strands: int, dice: np.random.Generator) -> None:
+    def __init__(
+        self, service: Service, *, strands: int, dice: np.random.Generator, normals: Sequence[float] = ()
+    ) -> None:
         if strands < 1:
             raise ValueError(f"{strands} strands; a batch needs at least 1")
+        if len(normals) > _BLOCK - _MOST_A_CALL:
+            raise ValueError(f"{len(normals):,} draws are known; {_BLOCK - _MOST_A_CALL:,} can be at the most")
         self._strands_each = strands
         self._service = np.zeros(1, _SERVICE)
         self._service[0] = (
@@ -109,6 +119,7 @@ class Downstream:
         )  # fmt: skip
         self._dice = dice
         self._numbers = np.stack([dice.random(_BLOCK), dice.standard_normal(_BLOCK)])
+        self._numbers[_NORMALS, : len(normals)] = normals
         # The batch that began last; it is handed over with the next step, for a call of its own would cost as much.
         self._beginning = _NOBODY
         self._batches = np.zeros(0, _BATCH)

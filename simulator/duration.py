@@ -54,6 +54,41 @@ class Lognormal:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedTimes:
+    """A recording's own times, ms, in their order; what is beyond them is drawn from `like`.
+
+    Raises:
+        ValueError: there are none, or one is not above 0.
+    """
+
+    times_ms: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if min(self.times_ms, default=0.0) <= 0:
+            raise ValueError("recorded times: one at least, and each above 0 ms")
+
+    @property
+    def like(self) -> Lognormal:
+        """The lognormal distribution that is most likely to have brought these."""
+        logs = np.log(self.times_ms)
+        mean, deviation = float(logs.mean()), float(logs.std())
+        return Lognormal(math.exp(mean), math.exp(mean + _Z99 * deviation))
+
+    @property
+    def normals(self) -> tuple[float, ...]:
+        """Each of them as a draw of the standard normal distribution, of which `like` makes it."""
+        like = self.like
+        if like.sigma == 0:
+            return ()
+        return tuple(((np.log(self.times_ms) - math.log(like.p50_ms)) / like.sigma).tolist())
+
+    @property
+    def mean_s(self) -> float:
+        """The mean of these, in seconds."""
+        return math.fsum(self.times_ms) / len(self.times_ms) / 1_000
+
+
+@dataclass(frozen=True, slots=True)
 class Transit:
     """A way whose stages nobody publishes, as a sum: `base_ms` at least; evenly up to `spread_ms` more; a lognormal
     share of median `tail_ms` whose logarithm deviates by `tail_sigma`; and with chance `rare` another `rare_ms`.

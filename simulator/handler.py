@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from delivery.downstream import Downstream, Service
 from delivery.protocol import Error, Invocation, Ok, Outcome, PartialFailure, Timeout
-from simulator.duration import Duration, Fixed, Lognormal
+from simulator.duration import Duration, Fixed, Lognormal, RecordedTimes
 from simulator.scenario import Function, Scenario
 
 _OK = Ok()
@@ -143,7 +143,8 @@ class _Calling:
     ) -> None:
         function, downstream = scenario.function, scenario.downstream
         rate = downstream.rate_per_s or _UNLIMITED
-        times = function.per_record_ms
+        given = function.per_record_ms
+        times = given.like if isinstance(given, RecordedTimes) else given
         self.invocations = 0
         self.busy_s = 0.0
         self._records = array("q")
@@ -172,6 +173,7 @@ class _Calling:
             ),
             strands=function.in_batch_concurrency,
             dice=dice,
+            normals=given.normals if isinstance(given, RecordedTimes) else (),
         )
         self._running: dict[int, tuple[Invocation, float, float]] = {}
         # What has no record begun at its deadline, and makes no call: deadline, number, invocation, when it started.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from simulator.duration import Duration, Fixed, Lognormal
+from simulator.duration import Duration, Fixed, Lognormal, RecordedTimes
 
 if TYPE_CHECKING:
     from array import array
@@ -124,7 +124,8 @@ class Function:
 
     An invocation takes `invocation_ms` before its first record begins (its event on the way, read and taken apart),
     billed and within its timeout; 0 unless told. A batch is worked through by `in_batch_concurrency` strands; a record
-    takes `per_record_ms` of one, beside what a downstream makes it wait. `error_rate` is the chance that a try of a
+    takes `per_record_ms` of one (recorded times in the order in which records begin), beside what a downstream makes it
+    wait. `error_rate` is the chance that a try of a
     record fails, `poison_rate` the chance that a record fails at each try. `memory_mb` matters for the cost only.
     """
 
@@ -132,7 +133,7 @@ class Function:
     timeout_s: float = 60.0
     cold_start_ms: Duration = Lognormal(300, 900)
     invocation_ms: Duration = Fixed(0)
-    per_record_ms: Fixed | Lognormal = Fixed(50)
+    per_record_ms: Fixed | Lognormal | RecordedTimes = Fixed(50)
     in_batch_concurrency: int = 1
     error_rate: float = 0.0
     poison_rate: float = 0.0

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-from simulator.duration import Duration, Fixed, Lognormal
+from simulator.duration import Duration, Fixed, Lognormal, RecordedTimes
 from simulator.scenario import Arrivals, Buffer, Burst, Hot, PartitionKeys, Rate, RecordedKeys, Scenario, Uniform
 
 _OF_A_QUEUE: Final = (
@@ -26,7 +26,7 @@ _KEYED: Final = ("sqs-fifo", "kinesis", "kinesis-efo")
 
 
 def document(scenario: Scenario) -> dict[str, Any]:
-    """The keys and values of a scenario file that says the same; of recorded partition keys, how many they are."""
+    """The keys and values of a scenario file that says the same; of recorded keys and times, how many they are."""
     mapping = asdict(scenario.mapping)
     function = asdict(scenario.function)
     for name in ("cold_start_ms", "invocation_ms", "per_record_ms"):
@@ -72,9 +72,11 @@ def _keys(keys: PartitionKeys) -> dict[str, Any]:
     return {"zipf": [keys.keys, keys.s]}
 
 
-def _duration(duration: Duration) -> dict[str, Any]:
+def _duration(duration: Duration | RecordedTimes) -> dict[str, Any]:
     if isinstance(duration, Fixed):
         return {"fixed": duration.ms}
     if isinstance(duration, Lognormal):
         return {"p50": duration.p50_ms, "p99": duration.p99_ms}
+    if isinstance(duration, RecordedTimes):
+        return {"recorded": len(duration.times_ms)}
     return asdict(duration)

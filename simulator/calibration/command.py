@@ -39,8 +39,7 @@ def calibrate(check: bool, measure: bool) -> None:
         raise click.UsageError("--check writes nothing, and --measure does; choose one")
     try:
         if measure:
-            before = read(MEASURED) if MEASURED.exists() else []
-            MEASURED.write_text(to_json([_measured(), *before]), encoding="utf-8")
+            MEASURED.write_text(to_json([_measured(), *_before()]), encoding="utf-8")
         page = render(read(MEASURED))
     except (MeasurementError, RunError, UnexplainedError, TranscriptError, DifferentDecisionError) as error:
         raise click.ClickException(str(error)) from None
@@ -56,6 +55,14 @@ def calibrate(check: bool, measure: bool) -> None:
         shown = "\n".join(islice(difference, _SHOWN_LINES))
         raise click.ClickException(f"{PAGE.name} is out of date; run `forebay calibrate` and read it:\n{shown}")
     click.echo(f"{PAGE.name} is up to date")
+
+
+def _before() -> list[Measurement]:
+    """The measurements there are; those of another format are superseded by the first of this one."""
+    try:
+        return read(MEASURED)
+    except MeasurementError:
+        return []
 
 
 def _measured() -> Measurement:

@@ -9,9 +9,19 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.workload_file import arrival_times
-from simulator.calibration.measurement import Measurement, Traits
-from simulator.duration import Lognormal
-from simulator.scenario import BUFFERS, Buffer, Downstream, Function, MappingSettings, Recorded, Scenario, Uniform
+from simulator.calibration.measurement import Measurement, Outcome
+from simulator.duration import RecordedTimes
+from simulator.scenario import (
+    BUFFERS,
+    Buffer,
+    Downstream,
+    Function,
+    MappingSettings,
+    Recorded,
+    RecordedKeys,
+    Scenario,
+    Uniform,
+)
 from simulator.simulation import simulate
 
 WORKLOAD: Final = Path(__file__).parent / "workload.yaml"
@@ -22,7 +32,7 @@ SEEDS: Final = 25
 # pipeline.recognition: a throttled call is tried again for as long as the function has time.
 _PATIENCE: Final = Downstream(sdk_attempts=None, backoff_first_s=0.2, backoff_max_s=5.0)
 # A partition key is a request's id, and so each is another.
-_KEYS: Final = Uniform(100_000)
+_DRAWN_KEYS: Final = Uniform(100_000)
 _LONGEST_S: Final = 3_600.0
 FIGURES: Final = ("completed", "throttles", "drain_s", "p50_ms", "p90_ms")
 
@@ -55,47 +65,57 @@ def table(measurement: Measurement) -> dict[str, dict[str, Foretold]]:
     for buffer in BUFFERS:
         if buffer not in measurement.turns:
             continue
-        measured = measurement.turns[buffer].outcome
-        runs = [_figures(replace(scenario(measurement, buffer), seed=seed)) for seed in range(1, SEEDS + 1)]
-        found[buffer] = {
-            name: Foretold(
-                float(getattr(measured, name)),
-                median(run[name] for run in runs),
-                min(run[name] for run in runs),
-                max(run[name] for run in runs),
-            )
-            for name in FIGURES
-        }
+        found[buffer] = _foretold(measurement.turns[buffer].outcome, scenario(measurement, buffer))
     return found
 
 
+def drains(measurement: Measurement, buffer: Buffer) -> tuple[Foretold, Foretold, Foretold]:
+    """A stream's drain by what of the run's own draws is given: nothing; its keys; its keys and its records' times."""
+    turn = measurement.turns[buffer]
+    given = scenario(measurement, buffer)
+    keys_given = replace(given, function=replace(given.function, per_record_ms=turn.traits.record_ms))
+    nothing_given = replace(keys_given, partition_keys=_DRAWN_KEYS)
+    nothing, keys, both = (_foretold(turn.outcome, asked)["drain_s"] for asked in (nothing_given, keys_given, given))
+    return nothing, keys, both
+
+
+def _foretold(measured: Outcome, asked: Scenario) -> dict[str, Foretold]:
+    runs = [_figures(replace(asked, seed=seed)) for seed in range(1, SEEDS + 1)]
+    return {
+        name: Foretold(
+            float(getattr(measured, name)),
+            median(run[name] for run in runs),
+            min(run[name] for run in runs),
+            max(run[name] for run in runs),
+        )
+        for name in FIGURES
+    }
+
+
 def scenario(measurement: Measurement, buffer: Buffer) -> Scenario:
-    """One buffer's turn as a scenario: the same arrivals, settings and quotas, and the machine's own times."""
+    """One buffer's turn as a scenario: the same arrivals, keys, settings and quotas, and the machine's times."""
     parameters = measurement.parameters
-    traits = measurement.turns[buffer].traits
+    turn = measurement.turns[buffer]
+    traits = turn.traits
     return Scenario(
         name=f"embedded-{buffer}",
         until_s=_LONGEST_S,
         buffer=buffer,
         arrivals=Recorded(arrival_times(WORKLOAD), WORKLOAD.stem),
         payload_bytes=traits.payload_bytes,
-        partition_keys=_KEYS,
+        partition_keys=RecordedKeys(turn.hash_keys) if turn.hash_keys else _DRAWN_KEYS,
         mapping=_mapping(buffer, parameters),
         function=Function(
             timeout_s=float(parameters["FunctionTimeout"]),
             cold_start_ms=traits.cold_start_ms,
-            per_record_ms=_with_share(traits),
+            invocation_ms=traits.invocation_ms,
+            per_record_ms=RecordedTimes(turn.record_times_ms),
             in_batch_concurrency=int(parameters["InBatchConcurrency"]),
         ),
         downstream=replace(_PATIENCE, rate_per_s=measurement.options["rekognition_rate"]),
         transit_ms=traits.gateway_ms,
         quotas=measurement.quotas,
     )
-
-
-def _with_share(traits: Traits) -> Lognormal:
-    """A record's time and its share of what an invocation takes beside its records, which a scenario does not have."""
-    return Lognormal(traits.record_ms.p50_ms + traits.beside_ms, traits.record_ms.p99_ms + traits.beside_ms)
 
 
 def _mapping(buffer: Buffer, parameters: Mapping[str, Any]) -> MappingSettings:

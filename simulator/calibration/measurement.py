@@ -6,45 +6,37 @@ is the simulator's own to find.
 """
 
 import json
-import math
 import os
+from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from heapq import heapreplace
 from pathlib import Path
-from statistics import mean
 from typing import Any, Final, Self
 
 import numpy as np
 
-from delivery.async_invoke import AsyncInvoke
-from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
-from delivery.kinesis_mapping import KinesisMapping
 from delivery.quotas import Quotas
-from delivery.sqs_mapping import SqsMapping
-from delivery.transcript import name_of_kind
 from pipeline.run import RunFolder, read_rows
+from simulator.calibration.recording import Ran, Told, told_of
 from simulator.duration import Lognormal
 from simulator.replay import replay
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 # Of the measurements, the latest: each of them is simulated whenever the page is made or checked.
 KEPT: Final = 4
 # Percentiles of the standard normal distribution.
 _Z90: Final = 1.2815515655446004
 _Z99: Final = 2.3263478740408408
-# Clocks of two processes may differ by more than a request takes.
+# Clocks of two processes may differ by more than a request takes; by so much at the most.
 _LEAST_MS: Final = 0.1
+_CLOCKS_MS: Final = 2.0
 _ACCEPTED: Final = 202
-_BUFFERS: Final[Mapping[str, str]] = {
-    name_of_kind(kind): buffer
-    for buffer, kind in (
-        ("sns", AsyncInvoke), ("sqs", SqsMapping), ("kinesis", KinesisMapping), ("kinesis-efo", KinesisFanOutMapping),
-    )
-}  # fmt: skip
-_TIMES: Final = ("gateway_ms", "cold_start_ms", "record_ms")
+_TIMES: Final = ("gateway_ms", "cold_start_ms", "invocation_ms", "record_ms")
+_HASH_KEY_BYTES: Final = 16
+_STORED_TIME: Final = np.dtype("<f4")
 
 
 class MeasurementError(Exception):
@@ -68,24 +60,30 @@ class Outcome:
 class Traits:
     """The machine's own times in one buffer's turn, each a lognormal by median and 99th percentile.
 
-    `gateway_ms`: from the client until the buffer has it. `record_ms`: a record's whole time in the handler where
-    nothing made it wait, recognition and two writes. `beside_ms`: what an invocation takes beside its records (event,
-    pipe, answer), shared out over its rounds, a round being as many records as it has strands.
+    `gateway_ms`: from the client until the buffer has it. `invocation_ms`: what an invocation of a warm environment
+    takes beside its records, both ways (event, pipe, answer). `record_ms`: a record's whole time in the handler where
+    nothing made it wait, recognition and two writes.
     """
 
     gateway_ms: Lognormal
     cold_start_ms: Lognormal
+    invocation_ms: Lognormal
     record_ms: Lognormal
-    beside_ms: float
     payload_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One buffer's turn."""
+    """One buffer's turn, and of what was drawn in it what is known.
+
+    `hash_keys` are those of its records, as they came to the stream; none if it is no stream. `record_times_ms` is how
+    long each record took that did not wait for Rekognition's quota, in the order in which they began.
+    """
 
     outcome: Outcome
     traits: Traits
+    hash_keys: tuple[int, ...]
+    record_times_ms: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,8 @@ class Measurement:
         Raises:
             RunError, TranscriptError: one of them cannot be read.
             DifferentDecisionError: fresh machines decide otherwise.
-            MeasurementError: it is not valid, was not on this machine, or a buffer did not drain.
+            MeasurementError: it is not valid, was not on this machine, a buffer did not drain, or a request is missing
+                from its stream.
         """
         run = folder.described()
         if not run["valid"]:
@@ -124,7 +123,7 @@ class Measurement:
         if late := [turn["buffer"] for turn in run["buffers"] if not turn["drained"]]:
             raise MeasurementError(f"{', '.join(late)} did not drain before the cut-off: nothing to compare")
         rows = _by_buffer(folder)
-        warm_s = _warm_invocations_s(recording)
+        told = told_of(recording)
         options = run["options"]
         return cls(
             measured_at=f"{datetime.fromtimestamp(run['started_at'] / 1_000, UTC):%Y-%m-%d}",
@@ -138,23 +137,46 @@ class Measurement:
             load_average=round(os.getloadavg()[0], 1),
             replayed=replay(recording).total,
             turns={
-                buffer: turn.measured(int(options["parameters"]["InBatchConcurrency"]), warm_s[buffer])
+                buffer: turn.measured(int(options["parameters"]["InBatchConcurrency"]), told[buffer])
                 for buffer, turn in rows.items()
             },
         )
 
     @classmethod
     def of_document(cls, document: dict[str, Any]) -> Self:
-        """What `asdict` made a document of."""
+        """What `document` made."""
         turns = {
-            buffer: Turn(Outcome(**turn["outcome"]), _traits(turn["traits"]))
+            buffer: Turn(
+                Outcome(**turn["outcome"]),
+                _traits(turn["traits"]),
+                _keys(turn["hash_keys"]),
+                tuple(np.frombuffer(b64decode(turn["record_times_ms"]), _STORED_TIME).tolist()),
+            )
             for buffer, turn in document["turns"].items()
         }
         return cls(**(document | {"turns": turns}))
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """It in plain values; hash keys and times, of which there are many, as the base64 of 16 and 4 bytes each."""
+        whole = asdict(self)
+        for buffer, turn in self.turns.items():
+            packed = b"".join(key.to_bytes(_HASH_KEY_BYTES, "big") for key in turn.hash_keys)
+            whole["turns"][buffer]["hash_keys"] = b64encode(packed).decode()
+            times = np.array(turn.record_times_ms, _STORED_TIME).tobytes()
+            whole["turns"][buffer]["record_times_ms"] = b64encode(times).decode()
+        return whole
+
 
 def _traits(document: dict[str, Any]) -> Traits:
     return Traits(**(document | {name: Lognormal(**document[name]) for name in _TIMES}))
+
+
+def _keys(packed: str) -> tuple[int, ...]:
+    raw = b64decode(packed)
+    return tuple(
+        int.from_bytes(raw[start : start + _HASH_KEY_BYTES], "big") for start in range(0, len(raw), _HASH_KEY_BYTES)
+    )
 
 
 @dataclass(slots=True)
@@ -163,15 +185,18 @@ class _Rows:
     results: list[dict[str, Any]]
     observations: list[dict[str, Any]]
 
-    def measured(self, strands: int, warm_s: Sequence[float]) -> Turn:
+    def measured(self, strands: int, told: Told) -> Turn:
         intended = {row["sequence"]: row["intended_at"] for row in self.requests}
         stored = {row["sequence"]: row["stored_at"] for row in self.results if row["status"] == "SUCCEEDED"}
         took = [at - intended[sequence] for sequence, at in stored.items()]
         last = self.observations[-1]
         # Each environment tells its start with every record of its first batch.
         starts = {row["environment"]: row["init_ms"] for row in self.results if row["init_ms"]}
+        unhindered_ms = self._unhindered_ms(strands)
         arrived = [row["accepted_at"] - intended[row["sequence"]] for row in self.results]
         sizes = [row["bytes"] for row in self.requests if row["status"] == _ACCEPTED]
+        if told.hash_keys and len(told.hash_keys) != len(intended):
+            raise MeasurementError(f"of {len(intended):,} requests {len(told.hash_keys):,} came to the stream")
         return Turn(
             Outcome(
                 offered=len(intended),
@@ -185,14 +210,18 @@ class _Rows:
             Traits(
                 gateway_ms=_lognormal(arrived),
                 cold_start_ms=_lognormal(list(starts.values())),
-                record_ms=_lognormal(self._unhindered_ms(strands)),
-                beside_ms=round(self._beside_ms(strands, warm_s), 1),
+                invocation_ms=_lognormal(self._beside_ms(told.warm)),
+                record_ms=_lognormal(unhindered_ms),
                 payload_bytes=round(sum(sizes) / len(sizes)),
             ),
+            tuple(told.hash_keys),
+            # As precise as they are stored.
+            tuple(np.maximum(unhindered_ms, _LEAST_MS).astype(_STORED_TIME).tolist()),
         )
 
     def _unhindered_ms(self, strands: int) -> list[float]:
-        """How long records took that did not wait for Rekognition's quota, from when they had their turn in the batch.
+        """How long records took that did not wait for Rekognition's quota, from when they had their turn in the batch,
+        in the order of these.
 
         A batch is worked through in its order by so many strands: a record's turn is when the first of them is free.
         """
@@ -202,15 +231,28 @@ class _Rows:
             for row in batch:
                 began_at = heapreplace(free_at, row["stored_at"])
                 if row["attempts"] == 1:
-                    took.append(row["stored_at"] - began_at)
-        return took
+                    took.append((began_at, row["stored_at"] - began_at))
+        return [took_ms for _, took_ms in sorted(took, key=lambda one: one[0])]
 
-    def _beside_ms(self, strands: int, warm_s: Sequence[float]) -> float:
-        """What a warm invocation takes on average, as its machine saw it, beyond its batch in the handler, a round."""
-        warm = [batch for batch in self._batches() if not batch[0]["init_ms"]]
-        in_handler_ms: float = mean(max(row["stored_at"] for row in batch) - batch[0]["received_at"] for batch in warm)
-        rounds = mean(math.ceil(len(batch) / strands) for batch in warm)
-        return max(0.0, mean(warm_s) * 1_000 - in_handler_ms) / rounds
+    def _beside_ms(self, warm: Sequence[Ran]) -> list[float]:
+        """What each warm invocation took, as its machine saw it, beyond its batch in the handler.
+
+        A row does not name its invocation: of those that it can lie in, it is the first to end.
+        """
+        left = sorted(warm, key=lambda ran: ran.ended_at)
+        took = []
+        for batch in self._batches():
+            if batch[0]["init_ms"]:
+                continue
+            received_at, done_at = batch[0]["received_at"], max(row["stored_at"] for row in batch)
+            for ran in left:
+                beside_ms = (ran.ended_at - ran.began_at) * 1_000 - (done_at - received_at)
+                apart_ms = max(ran.began_at * 1_000 - received_at, done_at - ran.ended_at * 1_000)
+                if apart_ms <= _CLOCKS_MS and len(batch) <= ran.records and beside_ms >= 0:
+                    took.append(beside_ms)
+                    left.remove(ran)
+                    break
+        return took
 
     def _batches(self) -> list[list[dict[str, Any]]]:
         """The results, batch by batch, each in the order in which it was sent."""
@@ -218,22 +260,6 @@ class _Rows:
         for row in sorted(self.results, key=lambda row: row["sequence"]):
             batches[row["environment"], row["received_at"]].append(row)
         return list(batches.values())
-
-
-def _warm_invocations_s(recording: Iterable[str]) -> dict[str, list[float]]:
-    """How long invocations of environments that ran already took, by buffer, from poll to settle."""
-    buffers: dict[str, str] = {}
-    took: dict[str, list[float]] = defaultdict(list)
-    for line in recording:
-        event = json.loads(line)
-        if isinstance(event, dict):
-            if (buffer := _BUFFERS.get(event.get("kind", ""))) is not None:
-                buffers[event["make"]] = buffer
-        elif event[1] == "settle":
-            now, invocation, _ = event[2]
-            if not invocation["slot"]["cold"]:
-                took[buffers[event[0]]].append(now - invocation["start"])
-    return took
 
 
 def _by_buffer(folder: RunFolder) -> dict[str, _Rows]:
@@ -261,7 +287,7 @@ def _changed(quotas: Mapping[str, float]) -> dict[str, float]:
 
 def to_json(measurements: Sequence[Measurement]) -> str:
     """The last few measurements, the latest first, as they stand in the repository."""
-    runs = [asdict(measurement) for measurement in measurements[:KEPT]]
+    runs = [measurement.document for measurement in measurements[:KEPT]]
     return json.dumps({"format": FORMAT, "runs": runs}, indent=2, allow_nan=False) + "\n"
 
 

@@ -37,6 +37,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "service-proxy": "service proxy",
     "by-lambda": "by a Lambda function",
 }
+_STREAMS: Final[tuple[Buffer, ...]] = ("kinesis", "kinesis-efo")
 _TITLES: Final[Mapping[str, str]] = {
     "trigger_bench": "TriggerBench",
     "cold_start": "Cold starts",
@@ -116,6 +117,7 @@ def render(measurements: Sequence[Measurement]) -> str:
         embedded_reasons=_listed(reasons("embedded", _failing(foretold), _NAMES)),
         traits_table=_traits_table(measurement),
         before_table=_before_table(before),
+        drains_table=_drains_table(measurements),
         others=[
             {
                 "title": _TITLES[name],
@@ -175,7 +177,7 @@ def _traits_table(measurement: Measurement) -> str:
             str(turn.outcome.cold_starts),
             _p50_p99(turn.traits.cold_start_ms),
             _p50_p99(turn.traits.record_ms),
-            f"{turn.traits.beside_ms:,.0f} ms",
+            _p50_p99(turn.traits.invocation_ms),
         )
         for buffer, turn in measurement.turns.items()
     ]
@@ -187,7 +189,7 @@ def _traits_table(measurement: Measurement) -> str:
             "cold starts",
             "each, P50 / P99",
             "a record, P50 / P99",
-            "invocation, a round",
+            "an invocation beside its records, P50 / P99",
         ),
         rows,
     )
@@ -207,6 +209,19 @@ def _before_table(measurements: Sequence[Measurement]) -> str:
         replayed, load = f"{measurement.replayed:,}", f"{measurement.load_average:g}"
         rows.append((measurement.measured_at, load, holding, "; ".join(failing) or "none", replayed))
     return _table(("measured", "load average", "hold", "fail", "calls replayed"), rows) if rows else ""
+
+
+def _drains_table(measurements: Sequence[Measurement]) -> str:
+    rows = [
+        (
+            f"{_NAMES[buffer]}, {'the run above' if place == 0 else f'{place} before'}",
+            *(_foretold(drain, "drain_s") for drain in embedded.drains(measurement, buffer)),
+        )
+        for buffer in _STREAMS
+        for place, measurement in enumerate(measurements)
+        if buffer in measurement.turns
+    ]
+    return _table(("drain, s", "keys and times drawn", "keys of the run", "keys and times of the run"), rows)
 
 
 def _cells_table(rows: Rows) -> str:

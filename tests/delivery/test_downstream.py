@@ -106,6 +106,21 @@ def test_errors_come_as_often_as_they_are_said_to():
     assert abs(failed - 0.2) < 6 * math.sqrt(0.2 * 0.8 / 20_000)
 
 
+def test_known_times_are_those_of_the_first_calls_in_their_order_and_drawn_beyond():
+    service = Service(median_s=0.1, sigma=0.5)
+    machine = Downstream(service, strands=1, dice=np.random.default_rng(1), normals=(2.0, -1.0))
+    slot = machine.begin(0.0, records=3, deadline=100.0)
+    ended(machine)
+    took = np.diff(machine.answered_at(slot, 3), prepend=0.0)
+    assert took[:2] == pytest.approx([0.1 * math.e, 0.1 / math.sqrt(math.e)])
+    assert took[2] not in took[:2]
+
+
+def test_more_known_times_than_are_drawn_at_once_are_refused():
+    with pytest.raises(ValueError, match="at the most"):
+        Downstream(Service(sigma=0.5), strands=1, dice=np.random.default_rng(1), normals=[0.0] * 20_000)
+
+
 def test_times_are_lognormal_with_the_median_and_spread_asked_for():
     machine = downstream(median_s=0.3, sigma=0.5)
     slot = machine.begin(0.0, records=20_000, deadline=1e9)

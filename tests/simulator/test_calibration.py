@@ -10,21 +10,24 @@ import pytest
 from click.testing import CliRunner
 
 from delivery.environments import Account, Environments
+from delivery.kinesis_mapping import KinesisMapping
+from delivery.kinesis_stream import KinesisStream
 from delivery.protocol import Offer, Ok
 from delivery.quotas import Quotas
 from delivery.sqs_mapping import SqsMapping
 from delivery.sqs_queue import SqsQueue
 from local.recorder import DecisionRecorder
 from pipeline.run import OBSERVATION_COLUMNS, REQUEST_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
-from simulator.calibration import command, further, idle
+from simulator.calibration import command, further, idle, measurement
 from simulator.calibration.cell import Cell, cells
 from simulator.calibration.embedded import Foretold, scenario
 from simulator.calibration.fitting import fit, quantiles
 from simulator.calibration.measurement import Measurement, MeasurementError, from_json, read, to_json
 from simulator.calibration.published import groups
 from simulator.calibration.reasons import UnexplainedError, reasons
-from simulator.duration import Lognormal, Transit
-from simulator.scenario import BUFFERS, Fixed
+from simulator.calibration.recording import Told, told_of
+from simulator.duration import Lognormal, RecordedTimes, Transit
+from simulator.scenario import BUFFERS, Fixed, RecordedKeys
 from simulator.transits import PUBLISHED
 
 STORED = read(command.MEASURED)[0]
@@ -139,13 +142,21 @@ def test_the_measured_turn_becomes_a_scenario_with_the_templates_own_settings() 
     assert asked.mapping.batch_size == STORED.parameters["SqsBatchSize"]
     assert asked.mapping.maximum_concurrency == STORED.parameters["SqsMaximumConcurrency"]
     assert asked.function.in_batch_concurrency == STORED.parameters["InBatchConcurrency"]
+    assert asked.function.invocation_ms == STORED.turns["sqs"].traits.invocation_ms
+    assert asked.function.per_record_ms == RecordedTimes(STORED.turns["sqs"].record_times_ms)
     assert asked.quotas["account_concurrency"] == 10
     assert asked.downstream.sdk_attempts is None
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("{}", "no format"), ('{"format": 2}', "another format"), ("[]", "no object"), ("half", "no JSON")],
+    [
+        ("{}", "no format"),
+        ('{"format": 1, "runs": []}', "another format"),
+        ('{"format": 2}', "no runs"),
+        ("[]", "no object"),
+        ("half", "no JSON"),
+    ],
 )
 def test_what_is_no_measurement_is_refused_with_the_cure(text: str, why: str) -> None:
     with pytest.raises(MeasurementError, match="--measure"):
@@ -155,6 +166,27 @@ def test_what_is_no_measurement_is_refused_with_the_cure(text: str, why: str) ->
 def test_a_measurement_that_was_never_made_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="forebay calibrate --measure"):
         read(tmp_path / "measured.json")
+
+
+def test_a_measurement_of_another_format_does_not_stand_in_the_way_of_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = tmp_path / "measured.json"
+    measured.write_text('{"format": 1, "runs": []}', encoding="utf-8")
+    monkeypatch.setattr(command, "MEASURED", measured)
+    monkeypatch.setattr(command, "PAGE", command.PAGE.parent / "calibration.md")
+    monkeypatch.setattr(command, "_measured", lambda: STORED)
+    monkeypatch.setattr(command, "render", lambda _: command.PAGE.read_text(encoding="utf-8"))
+    assert CliRunner().invoke(command.calibrate, ["--measure"]).exit_code == 0
+    assert read(measured) == [STORED]
+
+
+def test_a_stream_is_simulated_with_the_very_keys_of_the_run() -> None:
+    keys = STORED.turns["kinesis"].hash_keys
+    assert len(keys) == STORED.turns["kinesis"].outcome.offered
+    assert scenario(STORED, "kinesis").partition_keys == RecordedKeys(keys)
+    assert STORED.turns["kinesis-efo"].hash_keys != keys
+    assert STORED.turns["sqs"].hash_keys == ()
 
 
 @pytest.fixture
@@ -211,7 +243,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> list[str]:
-    """What the run's machine decided: one cold invocation, and one warm one of 410 ms."""
+    """What the run's machine decided: one cold invocation, and two warm ones of 430 and 450 ms."""
     path = tmp_path / "decisions.jsonl"
     recorder = DecisionRecorder.to_file(path)
     quotas = Quotas.with_overrides({"account_concurrency": 10})
@@ -219,7 +251,7 @@ def recording(tmp_path: Path) -> list[str]:
     environments = recorder.make("function", Environments, account, quotas)
     queue = recorder.make("queue", SqsQueue, quotas=quotas)
     mapping = recorder.make("mapping", SqsMapping, queue, capacity=environments, random=Random(1), quotas=quotas)
-    for sent_at, took_s in ((0.0, 5.0), (10.0, 0.41)):
+    for sent_at, took_s in ((0.0, 5.0), (10.0, 0.43), (12.0, 0.45)):
         queue.offer(sent_at, Offer([int(sent_at)], 100))
         (invocation,) = mapping.poll(sent_at)
         mapping.settle(sent_at + took_s, invocation, Ok())
@@ -234,11 +266,48 @@ def test_a_run_is_measured_by_its_own_rows(run: RunFolder, recording: list[str])
     assert (outcome.offered, outcome.completed, outcome.throttles, outcome.cold_starts) == (100, 100, 7, 50)
     assert (outcome.drain_s, outcome.p50_ms, outcome.p90_ms) == (0.42, 420.0, 420.0)
     assert turn.traits.record_ms == Lognormal(400.0, 400.0)
-    assert turn.traits.beside_ms == pytest.approx(10.0)
-    assert measured.replayed == 6
+    # 30 and 50 ms more than the batches that lay in them; the 90th percentile is 48, the 10th 32.
+    assert turn.traits.invocation_ms.p50_ms == 40.0
+    assert turn.traits.invocation_ms.p99_ms == pytest.approx(40 * 1.5**0.908, rel=0.01)
+    assert turn.hash_keys == ()
+    assert turn.record_times_ms == (400.0,) * 100
+    assert measured.replayed == 9
     assert (turn.traits.gateway_ms, turn.traits.cold_start_ms) == (Lognormal(8.0, 8.0), Lognormal(500.0, 500.0))
     assert turn.traits.payload_bytes == 50
     assert measured.quotas == {"account_concurrency": 10}
+
+
+def test_a_records_time_counts_from_its_turn_in_the_batch_and_the_times_stand_in_the_order_of_these() -> None:
+    batch = [
+        {"sequence": n, "environment": "e", "received_at": 0.0, "stored_at": at, "attempts": attempts}
+        for n, at, attempts in ((0, 300.0, 1), (1, 100.0, 1), (2, 350.0, 2), (3, 320.0, 1))
+    ]
+    # Of two strands the second takes record 2 at 100, the first record 3 at 300; record 2 had to wait for the quota.
+    assert measurement._Rows([], batch, [])._unhindered_ms(2) == [300.0, 100.0, 20.0]
+
+
+def test_the_keys_of_a_stream_are_those_it_took_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    recorder = DecisionRecorder.to_file(path)
+    quotas = Quotas()
+    account = recorder.make("account", Account, quotas)
+    environments = recorder.make("function", Environments, account, quotas)
+    stream = recorder.make("stream", KinesisStream, 2, quotas)
+    recorder.make("mapping", KinesisMapping, stream, capacity=environments, random=Random(1), quotas=quotas)
+    largest = (1 << 128) - 1
+    too_large = quotas.kinesis_record_bytes + 1
+    stream.offer(1.0, Offer([0], 10, hash_keys=[largest]))
+    stream.offer(2.0, Offer([1, 2], [too_large, 10], hash_keys=[5, 7]))
+    recorder.close()
+    assert told_of(path.read_text(encoding="utf-8").splitlines())["kinesis"].hash_keys == [largest, 7]
+
+
+def test_a_run_of_which_a_request_never_came_to_its_stream_is_no_measurement(
+    run: RunFolder, recording: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurement, "told_of", lambda _: {"sqs": Told(hash_keys=[1] * 99)})
+    with pytest.raises(MeasurementError, match="of 100 requests 99 came to the stream"):
+        Measurement.of_run(run, recording)
 
 
 @pytest.mark.parametrize(

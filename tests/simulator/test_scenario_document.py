@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 import yaml
 
-from simulator.duration import Fixed, Lognormal, Transit
+from simulator.duration import Fixed, Lognormal, RecordedTimes, Transit
 from simulator.scenario import (
     BUFFERS,
     Burst,
@@ -67,10 +67,12 @@ def test_what_does_nothing_is_not_told():
     assert document(replace(Scenario(), downstream=Downstream(50.0)))["downstream"]["rate_per_s"] == 50.0
 
 
-def test_of_recorded_keys_the_number_is_told():
-    told = document(Scenario(buffer="kinesis", partition_keys=RecordedKeys((1, 2, 2))))
+def test_of_recorded_keys_and_times_the_number_is_told():
+    function = Function(per_record_ms=RecordedTimes((1.0, 2.0)))
+    told = document(Scenario(buffer="kinesis", partition_keys=RecordedKeys((1, 2, 2)), function=function))
 
     assert told["partition_keys"] == {"recorded": 3}
+    assert told["function"]["per_record_ms"] == {"recorded": 2}
 
 
 def test_arrivals_are_told_by_their_kind():

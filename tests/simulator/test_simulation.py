@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from delivery.quotas import UnknownQuotaError
 from simulator import arrivals, simulation
-from simulator.duration import Fixed, Lognormal
+from simulator.duration import Fixed, Lognormal, RecordedTimes
 from simulator.scenario import (
     BUFFERS,
     Burst,
@@ -181,6 +181,7 @@ def test_a_batch_that_outlives_its_timeout_is_processed_again_and_counted():
     assert (result.completed, result.dead_lettered, result.duplicates) == (1, 1, 3)
 
 
+ONE_LANE_OF_SINGLES = MappingSettings(batch_size=1, shards=1)
 HANDLERS = [
     pytest.param(Downstream(), id="reckoned"),
     pytest.param(Downstream(rate_per_s=1e6, sdk_attempts=1), id="played"),
@@ -270,6 +271,29 @@ def test_recorded_keys_go_to_the_very_lanes_of_the_recording(hash_keys, lanes):
         mapping=MappingSettings(batch_size=5, shards=2, parallelization_factor=2),
     )
     assert simulate(scenario).peak_concurrency == lanes
+
+
+@pytest.mark.parametrize("times_ms", [(500.0, 100.0, 300.0), (250.0,) * 3], ids=["each its own", "all alike"])
+def test_recorded_times_are_those_of_the_records_in_the_order_in_which_they_begin(times_ms):
+    function = Function(cold_start_ms=NO_COLD_START, per_record_ms=RecordedTimes(times_ms))
+    result = simulate(Scenario(buffer="kinesis", arrivals=Burst(3), mapping=ONE_LANE_OF_SINGLES, function=function))
+    assert (result.stored_at - result.started_at) * 1_000 == pytest.approx(times_ms)
+
+
+def test_beyond_the_recorded_times_they_are_drawn_alike():
+    known = RecordedTimes((200.0, 50.0))
+    assert known.like.p50_ms == pytest.approx(100)
+    assert known.like.sigma == pytest.approx(np.log(2))
+    result = simulate(Scenario(buffer="sns", arrivals=Burst(900), function=Function(per_record_ms=known)))
+    took_ms = (result.stored_at - result.started_at) * 1_000
+    assert np.median(took_ms) == pytest.approx(100, rel=0.1)
+    assert len(set(took_ms.round(6))) > 890
+
+
+@pytest.mark.parametrize("times_ms", [(), (5.0, 0.0)])
+def test_recorded_times_that_cannot_be_are_refused(times_ms):
+    with pytest.raises(ValueError, match="one at least, and each above 0"):
+        RecordedTimes(times_ms)
 
 
 def test_recorded_keys_are_the_groups_of_a_fifo_queue():
