@@ -17,7 +17,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 # How long to wait for what has to come, in ms: generous, for the machine is shared.
-PATIENCE_MS = 45_000
+PATIENCE_MS = 150_000
 # Every text that can be seen, with the contrast (WCAG 2) of its colour to the nearest ground that is painted.
 CONTRASTS = """
 root => {
