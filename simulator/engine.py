@@ -7,7 +7,6 @@ woken. Arrivals are told to the machine in advance and are no events here.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from delivery.environments import Environments
 from delivery.protocol import Delivery, End, Facts
@@ -19,13 +18,6 @@ _MOST_POLLS_AT_ONE_TIME = 10_000
 
 class StuckError(RuntimeError):
     """A machine that asks to be polled without end and yields nothing: a fault of the simulator."""
-
-
-class Polled(Protocol):
-    """A mapping whose pollers can be counted."""
-
-    def pollers(self) -> int:
-        """How many there are."""
 
 
 @dataclass(slots=True)
