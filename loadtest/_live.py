@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, abort, jsonify, send_file, send_from_directory
+from flask import Blueprint, Response, abort, jsonify, request, send_file, send_from_directory
+from flask.json import dumps
+from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_STOPPING
 
 if TYPE_CHECKING:
     from locust.web import WebUI
@@ -119,6 +121,16 @@ class LiveView:
         @web_ui.auth_required_if_enabled
         def static(name: str) -> Response:
             return send_from_directory(_STATIC, name)
+
+        @web_ui.app.after_request
+        def keep_asking(response: Response) -> Response:
+            # Locust's page asks on only while a run is "spawning" or "running". Should it ask in the moment between the
+            # two states "cleanup" and "stopped", it would never ask again and never offer another run.
+            if response.mimetype == "application/json" and request.path.endswith("/stats/requests"):
+                figures = response.get_json()
+                if figures["state"] in (STATE_CLEANUP, STATE_STOPPING):
+                    response.set_data(dumps({**figures, "state": STATE_RUNNING}))
+            return response
 
         @web_ui.app.after_request
         def inject(response: Response) -> Response:

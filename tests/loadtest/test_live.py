@@ -1,4 +1,8 @@
 import json
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask, jsonify
 
 from loadtest._live import LiveView
 from loadtest._observation import Observation
@@ -68,3 +72,26 @@ def test_the_next_run_begins_with_an_empty_view(tmp_path):
     assert live.to_json()["invalid_because"] is None
     assert live.to_json()["report"] is None
     assert all(turn["points"] == [] for turn in live.to_json()["buffers"])
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("ready", "ready"),
+        ("spawning", "spawning"),
+        ("running", "running"),
+        # Told these two, the page would stop asking, and never learn that the run has ended.
+        ("cleanup", "running"),
+        ("stopping", "running"),
+        ("stopped", "stopped"),
+    ],
+)
+def test_locusts_page_asks_on_until_a_run_has_stopped(state, told):
+    app = Flask(__name__)
+    app.add_url_rule("/stats/requests", view_func=lambda: jsonify({"state": state, "user_count": 1}))
+    environment = SimpleNamespace(parsed_options=SimpleNamespace(web_base_path=""))
+    LiveView().show_in(
+        SimpleNamespace(app=app, environment=environment, template_args={}, auth_required_if_enabled=lambda view: view)
+    )
+
+    assert app.test_client().get("/stats/requests").get_json() == {"state": told, "user_count": 1}

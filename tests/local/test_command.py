@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -295,7 +294,3 @@ def test_a_port_that_is_taken_is_named(running: Running) -> None:
     assert result.exit_code == 1
     assert "in use" in result.output
     assert port in result.output
-
-
-def test_no_temporary_folder_is_left_in_the_machines_own(running: Running) -> None:
-    assert not list(Path(tempfile.gettempdir()).glob("forebay*"))
