@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, abort, jsonify, request, send_file, send_from_directory
 from flask.json import dumps
-from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_STOPPING
 
 if TYPE_CHECKING:
     from locust.web import WebUI
@@ -128,8 +127,8 @@ class LiveView:
             # two states "cleanup" and "stopped", it would never ask again and never offer another run.
             if response.mimetype == "application/json" and request.path.endswith("/stats/requests"):
                 figures = response.get_json()
-                if figures["state"] in (STATE_CLEANUP, STATE_STOPPING):
-                    response.set_data(dumps({**figures, "state": STATE_RUNNING}))
+                if figures["state"] in ("cleanup", "stopping"):
+                    response.set_data(dumps({**figures, "state": "running"}))
             return response
 
         @web_ui.app.after_request
