@@ -4,6 +4,7 @@
      "accepted_at": 1732400000123,           when the gateway took it, ms since the epoch
      "buffer": "kinesis",                    which way it travels
      "bucket": "forebay-images",             where uploaded images lie
+     "connection_id": "L0SM9cOFvHcCIhw=",    the WebSocket it came by; never on one that came over HTTP
      "request": {...}}                       the client's own body, as it was sent
 
 The client's body is nested whole, so that the gateway's template never takes a client's value apart:
@@ -12,6 +13,9 @@ The client's body is nested whole, so that the gateway's template never takes a 
     {"image": {"key": "cat.jpg"}}                       uploaded before (the claim check)
     {"image": ..., "run": {"id": "r1", "sequence": 7, "intended_at": 1732400000100.5}}   a load test's request
     {"image": ..., "group": "camera-7"}                 delivered in the group's order where the buffer keeps one
+    {"image": ..., "callback_url": "https://..."}       the result is POSTed there, once it is stored
+    {"image": ..., "attach": "9f86d081884c7d65..."}     the SHA-256, in hex, of a secret that only the client knows:
+                                                        who shows it over a WebSocket gets the result pushed
 
 The group is for the gateway, which makes it Kinesis's partition key and a FIFO queue's message group: whoever works the
 record off has no use for it.
@@ -19,6 +23,7 @@ record off has no use for it.
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
@@ -34,8 +39,11 @@ BUFFERS: tuple[Buffer, ...] = get_args(Buffer)
 # Whole numbers up to here are exact in every JSON reader and in DynamoDB: what a client sends must not make a number
 # that the results table refuses. infra.yaml's model of the body says the same.
 _LARGEST = 2**53 - 1
-# DynamoDB takes 2,048 bytes of partition key, for which request_id and run.id are used.
+# DynamoDB takes 2,048 bytes of partition key, for which request_id, run.id and connection_id are used.
 _LONGEST_ID = 1_024
+# infra.yaml's model of the body says the same of these two.
+_LONGEST_URL = 2_048
+_SHA256_HEX = re.compile("[0-9a-f]{64}")
 
 
 class InvalidRequestError(ValueError):
@@ -49,6 +57,9 @@ class InvalidRequestError(ValueError):
         buffer: Buffer | None = None,
         accepted_at: float | None = None,
         measurement: "Measurement | None" = None,
+        callback_url: str | None = None,
+        attach: str | None = None,
+        connection_id: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -56,6 +67,9 @@ class InvalidRequestError(ValueError):
         self.buffer = buffer
         self.accepted_at = accepted_at
         self.measurement = measurement
+        self.callback_url = callback_url
+        self.attach = attach
+        self.connection_id = connection_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +98,19 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One image to recognise. `accepted_at` is in ms since the epoch, by the gateway's clock."""
+    """One image to recognise, and who is to be told. `accepted_at` is in ms since the epoch, by the gateway's clock.
+
+    `attach` is the SHA-256 of a secret, in hex; `connection_id` is only ever the WebSocket function's word.
+    """
 
     request_id: str
     accepted_at: float
     buffer: Buffer
     image: InlineImage | StoredImage
     measurement: Measurement | None = None
+    callback_url: str | None = None
+    attach: str | None = None
+    connection_id: str | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Request":
@@ -105,6 +125,15 @@ class Request:
             raise InvalidRequestError(f"the record is not JSON: {error}") from None
         if not isinstance(record, dict):
             raise InvalidRequestError("the record is not a JSON object")
+        return cls.from_record(record)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "Request":
+        """Read a record that is a JSON object already.
+
+        Raises:
+            InvalidRequestError: it is not of the form above; says what is wrong with it.
+        """
         try:
             request_id = _identifier(record, "request_id")
         except _FieldError as error:
@@ -118,6 +147,9 @@ class Request:
                 buffer=_readable(_buffer, record),
                 accepted_at=_readable(_accepted_at, record),
                 measurement=_readable(_measurement, record),
+                callback_url=_readable(_callback_url, record),
+                attach=_readable(_attach, record),
+                connection_id=_readable(_connection_id, record),
             ) from None
 
     @classmethod
@@ -128,6 +160,9 @@ class Request:
             buffer=_buffer(record),
             image=_image(record),
             measurement=_measurement(record),
+            callback_url=_callback_url(record),
+            attach=_attach(record),
+            connection_id=_connection_id(record),
         )
 
     def to_json(self) -> str:
@@ -135,6 +170,10 @@ class Request:
         body: dict[str, Any] = {"image": image_to_body(self.image)}
         if self.measurement is not None:
             body["run"] = measurement_to_body(self.measurement)
+        if self.callback_url is not None:
+            body["callback_url"] = self.callback_url
+        if self.attach is not None:
+            body["attach"] = self.attach
         record: dict[str, Any] = {
             "request_id": self.request_id,
             "accepted_at": self.accepted_at,
@@ -142,6 +181,8 @@ class Request:
         }
         if isinstance(self.image, StoredImage):
             record["bucket"] = self.image.bucket
+        if self.connection_id is not None:
+            record["connection_id"] = self.connection_id
         record["request"] = body
         return json.dumps(record, separators=(",", ":"))
 
@@ -240,3 +281,28 @@ def _measurement(record: dict[str, Any]) -> Measurement | None:
     if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence <= _LARGEST:
         raise _FieldError("run.sequence is missing or not a whole number from 0")
     return Measurement(run_id=_identifier(run, "id"), sequence=sequence, intended_at=_time(run, "intended_at"))
+
+
+def _callback_url(record: dict[str, Any]) -> str | None:
+    # Whether anybody may be sent there is not a question of form: see pipeline/callback_url.py.
+    body = _object(record, "request")
+    if body.get("callback_url") is None:
+        return None
+    url = _text(body, "callback_url")
+    if len(url) > _LONGEST_URL:
+        raise _FieldError(f"callback_url is longer than {_LONGEST_URL:,} characters")
+    return url
+
+
+def _attach(record: dict[str, Any]) -> str | None:
+    body = _object(record, "request")
+    if body.get("attach") is None:
+        return None
+    digest = _text(body, "attach")
+    if _SHA256_HEX.fullmatch(digest) is None:
+        raise _FieldError("attach is not a SHA-256 in 64 lower-case hexadecimal digits")
+    return digest
+
+
+def _connection_id(record: dict[str, Any]) -> str | None:
+    return None if record.get("connection_id") is None else _identifier(record, "connection_id")
