@@ -41,6 +41,15 @@ class Settings:
         )
 
 
+def text_setting(environment: "Mapping[str, str]", name: str, what: str) -> str:
+    """Read a variable that is a text; `what` says what it has to be set to.
+
+    Raises:
+        SettingsError: it is missing or empty.
+    """
+    return str(_read(environment, name, str, None, what))
+
+
 def _read(
     environment: "Mapping[str, str]",
     name: str,
