@@ -10,6 +10,7 @@ Times are ms since the epoch. The stages of a request, in order:
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from pipeline.request import Buffer, Measurement
 
@@ -19,6 +20,20 @@ class Status(StrEnum):
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+
+
+class Standing(StrEnum):
+    """What a client that asks for a request is told of it; the last two with a 404.
+
+    A request that went straight into a buffer is not known before it has a result, so its id cannot be told from one
+    that never was: it is unknown or waiting.
+    """
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    UNKNOWN_OR_WAITING = "UNKNOWN_OR_WAITING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is stored under a request's id. `reason` says why a FAILED one failed."""
+    """What is stored under a request's id. `reason` says why a FAILED one failed.
+
+    `buffer` is None for a request that went through none, or whose record did not say. `attach` is the request's.
+    """
 
     request_id: str
     buffer: Buffer | None
@@ -59,3 +77,17 @@ class Result:
     model_version: str | None
     passage: Passage
     measurement: Measurement | None
+    attach: str | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """What a client is told of it, in JSON's types: the same by GET, by callback, by WebSocket and by sync."""
+        document: dict[str, Any] = {"request_id": self.request_id, "status": self.status.value}
+        if self.reason:
+            document["reason"] = self.reason
+        if self.model_version:
+            document["model_version"] = self.model_version
+        document["labels"] = [
+            {"name": label.name, "confidence": label.confidence, "parents": list(label.parents)}
+            for label in self.labels
+        ]
+        return document

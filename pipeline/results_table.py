@@ -4,6 +4,9 @@ Every attribute but the key and the count is written with if_not_exists, in one 
 whole, and a later one only adds to `deliveries`. So that no attribute of a second result slips in where the first had
 none, a result without reason or model version says so with NULL. `run_id` and `sequence` stand only on the requests
 of a load test: they are the keys of the sparse index `by_run`.
+
+A request that a function took has an item before it has a result (pipeline/pending.py). What tells them apart is
+`status`, which only a result has.
 """
 
 import time
@@ -95,13 +98,14 @@ class ResultsTable:
         self._first_wins(request_id, {}, deliveries=1)
 
     def read(self, request_id: str) -> StoredResult | None:
-        """The result of a request, None if there is none yet. A consistent read.
+        """The result of a request, None if there is none yet, or nothing but that it is pending. A consistent read.
 
         Raises:
             ItemError: what stands there is no result.
         """
         answer = self._client.get_item(TableName=self._name, Key={_KEY: {"S": request_id}}, ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        item = answer.get("Item", {})
+        return from_item(item) if "status" in item else None
 
     def read_run(self, run_id: str, *, first: int = 0, end: int | None = None) -> "Iterator[StoredResult]":
         """The results of a run with sequences from `first` up to, not including, `end`, ascending.
@@ -172,6 +176,9 @@ def to_item(result: Result, *, expires_at: int) -> dict[str, Any]:
         item["run_id"] = {"S": result.measurement.run_id}
         item["sequence"] = _number(result.measurement.sequence)
         item["intended_at"] = _ms(result.measurement.intended_at)
+    # A request's own, so a second result of it brings the same: it needs no NULL.
+    if result.attach is not None:
+        item["attach"] = {"S": result.attach}
     return item
 
 
@@ -217,6 +224,7 @@ def _stored_result(item: "Mapping[str, Any]") -> StoredResult:
         model_version=_text_or_none(item.get("model_version")),
         passage=passage,
         measurement=measurement,
+        attach=_text_or_none(item.get("attach")),
     )
     return StoredResult(
         result=result,

@@ -41,6 +41,26 @@ class Settings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NotificationSettings:
+    """Where a worker says that a result is stored."""
+
+    callback_queue_url: str
+    push_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environment: "Mapping[str, str]") -> "NotificationSettings":
+        """Read the variables CALLBACK_QUEUE_URL and PUSH_QUEUE_URL.
+
+        Raises:
+            SettingsError: one is missing.
+        """
+        return cls(
+            callback_queue_url=text_setting(environment, "CALLBACK_QUEUE_URL", "the URL of the callbacks' queue"),
+            push_queue_url=text_setting(environment, "PUSH_QUEUE_URL", "the URL of the pushes' queue"),
+        )
+
+
 def text_setting(environment: "Mapping[str, str]", name: str, what: str) -> str:
     """Read a variable that is a text; `what` says what it has to be set to.
 
@@ -48,6 +68,15 @@ def text_setting(environment: "Mapping[str, str]", name: str, what: str) -> str:
         SettingsError: it is missing or empty.
     """
     return str(_read(environment, name, str, None, what))
+
+
+def whole_setting(environment: "Mapping[str, str]", name: str, what: str, least: int, most: int) -> int:
+    """Read a variable that is a whole number from `least` to `most`; `what` says what of.
+
+    Raises:
+        SettingsError: it is missing, or is not of its range.
+    """
+    return int(_read(environment, name, int, (least, most), what))
 
 
 def _read(
