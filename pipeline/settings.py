@@ -61,6 +61,54 @@ class NotificationSettings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class WebSocketSettings:
+    """What the WebSocket function needs to know, beside what its intake does."""
+
+    results_table: str
+    connections_table: str
+    watchers_table: str
+    push_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environment: "Mapping[str, str]") -> "WebSocketSettings":
+        """Read the variables RESULTS_TABLE, CONNECTIONS_TABLE, WATCHERS_TABLE, PUSH_QUEUE_URL.
+
+        Raises:
+            SettingsError: one is missing.
+        """
+        return cls(
+            results_table=text_setting(environment, "RESULTS_TABLE", "the name of the results table"),
+            connections_table=text_setting(environment, "CONNECTIONS_TABLE", "the name of the connections table"),
+            watchers_table=text_setting(environment, "WATCHERS_TABLE", "the name of the watchers table"),
+            push_queue_url=text_setting(environment, "PUSH_QUEUE_URL", "the URL of the pushes' queue"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PushSettings:
+    """What the push function needs to know. `endpoint` is the WebSocket stage's, for @connections."""
+
+    results_table: str
+    connections_table: str
+    watchers_table: str
+    endpoint: str
+
+    @classmethod
+    def from_environment(cls, environment: "Mapping[str, str]") -> "PushSettings":
+        """Read the variables RESULTS_TABLE, CONNECTIONS_TABLE, WATCHERS_TABLE, WEBSOCKET_ENDPOINT.
+
+        Raises:
+            SettingsError: one is missing.
+        """
+        return cls(
+            results_table=text_setting(environment, "RESULTS_TABLE", "the name of the results table"),
+            connections_table=text_setting(environment, "CONNECTIONS_TABLE", "the name of the connections table"),
+            watchers_table=text_setting(environment, "WATCHERS_TABLE", "the name of the watchers table"),
+            endpoint=text_setting(environment, "WEBSOCKET_ENDPOINT", "the https URL of the WebSocket API's stage"),
+        )
+
+
 def text_setting(environment: "Mapping[str, str]", name: str, what: str) -> str:
     """Read a variable that is a text; `what` says what it has to be set to.
 
