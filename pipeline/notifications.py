@@ -7,11 +7,12 @@ The result itself is not in them: whoever tells it reads it, and so nobody tells
 """
 
 import json
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from botocore.config import Config
+
+from pipeline.on_demand import OnDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,30 +57,21 @@ class SqsNotifier:
     """
 
     def __init__(self, make_client: "Callable[[], SQSClient]", settings: "NotificationSettings") -> None:
-        self._make_client = make_client
+        self._client = OnDemand(make_client)
         self._settings = settings
-        self._client: SQSClient | None = None
-        self._making = threading.Lock()
 
     def notify(self, notification: Notification) -> None:
         """Send the messages of a notification; more than once if it is called again.
 
         Raises:
-            botocore.exceptions.BotoCoreError, ClientError: a queue did not take one, and may not have been sent another.
+            botocore.exceptions.BotoCoreError, ClientError: a queue did not take its message; the other may have.
         """
         for queue_url, message in (
             (self._settings.callback_queue_url, notification.callback),
             (self._settings.push_queue_url, notification.push),
         ):
             if message is not None:
-                self._ready().send_message(QueueUrl=queue_url, MessageBody=message)
-
-    def _ready(self) -> "SQSClient":
-        # botocore's sessions are not for several threads at once.
-        with self._making:
-            if self._client is None:
-                self._client = self._make_client()
-            return self._client
+                self._client.get().send_message(QueueUrl=queue_url, MessageBody=message)
 
 
 def notification_client(session: "Session", connections: int) -> "SQSClient":

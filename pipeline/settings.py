@@ -42,6 +42,30 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """What the synchronous function needs to know, beside `Settings`. The timeout is that of the integration."""
+
+    image_bucket: str
+    integration_timeout_ms: int
+
+    @classmethod
+    def from_environment(cls, environment: "Mapping[str, str]") -> "SyncSettings":
+        """Read the variables IMAGE_BUCKET and INTEGRATION_TIMEOUT_MS.
+
+        Raises:
+            SettingsError: one is missing, or is not of its range.
+        """
+        return cls(
+            image_bucket=text_setting(environment, "IMAGE_BUCKET", "the name of the image bucket"),
+            # API:PutIntegration.timeoutInMillis: 50 ms at the least; a Regional API's may be raised above 29 s, and a
+            # function's own end is at 900 s.
+            integration_timeout_ms=whole_setting(
+                environment, "INTEGRATION_TIMEOUT_MS", "a whole number of ms", 50, 900_000
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationSettings:
     """Where a worker says that a result is stored."""
 
