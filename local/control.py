@@ -11,7 +11,10 @@ _JSON = {"content-type": "application/json", "cache-control": "no-store"}
 
 
 class Control:
-    """Answers GET /state with the state of every buffer. `at` is in ms since the epoch."""
+    """Answers GET /state with the state of every buffer, and of every function that an API calls.
+
+    `at` is in ms since the epoch.
+    """
 
     def __init__(self, buffers: Mapping[str, Callable[[], Mapping[str, Any]]], clock: Clock) -> None:
         self._buffers = buffers

@@ -13,6 +13,7 @@ from delivery.quotas import Quotas
 from delivery.sqs_fifo_mapping import SqsFifoMapping
 from delivery.sqs_mapping import SqsMapping
 from delivery.sqs_provisioned import ProvisionedPollers
+from delivery.sync_invoke import SyncInvoke
 from local.async_source import AsyncSource, EventStore
 from local.clock import Clock
 from local.driver import Driver
@@ -27,6 +28,7 @@ from local.resource_properties import NotServedError, last_segment, read
 from local.sqs_source import SqsSource
 from local.standard_queue import StandardQueue
 from local.stream import Stream
+from local.sync_calls import SyncCalls
 from local.template import Resource
 from local.wire import WireService
 
@@ -187,6 +189,17 @@ class Deliveries:
         )
         source = AsyncSource(events, function.configuration, self.clock, destination=destination)
         return machine, Driver(machine, source, function, self.clock)
+
+    def of_calls(self, function: Function) -> SyncCalls:
+        """A function's synchronous invocations, for all that call it."""
+        machine = self.recorder.make(
+            f"calls of {function.configuration.name}",
+            SyncInvoke,
+            capacity=function.environments,
+            quotas=self.quotas,
+            function_timeout_s=function.configuration.timeout_s,
+        )
+        return SyncCalls(function, machine, self.clock)
 
     def function(self, resource: Resource) -> Function:
         """The function that a mapping invokes.

@@ -1,7 +1,8 @@
 """A deployed stack: the buffers, functions and deliveries of a resolved template, running."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,9 @@ from local.buffers import queues_of, register_consumer, stream_of, subscription_
 from local.clock import Clock
 from local.deliveries import Deliveries
 from local.driver import Driver
+from local.execution_environment import Answer
 from local.function import Function
+from local.function_policy import API_GATEWAY, FunctionPolicy
 from local.functions import functions_of
 from local.lambda_api import MappingDescription
 from local.queue import Queue
@@ -23,9 +26,13 @@ from local.recorder import UNRECORDED, Recorder
 from local.resource_properties import NotServedError, last_segment
 from local.service_error import ServiceError
 from local.stream import Stream
+from local.sync_calls import SyncCalls
 from local.template import ResolvedStack, Resource
 from local.topic import Topic
 from local.wire import WireService
+
+# How something stands: see `local.driver.Driver.state`.
+State = Callable[[], Mapping[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,11 @@ class _AsyncQueue:
 
 @dataclass(slots=True)
 class DeployedStack:
-    """What runs. `drivers` are by buffer: sns, sqs, kinesis, kinesis-efo; there is one of each at the most."""
+    """What runs. `drivers` are by name, `states` those and the functions that an API calls.
+
+    There is one driver at the most for sns, sqs, kinesis and kinesis-efo. The queue that is the output QueueUrl is sqs;
+    any other's is named as its mapping is: CallbackMapping is callback.
+    """
 
     streams: list[Stream] = field(default_factory=list)
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -90,16 +101,19 @@ class DeployedStack:
     functions: dict[str, Function] = field(default_factory=dict)
     mappings: list[MappingDescription] = field(default_factory=list)
     drivers: dict[str, Driver] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    _own_queue: str | None = None
     _deliveries: Deliveries | None = None
     _configurations: dict[str, Resource] = field(default_factory=dict)
     _async_queues: dict[str, _AsyncQueue] = field(default_factory=dict)
+    _sync_calls: dict[str, SyncCalls] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stack: ResolvedStack, into: Surroundings) -> Self:
         """Deploy a stack; its functions start with their first invocations.
 
         Raises:
-            NotServedError: the template asks for what cannot be done here.
+            NotServedError, ConfigurationError: the template asks for what cannot be done here.
             ConcurrencyError: it reserves concurrency that the account does not have.
             ValueError: a setting that AWS refuses too.
         """
@@ -136,12 +150,26 @@ class DeployedStack:
             last_segment(str(resource.properties["FunctionName"])): resource
             for resource in stack.of_type("AWS::Lambda::EventInvokeConfig")
         }
+        deployed._own_queue = stack.outputs.get("QueueUrl")
         for resource in stack.of_type("AWS::Lambda::EventSourceMapping"):
             deployed._map(resource)
         subscriptions = stack.of_type("AWS::SNS::Subscription")
         for resource in stack.of_type("AWS::SNS::Topic"):
             deployed._subscribe(resource, subscriptions, into)
+        policy = FunctionPolicy(stack.resources)
+        for resource in stack.of_type("AWS::Lambda::Function"):
+            function = deployed.functions[resource.attributes["Arn"]]
+            if policy.knows(function.configuration.arn, API_GATEWAY):
+                deployed._tell(_named_after(resource, "Function"), resource, deployed._calls_of(function).state)
         return deployed
+
+    async def invoke(self, function: Function, event: bytes) -> Answer:
+        """Invoke a function and wait for what comes of it, as Invoke with InvocationType RequestResponse does.
+
+        Raises:
+            RefusedError: it is not invoked, for want of concurrency or rate, or since the event is too large.
+        """
+        return await self._calls_of(function).invoke(event)
 
     def accept_event(self, function: Function, event: Any, size: int) -> None:
         """Take an event into a function's asynchronous queue, as Invoke with InvocationType Event does.
@@ -165,7 +193,9 @@ class DeployedStack:
     async def close(self) -> None:
         """Stop the drivers, then the functions' processes."""
         drivers = [*self.drivers.values(), *(queue.driver for queue in self._async_queues.values())]
-        await asyncio.gather(*(driver.close() for driver in drivers))
+        await asyncio.gather(
+            *(driver.close() for driver in drivers), *(calls.close() for calls in self._sync_calls.values())
+        )
         await asyncio.gather(*(function.close() for function in self.functions.values()))
 
     def _map(self, resource: Resource) -> None:
@@ -183,7 +213,9 @@ class DeployedStack:
                 raise NotServedError(
                     resource.logical_id, f"its source {source} is no stream, stream consumer or queue of the template"
                 )
-            self._add("sqs", resource, self._deliveries.of_queue(resource, self.queues[source]))
+            queue = self.queues[source]
+            name = "sqs" if queue.url == self._own_queue else _named_after(resource, "Mapping")
+            self._add(name, resource, self._deliveries.of_queue(resource, queue))
         function = self._deliveries.function(resource)
         self.mappings.append(MappingDescription(resource.ref, function, resource.properties))
 
@@ -206,7 +238,23 @@ class DeployedStack:
         self.topics.append(topic)
         self._add("sns", own[0], driver)
 
-    def _add(self, buffer: str, resource: Resource, driver: Driver) -> None:
-        if buffer in self.drivers:
-            raise NotServedError(resource.logical_id, f"there is a delivery from {buffer} already, and one is served")
-        self.drivers[buffer] = driver
+    def _calls_of(self, function: Function) -> SyncCalls:
+        assert self._deliveries is not None
+        name = function.configuration.name
+        if name not in self._sync_calls:
+            self._sync_calls[name] = self._deliveries.of_calls(function)
+        return self._sync_calls[name]
+
+    def _add(self, name: str, resource: Resource, driver: Driver) -> None:
+        self._tell(name, resource, driver.state)
+        self.drivers[name] = driver
+
+    def _tell(self, name: str, resource: Resource, state: State) -> None:
+        if name in self.states:
+            raise NotServedError(resource.logical_id, f"there is something called {name} already, and one is served")
+        self.states[name] = state
+
+
+def _named_after(resource: Resource, ending: str) -> str:
+    """A resource's logical id without its ending, in kebab case: RequestHandlerFunction is request-handler."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", resource.logical_id.removesuffix(ending)).lower()

@@ -184,7 +184,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         "dynamodb": DynamoDb(
             {resource.ref: resource for resource in stack.of_type("AWS::DynamoDB::Table")}, clock, new_uuid
         ),
-        "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.accept_event, clock),
+        "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.invoke, deployed.accept_event, clock),
     }
     api = RestApi(
         stack.resources,
@@ -194,8 +194,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     )
     for name, socket in sockets.items():
         parts.push_async_callback((await serve(services[name], socket=socket)).close)
-    states = {buffer: driver.state for buffer, driver in deployed.drivers.items()}
-    control = await serve(Control(states, clock))
+    control = await serve(Control(deployed.states, clock))
     parts.push_async_callback(control.close)
     parts.push_async_callback((await serve(api, socket=api_socket)).close)
     # Last in, first out: no delivery may go on while what it calls is being closed.

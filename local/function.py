@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,20 +115,6 @@ class Function:
             self._tell(answer, environment)
         # Soon: the caller gives the slot back first, and only then is the environment idle.
         asyncio.get_running_loop().call_soon(self._expire_later)
-        return answer
-
-    async def invoke_now(self, event: bytes) -> Answer | None:
-        """Invoke it as a synchronous caller does; None is a throttle."""
-        slots = self.environments.acquire_upto(self._clock(), 1)
-        if not slots:
-            return None
-        (slot,) = slots
-        lost = True
-        try:
-            answer = await self.invoke(slot, event, str(uuid.uuid4()))
-            lost = answer.lost
-        finally:
-            self.environments.release(self._clock(), slot, lost=lost)
         return answer
 
     async def close(self) -> None:

@@ -1,6 +1,5 @@
 """Lambda's own API on the wire: invoking a function, and reading how functions and mappings are configured."""
 
-import asyncio
 import json
 import re
 import uuid
@@ -9,18 +8,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
+from delivery.protocol import Refusal
 from local.clock import Clock
-from local.execution_environment import Ending
+from local.execution_environment import Answer, Ending
 from local.failure_destination import iso
 from local.function import Function
 from local.resource_properties import last_segment
 from local.service_error import ServiceError
+from local.sync_calls import RefusedError
 from local.wire import WireRequest, WireResponse
 
 # Lambda quotas, gettingstarted-limits: 6 MB to a synchronous invocation, 1 MB to an asynchronous one.
 _EVENT_BYTES: Final = 6 * 1024 * 1024
 _ASYNC_EVENT_BYTES: Final = 1024 * 1024
 
+# Invokes a function with an event and answers with what came of it; raises RefusedError.
+Invoke = Callable[[Function, bytes], Awaitable[Answer]]
 # Takes an event, and its size in bytes, into a function's asynchronous queue.
 AcceptEvent = Callable[[Function, Any, int], None]
 
@@ -41,11 +44,13 @@ class LambdaApi:
         self,
         functions: Mapping[str, Function],
         mappings: list[MappingDescription],
+        invoke: Invoke,
         accept_event: AcceptEvent,
         clock: Clock,
     ) -> None:
         self._functions = {function.configuration.name: function for function in functions.values()}
         self._mappings = mappings
+        self._invoke_function = invoke
         self._accept_event = accept_event
         self._started = iso(clock())
         routes: dict[str, Callable[..., Awaitable[WireResponse]]] = {
@@ -81,7 +86,7 @@ class LambdaApi:
             raise ServiceError("InvalidRequestContentException", text) from None
         limit = _ASYNC_EVENT_BYTES if kind == "Event" else _EVENT_BYTES
         if len(event) > limit:
-            raise ServiceError("RequestTooLargeException", f"Request must be smaller than {limit} bytes", status=413)
+            raise _too_large(limit)
         match kind:
             case "DryRun":
                 return WireResponse(204, _headers())
@@ -93,10 +98,10 @@ class LambdaApi:
         raise ServiceError("InvalidParameterValueException", f"InvocationType {kind!r} is none of Lambda's")
 
     async def _invoke_now(self, function: Function, event: bytes) -> WireResponse:
-        # A caller that leaves must not break off what it has started.
-        answer = await asyncio.shield(function.invoke_now(event))
-        if answer is None:
-            raise ServiceError("TooManyRequestsException", "Rate Exceeded.", status=429)
+        try:
+            answer = await self._invoke_function(function, event)
+        except RefusedError as error:
+            return _refused(error.reason)
         headers = _headers()
         headers["x-amz-executed-version"] = "$LATEST"
         if answer.ending is not Ending.RETURNED:
@@ -180,6 +185,19 @@ def _headers() -> dict[str, str]:
 
 def _answer(body: Mapping[str, Any]) -> WireResponse:
     return WireResponse(200, _headers(), json.dumps(body, separators=(",", ":")).encode())
+
+
+def _too_large(limit: int) -> ServiceError:
+    return ServiceError("RequestTooLargeException", f"Request must be smaller than {limit} bytes", status=413)
+
+
+def _refused(reason: Refusal) -> WireResponse:
+    if reason is Refusal.TOO_LARGE:
+        return _error(_too_large(_EVENT_BYTES))
+    throttled = _error(ServiceError("TooManyRequestsException", "Rate Exceeded.", status=429))
+    # Which limit it was: API TooManyRequestsException, ThrottleReason.
+    body = {"Reason": reason.value, **json.loads(throttled.body)}
+    return WireResponse(429, throttled.headers, json.dumps(body).encode())
 
 
 def _error(error: ServiceError) -> WireResponse:

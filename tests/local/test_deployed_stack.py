@@ -14,7 +14,7 @@ from local.proxy import HttpProxy
 from local.queue import Sending
 from local.resource_properties import NotServedError
 from local.server_process import ServerProcess
-from tests.local.world import NoStorage, world
+from tests.local.world import NoStorage, until, world
 
 BUFFERS = ("sns", "sqs", "kinesis", "kinesis-efo")
 
@@ -244,4 +244,67 @@ async def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, old: str
 
     with pytest.raises(NotServedError, match=re.escape(named)):
         async with world(tmp_path, "sample.ok", edit=changed, s3=NoStorage()):
+            pass
+
+
+def with_callbacks(text: str) -> str:
+    """The template with a second queue, its own function, and an API that may call another."""
+    return (
+        text
+        + """
+  CallbackQueue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 30
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt CallbackDeadLetterQueue.Arn, maxReceiveCount: 2}
+  CallbackDeadLetterQueue: {Type: "AWS::SQS::Queue"}
+  CallbackMapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Function
+      EventSourceArn: !GetAtt CallbackQueue.Arn
+      FunctionResponseTypes: [ReportBatchItemFailures]
+  RequestHandlerFunction:
+    Type: AWS::Lambda::Function
+    Properties: {Handler: sample.ok, Runtime: python3.13, Role: "arn:aws:iam::000000000000:role/test", Timeout: 4}
+  Permission:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Action: lambda:InvokeFunction
+      FunctionName: !Ref RequestHandlerFunction
+      Principal: apigateway.amazonaws.com
+"""
+    )
+
+
+async def test_every_queue_has_a_mapping_of_its_own_and_what_an_api_calls_is_told_beside_them(tmp_path: Path) -> None:
+    async with world(tmp_path, "sample.remembers", edit=with_callbacks) as here:
+        assert set(here.stack.states) == {*BUFFERS, "callback", "request-handler"}
+        here.queue("CallbackQueue").send([Sending("call-back")])
+        here.send("recognise")
+        for name in ("callback", "sqs"):
+            assert (await here.until_empty(name))["completed"] == 1
+        assert sorted(here.done()) == ["call-back", "recognise"]
+        function = next(
+            each for each in here.stack.functions.values() if each.configuration.name.endswith("RequestHandlerFunction")
+        )
+        answer = await here.stack.invoke(function, b'{"a": 1}')
+        assert json.loads(answer.payload)["echo"] == {"a": 1}
+        await until(lambda: here.stack.states["request-handler"]()["completed"] == 1)
+
+
+async def test_the_queue_of_the_output_is_called_sqs_whatever_its_mapping_is_called(tmp_path: Path) -> None:
+    def renamed(text: str) -> str:
+        return text.replace("  SqsMapping:", "  WorkMapping:") + "\nOutputs: {QueueUrl: {Value: !Ref Queue}}\n"
+
+    async with world(tmp_path, "sample.remembers", edit=renamed) as here:
+        assert set(here.stack.states) == set(BUFFERS)
+
+
+async def test_two_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    def taken(text: str) -> str:
+        return with_callbacks(text).replace("RequestHandlerFunction", "CallbackFunction")
+
+    with pytest.raises(NotServedError, match="something called callback already"):
+        async with world(tmp_path, "sample.remembers", edit=taken):
             pass

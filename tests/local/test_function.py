@@ -25,6 +25,12 @@ async def invoke(function: Function, event: Any = None, slot: Slot = COLD, reque
     return await function.invoke(slot, json.dumps({} if event is None else event).encode(), request_id)
 
 
+async def invoke_in_a_slot_of_its_own(function: Function) -> None:
+    (slot,) = function.environments.acquire_upto(0.0, 1)
+    answer = await function.invoke(slot, b"{}", "request-1")
+    function.environments.release(0.0, slot, lost=answer.lost)
+
+
 def error(answer: Answer) -> Any:
     return json.loads(answer.payload)
 
@@ -118,7 +124,7 @@ async def test_an_environment_whose_process_has_gone_is_started_again(make_funct
 
 async def test_an_idle_process_that_dies_is_struck_out_of_the_environments(make_function: MakeFunction) -> None:
     function = make_function("sample.ok")
-    assert await function.invoke_now(b"{}") is not None
+    await invoke_in_a_slot_of_its_own(function)
     assert function.environments.idle == 1
     await function.processes[0].stop()
     await asyncio.sleep(0)
@@ -176,22 +182,10 @@ async def test_logs_are_kept_with_lambdas_own_lines_between(make_function: MakeF
     assert "Init Duration" not in warm
 
 
-async def test_a_function_without_a_free_environment_throttles_a_caller(make_function: MakeFunction) -> None:
-    function = make_function("sample.hangs", concurrency=1)
-    running = asyncio.create_task(function.invoke_now(b"{}"))
-    await until(lambda: len(function.processes) == 1)
-    assert await function.invoke_now(b"{}") is None
-    await function.close()
-    ended = await running
-    assert ended is not None
-    assert ended.ending is Ending.NOT_STARTED
-    assert function.environments.running == 0
-
-
 async def test_environments_idle_too_long_are_stopped(make_function: MakeFunction) -> None:
     quotas = Quotas.with_overrides({"account_concurrency": 2, "environment_idle_s": 0.0})
     function = make_function("sample.ok", quotas=quotas)
-    await function.invoke_now(b"{}")
+    await invoke_in_a_slot_of_its_own(function)
     process = function.processes[0]
     await until(lambda: not function.processes)
     assert not runs(process.pid)

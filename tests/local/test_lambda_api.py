@@ -40,7 +40,8 @@ class Caller:
 @pytest.fixture
 async def caller(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
     async with world(tmp_path, request.param, quotas={"account_concurrency": 1}) as here:
-        api = LambdaApi(here.stack.functions, here.stack.mappings, here.stack.accept_event, here.clock)
+        stack = here.stack
+        api = LambdaApi(stack.functions, stack.mappings, stack.invoke, stack.accept_event, here.clock)
         server = await serve(api)
         client = boto3.client(
             "lambda",
