@@ -156,8 +156,8 @@ def _split(rest: str) -> tuple[str, str]:
 
 
 def _host_and_port(authority: str) -> tuple[str, int]:
-    bracket = authority.rfind("]")
-    colon = authority.find(":", bracket + 1 if authority.startswith("[") else 0)
+    # Of a bracket that never closes, all is the host.
+    colon = authority.find(":", (authority.find("]") + 1 or len(authority)) if authority.startswith("[") else 0)
     if colon < 0:
         return authority, HTTPS_PORT
     try:
@@ -217,8 +217,9 @@ def _name(host: str) -> str:
         raise CallbackUrlError("the URL's host is percent-encoded: write it as it is")
     if host.endswith("."):
         raise CallbackUrlError("the URL's host ends in a dot: leave it out")
+    name = host.lower() if host.isascii() else _ascii(host)
     try:
-        return _dns_name(host.lower() if host.isascii() else _ascii(host))
+        return _dns_name(name)
     except ValueError:
         raise CallbackUrlError(
             "the URL's host is not a DNS name: labels of letters, digits and inner hyphens, with dots between"
@@ -235,8 +236,8 @@ def _ascii(host: str) -> str:
         return idna.encode(host.lower(), strict=True, std3_rules=True).decode("ascii")
     except idna.IDNAError:
         raise CallbackUrlError(
-            "the URL's host has a character that names have not (IDNA 2008): write the name in its own form, or in "
-            "ASCII (xn--...)"
+            "the URL's host has a character that names do not have (IDNA 2008): write the name in its own form, or "
+            "in ASCII (xn--...)"
         ) from None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Of the project's dependencies, those a function needs. boto3 is in Lambda's runtime, click is for the command line.
-DEPENDENCIES: Final = ("aws-kinesis-agg", "aws-lambda-powertools")
+DEPENDENCIES: Final = ("aws-kinesis-agg", "aws-lambda-powertools", "idna")
 ROOMS: Final = ("consumers", "pipeline")
 # infra.yaml's Runtime and Architectures.
 _PYTHON: Final = "3.13"

@@ -50,10 +50,10 @@ def _kind(address: Address) -> str | None:
         (address.is_loopback, "a loopback address"),
         (address.is_link_local, "a link-local address, where metadata services are"),
         (address.is_multicast, "a multicast address"),
+        (isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST, "no global unicast address"),
         (address.is_reserved, "a reserved address"),
         (not address.is_global, "a private or special-purpose address"),
         (any(address in network for network in _ALSO_SPECIAL), "a special-purpose address"),
-        (isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST, "no global unicast address"),
     ):
         if is_so:
             return kind
