@@ -22,6 +22,7 @@ from local.wire import WireRequest, WireResponse
 _PREFIX: Final = "DynamoDB_20120810."
 # What each operation is given that changes its answer, apart from the table's name and the expressions' placeholders.
 _PLACEHOLDERS: Final = frozenset({"ExpressionAttributeNames", "ExpressionAttributeValues"})
+_CONDITIONAL: Final = frozenset({"ConditionExpression", "ReturnValuesOnConditionCheckFailure", "ReturnValues"})
 _INDIFFERENT: Final = frozenset(
     {"TableName", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ConsistentRead"}
 )
@@ -29,10 +30,11 @@ _RETURN_VALUES: Final = ("NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_N
 
 
 class ConditionalCheckFailedError(ServiceError):
-    """DynamoDB's ConditionalCheckFailedException."""
+    """DynamoDB's ConditionalCheckFailedException; with the item that is there, if it was asked for and there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, item: Item | None) -> None:
         super().__init__("ConditionalCheckFailedException", "The conditional request failed")
+        self.item = item
 
 
 class DynamoDb:
@@ -47,14 +49,14 @@ class DynamoDb:
             "DescribeTable": (self._describe_table, frozenset()),
             "ListTables": (self._list_tables, frozenset({"Limit", "ExclusiveStartTableName"})),
             "GetItem": (self._get_item, frozenset({"Key", "ProjectionExpression", "ExpressionAttributeNames"})),
-            "PutItem": (self._put_item, frozenset({"Item", "ConditionExpression", "ReturnValues"}) | _PLACEHOLDERS),
+            "PutItem": (self._put_item, frozenset({"Item"}) | _CONDITIONAL | _PLACEHOLDERS),
             "UpdateItem": (
                 self._update_item,
-                frozenset({"Key", "UpdateExpression", "ConditionExpression", "ReturnValues"}) | _PLACEHOLDERS,
+                frozenset({"Key", "UpdateExpression"}) | _CONDITIONAL | _PLACEHOLDERS,
             ),
             "DeleteItem": (
                 self._delete_item,
-                frozenset({"Key", "ConditionExpression", "ReturnValues"}) | _PLACEHOLDERS,
+                frozenset({"Key"}) | _CONDITIONAL | _PLACEHOLDERS,
             ),
             "Query": (
                 self._query,
@@ -84,7 +86,10 @@ class DynamoDb:
                 kind = f"com.amazon.coral.validate#{error.code}"
             else:
                 kind = f"com.amazonaws.dynamodb.v20120810#{error.code}"
-            return self._answer(error.status, {"__type": kind, "message": error.message})
+            body: Body = {"__type": kind, "message": error.message}
+            if isinstance(error, ConditionalCheckFailedError) and error.item is not None:
+                body["Item"] = error.item
+            return self._answer(error.status, body)
 
     def _perform(self, request: WireRequest) -> Body:
         target = request.headers.get("x-amz-target", "")
@@ -133,7 +138,7 @@ class DynamoDb:
         table.schema.check(item)
         old = table.get(table.schema.of(item))
         condition, within = _condition(values)
-        _require(condition, old, within)
+        _require(values, condition, old, within)
         returned = _returned(values, ("NONE", "ALL_OLD"), old or {}, item, [])
         table.put(item)
         return returned
@@ -145,7 +150,7 @@ class DynamoDb:
         update = expression_of(values, "UpdateExpression", parse_update)
         condition, within = _condition(values, update)
         old = table.get(key)
-        _require(condition, old, within)
+        _require(values, condition, old, within)
         updates = update.tree if update else []
         new = updated(old if old is not None else key_attributes, updates, within, table.schema.names)
         touched = [within.resolve(each.path)[0] for each in updates]
@@ -158,7 +163,7 @@ class DynamoDb:
         key = table.key_of(read_item(values.get("Key")))
         condition, within = _condition(values)
         old = table.get(key)
-        _require(condition, old, within)
+        _require(values, condition, old, within)
         returned = _returned(values, ("NONE", "ALL_OLD"), old or {}, {}, [])
         table.delete(key)
         return returned
@@ -184,9 +189,12 @@ def _condition(values: Body, update: Expression | None = None) -> tuple[Expressi
     return condition, scope_of(values, [update, condition])
 
 
-def _require(condition: Expression | None, item: Item | None, within: Scope) -> None:
+def _require(values: Body, condition: Expression | None, item: Item | None, within: Scope) -> None:
+    shown = values.get("ReturnValuesOnConditionCheckFailure", "NONE")
+    if shown not in ("NONE", "ALL_OLD"):
+        raise InvalidError(f"Return values set to invalid value: {str(shown)[:100]}")
     if condition is not None and not holds(condition.tree, item or {}, within):
-        raise ConditionalCheckFailedError
+        raise ConditionalCheckFailedError(item if shown == "ALL_OLD" else None)
 
 
 def _returned(values: Body, allowed: Iterable[str], old: Item, new: Item, touched: Iterable[str | int]) -> Body:

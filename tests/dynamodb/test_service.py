@@ -47,6 +47,11 @@ from tests.dynamodb.world import Call, RefusedError, ask, get, make_db
         ("UpdateItem", {"UpdateExpression": "REMOVE a"}, "ValidationException"),
         ("UpdateItem", {"UpdateExpression": "SET a = " + "if_not_exists(a, " * 300}, "ValidationException"),
         ("UpdateItem", {"UpdateExpression": "SET a = :v", "ConditionExpression": "a < :m"}, "ValidationException"),
+        (
+            "UpdateItem",
+            {"UpdateExpression": "SET a = :v", "ReturnValuesOnConditionCheckFailure": "ALL_NEW"},
+            "ValidationException",
+        ),
         ("Query", {}, "ValidationException"),
         ("Query", {"KeyConditionExpression": "run_id = :v"}, "ValidationException"),
         ("Query", {"KeyConditionExpression": "request_id > :v"}, "ValidationException"),

@@ -134,3 +134,38 @@ def test_an_update_of_overlapping_paths_is_refused(update: str) -> None:
             ExpressionAttributeValues={":l": _FIXED[":l"]},
         )
     assert get(call, "a")["p"] == {"L": [{"S": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "values"),
+    [
+        ("UpdateItem", {"Key": {"request_id": {"S": "a"}}, "UpdateExpression": "SET q = p"}),
+        ("PutItem", {"Item": {"request_id": {"S": "a"}}}),
+        ("DeleteItem", {"Key": {"request_id": {"S": "a"}}}),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False], ids=["an item", "no item"])
+@pytest.mark.parametrize("shown", ["ALL_OLD", "NONE", None])
+def test_a_failed_condition_shows_the_item_if_it_is_asked_for(
+    moto: Any, operation: str, values: dict[str, Any], there: bool, shown: str | None
+) -> None:
+    item = {"request_id": {"S": "a"}, "p": {"S": "held"}, "n": {"L": [{"N": "1"}]}}
+    values = {**values, "ConditionExpression": "attribute_exists(p) AND attribute_exists(nothing)"}
+    if shown is not None:
+        values["ReturnValuesOnConditionCheckFailure"] = shown
+    call = make_call()
+    moto.delete_item(TableName="results", Key={"request_id": {"S": "a"}})
+    if there:
+        moto.put_item(TableName="results", Item=item)
+        call("PutItem", Item=item)
+
+    with pytest.raises(ClientError) as theirs:
+        {"UpdateItem": moto.update_item, "PutItem": moto.put_item, "DeleteItem": moto.delete_item}[operation](
+            TableName="results", **values
+        )
+    with pytest.raises(RefusedError) as ours:
+        call(operation, **values)
+
+    assert theirs.value.response["Error"]["Code"] == ours.value.code == "ConditionalCheckFailedException"
+    assert ours.value.item == (item if there and shown == "ALL_OLD" else None)
+    assert theirs.value.response.get("Item") == ours.value.item

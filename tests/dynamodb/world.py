@@ -44,7 +44,12 @@ Call = Callable[..., Any]
 
 
 class RefusedError(Exception):
-    """What DynamoDB answered instead: its error's name."""
+    """What DynamoDB answered instead: its error's name, and the item that it shows with it."""
+
+    def __init__(self, code: str, message: str, item: Any = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.item = item
 
 
 def make_db() -> DynamoDb:
@@ -67,7 +72,7 @@ def ask(db: DynamoDb, target: str, body: bytes) -> Any:
     answer = asyncio.run(db.handle(WireRequest("POST", "/", headers={"x-amz-target": target}, body=body)))
     parsed = json.loads(answer.body)
     if answer.status != 200:
-        raise RefusedError(parsed["__type"].rpartition("#")[2], parsed["message"])
+        raise RefusedError(parsed["__type"].rpartition("#")[2], parsed["message"], parsed.get("Item"))
     return parsed
 
 
