@@ -1,15 +1,16 @@
 import base64
 import json
-import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.request import Measurement
 from pipeline.result import Label, Status
 from producers.http import Answer, ApiClient, ApiError, NoResultError
+
+if TYPE_CHECKING:
+    from conftest import Api
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256))
 RESULT = {
@@ -19,47 +20,7 @@ RESULT = {
 }
 
 
-class Api:
-    """A server on a free port that answers by script, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.script: list[tuple[int, Any]] = []
-        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                api.asked.append((self.command, self.path, headers, body))
-                status, answer = api.script.pop(0)
-                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_PUT = answer  # noqa: N815 (the server's names)
-
-            def log_message(self, *_: Any) -> None:
-                """Keep the test's output clean."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/live"
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    api = Api()
-    thread = threading.Thread(target=api.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield api
-    api.server.shutdown()
-    api.server.server_close()
-    thread.join()
-
-
-def test_a_small_image_goes_inline_with_every_byte(api: Api) -> None:
+def test_a_small_image_goes_inline_with_every_byte(api: "Api") -> None:
     api.script = [(202, {"request_id": "id1"})]
 
     assert ApiClient(api.url + "/").submit("kinesis", JPEG, Measurement("r1", 7, 1732400000100.5)) == "id1"
@@ -73,7 +34,7 @@ def test_a_small_image_goes_inline_with_every_byte(api: Api) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 300_000])
-def test_a_group_goes_with_the_request_however_its_image_does(api: Api, size: int) -> None:
+def test_a_group_goes_with_the_request_however_its_image_does(api: "Api", size: int) -> None:
     api.script = [(201, {"key": "k"})] * (size > 1) + [(202, {"request_id": "id1"})]
 
     ApiClient(api.url).submit("kinesis-efo", JPEG + bytes(size), group="camera-7")
@@ -83,7 +44,7 @@ def test_a_group_goes_with_the_request_however_its_image_does(api: Api, size: in
     assert json.loads(body)["group"] == "camera-7"
 
 
-def test_a_large_image_is_uploaded_first_and_sent_by_its_key(api: Api) -> None:
+def test_a_large_image_is_uploaded_first_and_sent_by_its_key(api: "Api") -> None:
     api.script = [(201, {"key": "stored"}), (202, {"request_id": "id1"})]
     image = JPEG + bytes(300_000)
 
@@ -101,7 +62,7 @@ def test_a_large_image_is_uploaded_first_and_sent_by_its_key(api: Api) -> None:
     ids=["JPEG", "PNG", "neither"],
 )
 def test_an_upload_says_what_the_image_is_and_its_key_cannot_leave_its_place(
-    api: Api, image: bytes, content_type: str
+    api: "Api", image: bytes, content_type: str
 ) -> None:
     api.script = [(201, {"key": "k"})]
 
@@ -111,7 +72,7 @@ def test_an_upload_says_what_the_image_is_and_its_key_cannot_leave_its_place(
     assert api.asked[0][2]["content-type"] == content_type
 
 
-def test_a_result_is_read_under_an_id_with_letters_that_mean_something_in_a_url(api: Api) -> None:
+def test_a_result_is_read_under_an_id_with_letters_that_mean_something_in_a_url(api: "Api") -> None:
     api.script = [(200, RESULT), (200, {**RESULT, "status": "FAILED", "labels": [], "reason": "no image"})]
     client = ApiClient(api.url)
 
@@ -120,13 +81,13 @@ def test_a_result_is_read_under_an_id_with_letters_that_mean_something_in_a_url(
     assert api.asked[0][1] == "/live/v1/requests/a%2Fb%2Bc%3D"
 
 
-def test_a_result_that_is_not_there_is_none(api: Api) -> None:
+def test_a_result_that_is_not_there_is_none(api: "Api") -> None:
     api.script = [(404, {"message": "none"})]
 
     assert ApiClient(api.url).result("id1") is None
 
 
-def test_the_api_key_goes_with_every_call(api: Api) -> None:
+def test_the_api_key_goes_with_every_call(api: "Api") -> None:
     api.script = [(202, {"request_id": "id1"}), (200, RESULT)]
     client = ApiClient(api.url, api_key="secret")
     client.submit("sqs", JPEG)
@@ -152,7 +113,7 @@ def test_the_api_key_goes_with_every_call(api: Api) -> None:
     ],
 )
 def test_a_refusal_names_the_call_the_status_the_answer_and_the_cure(
-    api: Api, status: int, cure: str, retryable: bool
+    api: "Api", status: int, cure: str, retryable: bool
 ) -> None:
     api.script = [(status, {"message": "oops"})]
 
@@ -165,7 +126,7 @@ def test_a_refusal_names_the_call_the_status_the_answer_and_the_cure(
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"{}", b'{"request_id": 7}', b"\xff"])
-def test_an_answer_that_is_not_this_apis_says_so(api: Api, answer: bytes) -> None:
+def test_an_answer_that_is_not_this_apis_says_so(api: "Api", answer: bytes) -> None:
     api.script = [(202, answer)]
 
     with pytest.raises(ApiError, match="is it this API"):
@@ -175,14 +136,14 @@ def test_an_answer_that_is_not_this_apis_says_so(api: Api, answer: bytes) -> Non
 @pytest.mark.parametrize(
     "change", [{"status": "DONE"}, {"labels": [7]}, {"labels": 7}, {"request_id": None, "status": None}]
 )
-def test_a_result_that_cannot_be_read_is_an_api_error(api: Api, change: dict[str, Any]) -> None:
+def test_a_result_that_cannot_be_read_is_an_api_error(api: "Api", change: dict[str, Any]) -> None:
     api.script = [(200, {**RESULT, **change})]
 
     with pytest.raises(ApiError, match="cannot be read"):
         ApiClient(api.url).result("id1")
 
 
-def test_an_api_that_is_not_up_says_what_to_check(api: Api) -> None:
+def test_an_api_that_is_not_up_says_what_to_check(api: "Api") -> None:
     unused = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     unused.server_close()
 
@@ -192,7 +153,7 @@ def test_an_api_that_is_not_up_says_what_to_check(api: Api) -> None:
     assert (error.value.status, error.value.retryable) == (0, True)
 
 
-def test_an_unknown_buffer_is_refused_before_the_call(api: Api) -> None:
+def test_an_unknown_buffer_is_refused_before_the_call(api: "Api") -> None:
     with pytest.raises(ValueError, match="'fax' is not one of sns, sqs, kinesis"):
         ApiClient(api.url).submit("fax", JPEG)  # type: ignore[arg-type]
 
@@ -209,7 +170,7 @@ class Time:
         self.now += seconds
 
 
-def test_waiting_asks_ever_more_slowly_through_throttles_and_faults_until_the_result_is_there(api: Api) -> None:
+def test_waiting_asks_ever_more_slowly_through_throttles_and_faults_until_the_result_is_there(api: "Api") -> None:
     api.script = [(404, {}), (429, {}), (502, {}), (404, {}), (404, {}), (404, {}), (200, RESULT)]
     time = Time()
 
@@ -219,7 +180,7 @@ def test_waiting_asks_ever_more_slowly_through_throttles_and_faults_until_the_re
     assert time.slept == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
 
 
-def test_waiting_ends_and_says_where_the_request_may_be(api: Api) -> None:
+def test_waiting_ends_and_says_where_the_request_may_be(api: "Api") -> None:
     api.script = [(404, {}), (404, {}), (503, {"message": "down"})]
     time = Time()
 
@@ -229,7 +190,7 @@ def test_waiting_ends_and_says_where_the_request_may_be(api: Api) -> None:
     assert api.script == []
 
 
-def test_waiting_does_not_go_on_when_asking_is_forbidden(api: Api) -> None:
+def test_waiting_does_not_go_on_when_asking_is_forbidden(api: "Api") -> None:
     api.script = [(403, {})]
 
     with pytest.raises(ApiError):
