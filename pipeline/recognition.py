@@ -8,6 +8,7 @@ Rekognition will never take is an answer, not an error.
 import random
 import time
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -50,8 +51,8 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 # A call is started only with this much time left, in which most are answered: DetectLabels' prior p50 is 0.4 to 0.6 s.
 _CALL_S = 1.0
-_READ_TIMEOUT_S = 10
-_CONNECT_TIMEOUT_S = 2
+_READ_TIMEOUT_S = 10.0
+_CONNECT_TIMEOUT_S = 2.0
 _LONGEST_REASON = 500
 
 
@@ -80,21 +81,37 @@ class Refused:
     effort: Effort
 
 
+class Hindrance(Enum):
+    """What the last call before the time ran out met."""
+
+    NO_CALL = "there was no time for one"
+    THROTTLED = "Rekognition was over its quota"
+    FAILED = "Rekognition failed"
+    NO_ANSWER = "Rekognition did not answer"
+
+
 @dataclass(frozen=True, slots=True)
 class OutOfTime:
     """The time ran out before an answer; the image may be tried again. `reason` is the last call's failure."""
 
     reason: str
     effort: Effort
+    hindrance: Hindrance = Hindrance.NO_CALL
 
 
-def rekognition_client(session: "Session", connections: int) -> "RekognitionClient":
+def rekognition_client(
+    session: "Session",
+    connections: int,
+    *,
+    connect_timeout_s: float = _CONNECT_TIMEOUT_S,
+    read_timeout_s: float = _READ_TIMEOUT_S,
+) -> "RekognitionClient":
     """A client without retries of its own: botocore's would count on past the function's deadline, unseen."""
     config = Config(
         retries={"total_max_attempts": 1},
         max_pool_connections=connections,
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
+        connect_timeout=connect_timeout_s,
+        read_timeout=read_timeout_s,
     )
     return cast("RekognitionClient", session.create_client("rekognition", config=config))
 
@@ -102,7 +119,9 @@ def rekognition_client(session: "Session", connections: int) -> "RekognitionClie
 class Recogniser:
     """Recognises images through a client, from as many threads as the client has connections.
 
-    `clock` and `sleep` are in seconds; `uniform` yields from [0, 1).
+    A call is started only with `call_s` left. By itself that is 1 s, in which most are answered, and the others hang
+    over; none does if it is as long as the client's timeouts. `clock` and `sleep` are in seconds; `uniform` yields from
+    [0, 1).
     """
 
     def __init__(
@@ -111,6 +130,7 @@ class Recogniser:
         *,
         min_confidence: float,
         max_labels: int,
+        call_s: float = _CALL_S,
         clock: "Callable[[], float]" = time.monotonic,
         sleep: "Callable[[float], None]" = time.sleep,
         uniform: "Callable[[], float]" = random.random,
@@ -118,12 +138,13 @@ class Recogniser:
         self._client = client
         self._min_confidence = min_confidence
         self._max_labels = max_labels
+        self._call_s = call_s
         self._clock = clock
         self._sleep = sleep
         self._uniform = uniform
 
     def recognise(self, image: "InlineImage | StoredImage", deadline: float) -> Recognised | Refused | OutOfTime:
-        """Recognise one image; the last call is started 1 s before `deadline`, a time of the clock.
+        """Recognise one image; the last call is started `call_s` before `deadline`, a time of the clock.
 
         Raises:
             botocore.exceptions.ClientError: an error that says nothing of the image and that no retry mends, such as
@@ -133,9 +154,9 @@ class Recogniser:
         if reason is not None:
             return Refused(reason, Effort())
         parameter = _image_parameter(image)
-        reason = "no time was left to call Rekognition"
+        reason, hindrance = "no time was left to call Rekognition", Hindrance.NO_CALL
         attempts = throttled = 0
-        while self._clock() + _CALL_S <= deadline:
+        while self._clock() + self._call_s <= deadline:
             attempts += 1
             try:
                 answer = self._client.detect_labels(
@@ -151,15 +172,16 @@ class Recogniser:
                 if not _is_retryable(code, error):
                     raise
                 throttled += code in _THROTTLES
+                hindrance = Hindrance.THROTTLED if _is_throttle(code, error) else Hindrance.FAILED
             except (NoConnectionError, HTTPClientError, ResponseParserError) as error:
-                reason = _reason(type(error).__name__, str(error))
+                reason, hindrance = _reason(type(error).__name__, str(error)), Hindrance.NO_ANSWER
             else:
                 return _recognised(answer, Effort(attempts, throttled))
             pause = self._uniform() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempts - 1, 16))
-            if self._clock() + pause + _CALL_S > deadline:
+            if self._clock() + pause + self._call_s > deadline:
                 break
             self._sleep(pause)
-        return OutOfTime(reason, Effort(attempts, throttled))
+        return OutOfTime(reason, Effort(attempts, throttled), hindrance)
 
 
 def _refusal_before_calling(image: "InlineImage | StoredImage") -> str | None:
@@ -199,9 +221,16 @@ def _code_and_message(error: ClientError) -> tuple[str, str]:
 
 
 def _is_retryable(code: str, error: ClientError) -> bool:
+    return _is_throttle(code, error) or _http_status(error) >= _SERVER_ERROR
+
+
+def _is_throttle(code: str, error: ClientError) -> bool:
+    return code in _THROTTLES or _http_status(error) == _TOO_MANY_REQUESTS
+
+
+def _http_status(error: ClientError) -> int:
     metadata: Any = error.response.get("ResponseMetadata", {})
-    status = metadata.get("HTTPStatusCode", 0)
-    return code in _THROTTLES or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+    return int(metadata.get("HTTPStatusCode", 0))
 
 
 def _reason(name: str, message: str) -> str:

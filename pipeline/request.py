@@ -194,6 +194,30 @@ def image_to_body(image: InlineImage | StoredImage) -> dict[str, str]:
     return {"key": image.key}
 
 
+def image_from_body(body: dict[str, Any], bucket: str) -> InlineImage | StoredImage:
+    """Read the image of a client's body, for a request that needs no record.
+
+    Raises:
+        InvalidRequestError: it has none, or one that is not of its form.
+    """
+    try:
+        return _image({"request": body, "bucket": bucket})
+    except _FieldError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
+def measurement_from_body(body: dict[str, Any]) -> Measurement | None:
+    """Read the `run` of a client's body, if there is one.
+
+    Raises:
+        InvalidRequestError: it is not of its form.
+    """
+    try:
+        return _measurement({"request": body})
+    except _FieldError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
 def measurement_to_body(measurement: Measurement) -> dict[str, Any]:
     """The `run` object of a client's body."""
     return {

@@ -50,13 +50,15 @@ class StoredResult:
     expires_at: int
 
 
-def dynamodb_client(session: "Session", connections: int) -> "DynamoDBClient":
+def dynamodb_client(
+    session: "Session", connections: int, *, attempts: int = _ATTEMPTS, timeout_s: float = _TIMEOUT_S
+) -> "DynamoDBClient":
     """A client whose few retries end well inside a function's time."""
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
-        connect_timeout=_TIMEOUT_S,
-        read_timeout=_TIMEOUT_S,
+        connect_timeout=timeout_s,
+        read_timeout=timeout_s,
     )
     return cast("DynamoDBClient", session.create_client("dynamodb", config=config))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.recognition import (
     MAX_IMAGE_BYTES,
     Effort,
+    Hindrance,
     OutOfTime,
     Recognised,
     Recogniser,
@@ -212,7 +213,63 @@ def test_throttled_until_the_deadline_is_out_of_time_with_the_last_reason(client
 
     # Pauses of 0.2, 0.4 and 0.8 s; after the next, of 1.6 s, there would not be a second left for the call.
     assert time.slept == [0.2, 0.4, 0.8]
-    assert result == OutOfTime("ProvisionedThroughputExceededException: Rate exceeded", Effort(4, 4))
+    assert result == OutOfTime(
+        "ProvisionedThroughputExceededException: Rate exceeded", Effort(4, 4), Hindrance.THROTTLED
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "hindrance"),
+    [
+        pytest.param([("ThrottlingException", 500)], Hindrance.THROTTLED, id="scaling is a throttle, though a 500"),
+        pytest.param([("SomethingException", 429)], Hindrance.THROTTLED, id="too many requests, whatever its name"),
+        pytest.param([("InternalServerError", 500)], Hindrance.FAILED, id="a failure of Rekognition's"),
+        pytest.param(
+            [("ThrottlingException", 400), ("InternalServerError", 500)], Hindrance.FAILED, id="the last says"
+        ),
+    ],
+)
+def test_out_of_time_says_what_the_last_call_met(
+    client: Any, stub: Stubber, answers: list[tuple[str, int]], hindrance: Hindrance
+) -> None:
+    for code, status in answers:
+        stub.add_client_error("detect_labels", code, "x", status)
+
+    result = recogniser(client, Time(), uniform=lambda: 1.0).recognise(IMAGE, deadline=101 + 0.2 * len(answers) - 0.1)
+
+    assert isinstance(result, OutOfTime)
+    assert (result.hindrance, result.effort.attempts) == (hindrance, len(answers))
+
+
+def test_out_of_time_over_a_call_without_an_answer_says_so() -> None:
+    class Silent:
+        def detect_labels(self, **_: object) -> None:
+            raise ReadTimeoutError(endpoint_url="https://rekognition")
+
+    result = recogniser(Silent(), Time(), uniform=lambda: 1.0).recognise(IMAGE, deadline=101.1)
+
+    assert isinstance(result, OutOfTime)
+    assert result.hindrance is Hindrance.NO_ANSWER
+
+
+def test_no_call_is_started_that_could_hang_over_the_deadline(client: Any, stub: Stubber) -> None:
+    throttled(stub, 2)
+    time = Time()
+    patient = Recogniser(
+        client,
+        min_confidence=55,
+        max_labels=10,
+        call_s=6.0,
+        clock=lambda: time.now,
+        sleep=time.sleep,
+        uniform=lambda: 1.0,
+    )
+
+    result = patient.recognise(IMAGE, deadline=106.5)
+
+    # After the second, of 0.4 s, there would be no 6 s left.
+    assert time.slept == [0.2]
+    assert result.effort == Effort(2, 2)
 
 
 @pytest.mark.parametrize("deadline", [0.0, 99.0, 100.0, 100.9], ids=str)
