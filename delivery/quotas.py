@@ -67,6 +67,7 @@ _SQS = "SQS API, SetQueueAttributes"
 _SQS_MESSAGES = "SQS developer guide, quotas-messages"
 _FIFO = "SQS developer guide, avoid-backlog-with-the-same-message-group-id"
 _SNS_RETRIES = "SNS developer guide, sns-message-delivery-retries"
+_WEBSOCKET = "API Gateway quotas, apigateway-execution-service-websocket-limits-table"
 _UNPUBLISHED = "unpublished; assumed"
 
 
@@ -100,6 +101,17 @@ class Quotas:
     # API Gateway
     api_requests_per_s: float = _real(10_000.0, "requests/s", "API Gateway quotas, limits", "H", raisable=True)
     api_burst_requests: int = _whole(5_000, "requests", "API Gateway quotas, limits", "H")
+
+    # API Gateway WebSocket
+    websocket_connections_per_s: float = _real(500.0, "new connections/s", _WEBSOCKET, "H", raisable=True)
+    websocket_connections_burst_s: float = _real(1.0, "s of the new connections, saved up", _UNPUBLISHED, "L")
+    websocket_message_bytes: int = _whole(128 << 10, "bytes", _WEBSOCKET, "H")
+    websocket_frame_bytes: int = _whole(32 << 10, "bytes", _WEBSOCKET, "H")
+    websocket_idle_s: float = _real(600.0, "s", _WEBSOCKET, "H")
+    websocket_connection_s: float = _real(7_200.0, "s", _WEBSOCKET, "H")
+    websocket_integration_s: float = _real(29.0, "s", _WEBSOCKET, "H")
+    websocket_send_buffer_bytes: int = _whole(_MIB, "bytes a client may lag behind", _UNPUBLISHED, "L")
+    websocket_stuck_s: float = _real(30.0, "s a client may take nothing that waits for it", _UNPUBLISHED, "L")
 
     # Kinesis Data Streams
     kinesis_shard_records_per_s: float = _real(1_000.0, "records/s", _KINESIS, "H")

@@ -44,6 +44,9 @@ class _Assignment(click.ParamType[tuple[str, str]]):
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the API; 0 takes a free one.")
+@click.option(
+    "--websocket-port", type=click.IntRange(0, 65_535), default=0, help="Of the WebSocket API; 0 takes a free one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready, for a program to read.")
 @click.option("--exit-with-stdin", is_flag=True, help="Stop when standard input closes, too.")
 @click.option("--parameter", "parameters", type=_Assignment(), multiple=True, help="A parameter of the template.")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from delivery.api_throttle import account_bucket
 from delivery.quotas import Quotas
-from delivery.token_bucket import TokenBucket
 from local.clock import epoch_clock
 from local.control import Control
 from local.deployed_stack import DeployedStack, Surroundings
@@ -29,8 +29,12 @@ from local.sns import Sns
 from local.sqs import Sqs
 from local.storage.buckets import make_buckets
 from local.template import ResolvedStack, load
+from local.websocket.api import WebSocketApi
+from local.websocket.configuration import read_websocket_api
 
 if TYPE_CHECKING:
+    import socket as sockets
+
     from local.wire import WireService
 
 ROOT: Final = Path(__file__).parents[1]
@@ -43,7 +47,7 @@ _REKOGNITION_READY_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, `port` 0 takes any free.
+    """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, a port of 0 takes any free.
 
     `account_concurrency` and `rekognition_rate` are quotas too; one overridden by its name goes before them.
     `record_decisions` is a file that every decision of the delivery machines goes to.
@@ -51,6 +55,7 @@ class Options:
 
     template: Path = ROOT / "infra.yaml"
     port: int = 0
+    websocket_port: int = 0
     parameters: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, float] = field(default_factory=dict)
     account_concurrency: int = 10
@@ -119,16 +124,17 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     clock = epoch_clock()
     overridden = dict(options.quotas)
     quotas = options.quota_table()
-    try:
-        api_socket = listen(options.port)
-    except OSError as error:
-        raise OSError(f"port {options.port} cannot be had: {error.strerror}; choose another with --port") from None
+    api_socket = _listen(options.port, "--port")
     parts.callback(api_socket.close)
+    # Bound before it is known whether the template has a WebSocket API: its names are made of the port.
+    websocket_socket = _listen(options.websocket_port, "--websocket-port")
+    parts.callback(websocket_socket.close)
     queue_socket = listen()
     parts.callback(queue_socket.close)
     names = PhysicalNames(
         queue_base_url=f"http://{HOST}:{queue_socket.getsockname()[1]}",
         api_base_url=f"http://{HOST}:{api_socket.getsockname()[1]}",
+        websocket_base_url=f"http://{_address(websocket_socket)}",
     )
     recorder: Recorder = UNRECORDED
     if options.record_decisions is not None:
@@ -138,6 +144,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     template = load(options.template)
     code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
     stack = template.resolve({**code, **options.parameters}, names)
+    websocket = read_websocket_api(stack, quotas)
 
     tell("S3")
     moto = await _server("local.storage.moto_server", [], _MOTO_READY_S, parts)
@@ -186,17 +193,24 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         ),
         "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.invoke, deployed.accept_event, clock),
     }
-    api = RestApi(
-        stack.resources,
-        {**services, "s3": s3},
-        clock,
-        account=TokenBucket(quotas.api_requests_per_s, quotas.api_burst_requests),
-    )
+    account = account_bucket(quotas)
+    api = RestApi(stack.resources, {**services, "s3": s3}, clock, account=account)
     for name, socket in sockets.items():
         parts.push_async_callback((await serve(services[name], socket=socket)).close)
     control = await serve(Control(deployed.states, clock))
     parts.push_async_callback(control.close)
     parts.push_async_callback((await serve(api, socket=api_socket)).close)
+    if websocket is not None:
+        websocket_api = WebSocketApi(
+            websocket,
+            lambda function, event: deployed.invoke(deployed.functions[function], event),
+            quotas,
+            clock,
+            account=account,
+            domain_name=_address(websocket_socket),
+        )
+        parts.push_async_callback(websocket_api.close)
+        await websocket_api.serve(websocket_socket)
     # Last in, first out: no delivery may go on while what it calls is being closed.
     parts.push_async_callback(deployed.close)
     environment = {**endpoints, **CREDENTIALS.variables(), "AWS_DEFAULT_REGION": names.region}
@@ -222,6 +236,17 @@ def _in_force(options: Options, quotas: Quotas, stack: ResolvedStack) -> dict[st
         "parameters": dict(stack.parameters),
         "quotas": asdict(quotas),
     }
+
+
+def _listen(port: int, option: str) -> "sockets.socket":
+    try:
+        return listen(port)
+    except OSError as error:
+        raise OSError(f"port {port} cannot be had: {error.strerror}; choose another with {option}") from None
+
+
+def _address(socket: "sockets.socket") -> str:
+    return f"{HOST}:{socket.getsockname()[1]}"
 
 
 def _endpoint(service: str) -> str:

@@ -23,7 +23,7 @@ HOST: Final = "127.0.0.1"
 # Gateway's 10 MB, which the gateway refuses by itself.
 BODY_LIMIT: Final = 32 * 1024 * 1024
 # A spike opens many connections at once; the kernel refuses what its queue does not hold.
-_BACKLOG: Final = 4096
+BACKLOG: Final = 4096
 _SHUTDOWN_S: Final = 2.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -73,7 +73,7 @@ async def serve(
         max_line_size=16 * 1024,
     )
     bound = socket if socket is not None else listen(port)
-    listener = await asyncio.get_running_loop().create_server(server, sock=bound, backlog=_BACKLOG)
+    listener = await asyncio.get_running_loop().create_server(server, sock=bound, backlog=BACKLOG)
     taken = bound.getsockname()[1]
     return Server(url=f"http://{HOST}:{taken}", port=taken, _web=server, _listener=listener)
 
@@ -95,7 +95,8 @@ class _Handler:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers: dict[str, str] = {}
-        for name, value in request.headers.items():
+        lines = list(request.headers.items())
+        for name, value in lines:
             name = name.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         # An early refusal closes the connection, since the rest of the body would follow.
@@ -111,11 +112,14 @@ class _Handler:
             return _too_large()
         path, _, query = _origin_form(request.raw_path).partition("?")
         try:
-            answer = await self._service.handle(WireRequest(request.method, path, query, headers, body))
+            answer = await self._service.handle(WireRequest(request.method, path, query, headers, body, lines))
         except Exception:  # noqa: BLE001 (whatever it is, the next request must be served)
             _LOG.exception("%s %s failed", request.method, path)
             answer = WireResponse(500, {"content-type": "application/json"}, b'{"__type":"InternalFailure"}')
-        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        for name, value in answer.more_headers:
+            response.headers.add(name, value)
+        return response
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         if not request.body_exists:

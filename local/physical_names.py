@@ -29,12 +29,14 @@ class PhysicalNames:
     """Names for one stack, made from its own name alone, so that the same stack is named the same every time.
 
     `queue_base_url` is where SQS answers; a queue's URL is that, the account and the queue's name. `api_base_url`
-    stands in the outputs in place of `https://<id>.execute-api.<region>.<suffix>`; without it they are as on AWS.
-    Both without a slash at the end.
+    stands in the outputs and the functions' variables in place of `https://<id>.execute-api.<region>.<suffix>`;
+    without it they are as on AWS. `websocket_base_url` does so for a WebSocket API, as ws:// in place of wss://. All
+    three without a slash at the end.
     """
 
     queue_base_url: str
     api_base_url: str | None = None
+    websocket_base_url: str | None = None
     stack: str = "forebay"
     region: str = "us-east-1"
     account: str = "000000000000"
@@ -68,9 +70,21 @@ class PhysicalNames:
         account = self.account if owned else ""
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
 
-    def execute_api_url(self, api_id: str) -> str:
-        """Where AWS would serve a REST API."""
-        return f"https://{api_id}.execute-api.{self.region}.{self.url_suffix}"
+    def execute_api_url(self, api_id: str, scheme: str = "https") -> str:
+        """Where AWS would serve an API."""
+        return f"{scheme}://{api_id}.execute-api.{self.region}.{self.url_suffix}"
+
+    def addresses(self, type_: str, api_id: str) -> dict[str, str]:
+        """Where an API answers here, by where AWS would serve it; empty for what is no API, and if all is as on AWS."""
+        if type_ == "AWS::ApiGateway::RestApi" and self.api_base_url is not None:
+            return {self.execute_api_url(api_id): self.api_base_url}
+        if type_ == "AWS::ApiGatewayV2::Api" and self.websocket_base_url is not None:
+            here = self.websocket_base_url
+            return {
+                self.execute_api_url(api_id): here,
+                self.execute_api_url(api_id, "wss"): here.replace("http:", "ws:", 1),
+            }
+        return {}
 
     def name(self, logical_id: str) -> str:
         """A name after the stack and the logical id, shortened where a service would not take it."""
@@ -130,6 +144,12 @@ def _subscription(names: PhysicalNames, logical_id: str, properties: Mapping[str
 def _rest_api(names: PhysicalNames, logical_id: str, _properties: Mapping[str, Any]) -> Identity:
     api_id = names.short_id(logical_id)
     return Identity(api_id, {"RestApiId": api_id, "RootResourceId": names.short_id(f"{logical_id}/")})
+
+
+def _v2_api(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
+    api_id = names.short_id(logical_id)
+    scheme = "wss" if properties.get("ProtocolType") == "WEBSOCKET" else "https"
+    return Identity(api_id, {"ApiEndpoint": names.execute_api_url(api_id, scheme), "ApiId": api_id})
 
 
 def _log_group(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
@@ -196,6 +216,13 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "AWS::ApiGateway::Resource": _by_short_id("ResourceId"),
     "AWS::ApiGateway::RestApi": _rest_api,
     "AWS::ApiGateway::Stage": _by_property("StageName"),
+    "AWS::ApiGatewayV2::Api": _v2_api,
+    "AWS::ApiGatewayV2::Deployment": _by_short_id("DeploymentId"),
+    "AWS::ApiGatewayV2::Integration": _by_short_id("IntegrationId"),
+    "AWS::ApiGatewayV2::IntegrationResponse": _by_short_id("IntegrationResponseId"),
+    "AWS::ApiGatewayV2::Route": _by_short_id("RouteId"),
+    "AWS::ApiGatewayV2::RouteResponse": _by_short_id("RouteResponseId"),
+    "AWS::ApiGatewayV2::Stage": _by_property("StageName"),
     "AWS::DynamoDB::Table": _named("dynamodb", "TableName", "table/{}"),
     "AWS::IAM::Role": _role,
     "AWS::Kinesis::Stream": _named("kinesis", "Name", "stream/{}"),

@@ -11,7 +11,7 @@ Number resolves to a number; a text made of it (Fn::Sub, Fn::Join) is a text.
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from local.template_parameter import ParameterError, ParameterValue, did_you_mean, read_parameters
@@ -80,12 +80,25 @@ class Template:
             if resolution.exists(logical_id)
         }
         outputs = resolution.outputs()
-        if names.api_base_url is not None:
-            for resource in resources.values():
-                if resource.type == "AWS::ApiGateway::RestApi":
-                    on_aws = names.execute_api_url(resource.ref)
-                    outputs = {name: text.replace(on_aws, names.api_base_url) for name, text in outputs.items()}
+        for api in list(resources.values()):
+            for on_aws, here in names.addresses(api.type, api.ref).items():
+                outputs = {name: text.replace(on_aws, here) for name, text in outputs.items()}
+                resources = {
+                    logical_id: _readdressed(resource, on_aws, here) for logical_id, resource in resources.items()
+                }
         return ResolvedStack(resources, outputs, values)
+
+
+def _readdressed(resource: Resource, on_aws: str, here: str) -> Resource:
+    """A function that finds an API here; any other resource as it is."""
+    environment = resource.properties.get("Environment")
+    if resource.type != "AWS::Lambda::Function" or not environment:
+        return resource
+    variables = {
+        name: value.replace(on_aws, here) if isinstance(value, str) else value
+        for name, value in environment.get("Variables", {}).items()
+    }
+    return replace(resource, properties={**resource.properties, "Environment": {**environment, "Variables": variables}})
 
 
 def load(path: "Path") -> Template:
