@@ -1,28 +1,33 @@
 """An AWS API call as it stands on the wire, apart from whatever server or gateway carried it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """One HTTP request. `path` is undecoded, without its query; header names are lower-case."""
+    """One HTTP request. `path` is undecoded, without its query; header names are lower-case.
+
+    `header_lines` are the headers as they were sent, for who needs to know their case or each of several alike.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    header_lines: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
-    """One HTTP response."""
+    """One HTTP response. `more_headers` are further ones of names that are in `headers` already."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    more_headers: Sequence[tuple[str, str]] = ()
 
 
 class WireService(Protocol):
