@@ -257,4 +257,5 @@ class DeployedStack:
 
 def _named_after(resource: Resource, ending: str) -> str:
     """A resource's logical id without its ending, in kebab case: RequestHandlerFunction is request-handler."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", resource.logical_id.removesuffix(ending)).lower()
+    name = resource.logical_id.removesuffix(ending) or resource.logical_id
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()

@@ -46,6 +46,7 @@ class Context(dict[str, Any]):
 class Exchange:
     """A request under way. `payload` is its body, converted as its integration wants it."""
 
+    request: WireRequest
     context: Context
     stage_variables: Mapping[str, str]
     parameters: Parameters
@@ -53,7 +54,9 @@ class Exchange:
     payload: Payload
 
 
-def new_context(api_id: str, stage: str, request: WireRequest, request_id: RequestId, at_ms: int) -> Context:
+def new_context(
+    api_id: str, stage: str, request: WireRequest, request_id: RequestId, at_ms: int, *, deployment_id: str = ""
+) -> Context:
     """The `$context` of a request, before its route is known. `at_ms` is since the epoch."""
     headers = request.headers
     return Context(
@@ -61,11 +64,13 @@ def new_context(api_id: str, stage: str, request: WireRequest, request_id: Reque
         extendedRequestId=request_id.extended,
         requestTimeEpoch=at_ms,
         apiId=api_id,
+        deploymentId=deployment_id,
         stage=stage,
         httpMethod=request.method,
         path=request.path,
         protocol="HTTP/1.1",
         domainName=headers.get("host", ""),
+        domainPrefix=headers.get("host", "").partition(".")[0],
         identity={"sourceIp": "127.0.0.1", "userAgent": headers.get("user-agent", "")},
         requestOverride={"header": {}, "path": {}, "querystring": {}},
         responseOverride={"header": {}},

@@ -20,6 +20,7 @@ class ResponseType(StrEnum):
     API_CONFIGURATION_ERROR = "API_CONFIGURATION_ERROR"
     BAD_REQUEST_BODY = "BAD_REQUEST_BODY"
     BAD_REQUEST_PARAMETERS = "BAD_REQUEST_PARAMETERS"
+    DEFAULT_5XX = "DEFAULT_5XX"
     INTEGRATION_FAILURE = "INTEGRATION_FAILURE"
     INTEGRATION_TIMEOUT = "INTEGRATION_TIMEOUT"
     MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"  # noqa: S105 (AWS's name for "no such route")
@@ -40,6 +41,8 @@ _KINDS: Final[Mapping[ResponseType, _Kind]] = {
     ResponseType.API_CONFIGURATION_ERROR: _Kind(500, "Internal server error", _INTERNAL),
     ResponseType.BAD_REQUEST_BODY: _Kind(400, "Invalid request body", "BadRequestException"),
     ResponseType.BAD_REQUEST_PARAMETERS: _Kind(400, "Missing required request parameters", "BadRequestException"),
+    # What a function's answer that is none ends in; it is no type of its own, and AWS gives 502 for it.
+    ResponseType.DEFAULT_5XX: _Kind(502, "Internal server error", _INTERNAL),
     ResponseType.INTEGRATION_FAILURE: _Kind(504, "Network error communicating with endpoint", _INTERNAL),
     ResponseType.INTEGRATION_TIMEOUT: _Kind(504, "Endpoint request timed out", _INTERNAL),
     ResponseType.MISSING_AUTHENTICATION_TOKEN: _Kind(
@@ -55,11 +58,17 @@ _VARIABLE: Final = re.compile(r"\$(\{)?(context|stageVariables)\.([A-Za-z0-9_.-]
 
 
 class GatewayError(Exception):
-    """A request that ends here. `detail` is for `$context.error.validationErrorString`."""
+    """A request that ends here. `detail` is for `$context.error.validationErrorString`.
 
-    def __init__(self, kind: ResponseType, message: str | None = None, detail: str = "") -> None:
+    `status` is given where it is not the type's own; one of a GatewayResponse goes before it.
+    """
+
+    def __init__(
+        self, kind: ResponseType, message: str | None = None, detail: str = "", *, status: int | None = None
+    ) -> None:
         super().__init__(f"{kind}: {detail or message or ''}")
         self.kind = kind
+        self.status = _KINDS[kind].status if status is None else status
         self.message = _KINDS[kind].message if message is None else message
         self.detail = detail
 
@@ -111,7 +120,7 @@ class GatewayResponses:
             "x-amzn-errortype": kind.error_type,
             **{name: _VARIABLE.sub(value, text) for name, text in answer.headers.items()},
         }
-        return WireResponse(answer.status or kind.status, headers, _VARIABLE.sub(value, answer.template).encode())
+        return WireResponse(answer.status or error.status, headers, _VARIABLE.sub(value, answer.template).encode())
 
 
 def _read(logical_id: str, properties: Mapping[str, Any]) -> _Answer:

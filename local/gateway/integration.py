@@ -2,7 +2,7 @@
 
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, get_args
 
@@ -31,10 +31,10 @@ _DOTS: Final = {".": "%2E", "..": "%2E%2E"}
 
 
 class Integration(Protocol):
-    """What answers a method: a service, and later a function."""
+    """What answers a method: a service or a function."""
 
     async def answer(self, exchange: Exchange) -> WireResponse:
-        """The upstream's answer, untransformed.
+        """A service's answer, untransformed; a function's, which is the method's.
 
         Raises:
             GatewayError: the request could not be made, or was not answered.
@@ -69,7 +69,7 @@ class ServiceIntegration:
             raise ConfigurationError(logical_id, "IntegrationHttpMethod is missing: set it to the service's own verb")
         self._passthrough = str(integration.get("PassthroughBehavior", "WHEN_NO_MATCH"))
         self._content_handling = _content_handling(logical_id, integration)
-        self._timeout_s = float(integration.get("TimeoutInMillis", DEFAULT_TIMEOUT_MS)) / 1000
+        self._timeout_s = timeout_s(integration)
         self._templates = templates(logical_id, integration.get("RequestTemplates"))
         self._headers: list[tuple[str, RequestSource]] = []
         self._path: dict[str, RequestSource] = {}
@@ -155,6 +155,11 @@ class ServiceIntegration:
         return f"{self._target.query}&{encoded}" if self._target.query and encoded else self._target.query or encoded
 
 
+def timeout_s(integration: Mapping[str, Any]) -> float:
+    """How long an integration is waited for."""
+    return float(integration.get("TimeoutInMillis", DEFAULT_TIMEOUT_MS)) / 1000
+
+
 def templates(logical_id: str, by_type: Mapping[str, str] | None) -> dict[str, MappingTemplate]:
     """Mapping templates by media type, parsed.
 
@@ -199,23 +204,3 @@ def _content_handling(logical_id: str, properties: Mapping[str, Any]) -> Content
     if value is None or value in get_args(ContentHandling):
         return value
     raise ConfigurationError(logical_id, f"ContentHandling is {value!r}, not one of {get_args(ContentHandling)}")
-
-
-IntegrationMaker = Callable[[str, Mapping[str, Any], Mapping[str, WireService]], Integration]
-
-# By the integration's Type. AWS_PROXY (a function) belongs here as soon as there is one to call.
-_MAKERS: Final[Mapping[str, IntegrationMaker]] = {"AWS": ServiceIntegration}
-
-
-def make_integration(
-    logical_id: str, integration: Mapping[str, Any], services: Mapping[str, WireService]
-) -> Integration:
-    """The integration of a method.
-
-    Raises:
-        ConfigurationError: it is of a type that is not served here, or wrong in itself.
-    """
-    kind = str(integration.get("Type"))
-    if kind not in _MAKERS:
-        raise ConfigurationError(logical_id, f"integrations of type {kind} are not served here, only {list(_MAKERS)}")
-    return _MAKERS[kind](logical_id, integration, services)

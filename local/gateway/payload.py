@@ -44,6 +44,11 @@ class Payload:
         self._exact_json: Any = _UNREAD
 
     @property
+    def binary(self) -> bool:
+        """Whether it is binary, and no text."""
+        return self._binary
+
+    @property
     def data(self) -> bytes:
         """The bytes to pass on untransformed."""
         return self._data if self._binary else self.text.encode("utf-8", "replace")

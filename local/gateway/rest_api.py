@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from delivery.token_bucket import TokenBucket
 from local.clock import Clock
+from local.function_policy import FunctionPolicy
 from local.gateway import media_type
 from local.gateway.configuration import ConfigurationError, StackResource, of_type, truth
 from local.gateway.exchange import Context, Exchange, RequestIds, new_context, parse_query, random_ids
 from local.gateway.gateway_response import GatewayError, GatewayResponses, ResponseType
-from local.gateway.integration import Integration, make_integration
+from local.gateway.integration import Integration
 from local.gateway.integration_response import IntegrationResponses
+from local.gateway.integration_type import Behind, is_proxy, make_integration
 from local.gateway.mapping_template import Parameters
 from local.gateway.media_type import BinaryMediaTypes
 from local.gateway.payload import Payload
@@ -35,14 +37,14 @@ class _Method:
     parameter_validator: ParameterValidator | None
     body_validator: BodyValidator | None
     integration: Integration
-    responses: IntegrationResponses
+    responses: IntegrationResponses | None
 
 
 class RestApi:
     """The one REST API of a stack, on its one stage. Its routes are below `/{stage_name}`.
 
-    `services` are called by the name in an integration's Uri: kinesis, sqs, sns, dynamodb, s3. `account` is the token
-    bucket that all APIs of the account share.
+    `services` are called by the name in an integration's Uri: kinesis, sqs, sns, dynamodb, s3, lambda. `account` is the
+    token bucket that all APIs of the account share.
 
     Raises:
         ConfigurationError: API Gateway would refuse a resource, or it needs what is not served here.
@@ -67,7 +69,8 @@ class RestApi:
         self._prefix = f"/{self._stage.name}"
         self._gateway_responses = GatewayResponses(dict(of_type(resources, "GatewayResponse")))
         self._routes: Routes[_Method] = Routes()
-        for verb, method in _methods(resources, logical_id, api, services, self._stage):
+        behind = Behind(services, FunctionPolicy(resources), self._binary)
+        for verb, method in _methods(resources, logical_id, api, behind, self._stage):
             self._routes.add(method.resource_path, verb, method)
 
     @property
@@ -79,7 +82,14 @@ class RestApi:
         """Answer a client's request. Every error is a response."""
         now = self._clock()
         request_id = self._ids()
-        context = new_context(self._api_id, self._stage.name, request, request_id, int(now * 1000))
+        context = new_context(
+            self._api_id,
+            self._stage.name,
+            request,
+            request_id,
+            int(now * 1000),
+            deployment_id=self._stage.deployment_id,
+        )
         try:
             response = await self._answer(request, context, now)
         except GatewayError as error:
@@ -88,7 +98,7 @@ class RestApi:
             _LOG.exception("%s %s failed", request.method, request.path)
             response = self._refuse(GatewayError(ResponseType.API_CONFIGURATION_ERROR, detail=repr(error)), context)
         headers = {**response.headers, "x-amzn-requestid": request_id.plain, "x-amz-apigw-id": request_id.extended}
-        return WireResponse(response.status, headers, response.body)
+        return WireResponse(response.status, headers, response.body, response.more_headers)
 
     async def _answer(self, request: WireRequest, context: Context, now: float) -> WireResponse:
         below = self._below_stage(request.path)
@@ -111,6 +121,7 @@ class RestApi:
         context["resourceId"] = method.resource_id
         content_type = request.headers.get("content-type", "")
         exchange = Exchange(
+            request,
             context,
             self._stage.variables,
             Parameters(match.path_parameters, parse_query(request.query), request.headers),
@@ -119,6 +130,8 @@ class RestApi:
         )
         _validate(method, exchange)
         upstream = await method.integration.answer(exchange)
+        if method.responses is None:
+            return upstream
         return method.responses.select(upstream.status).transform(exchange, upstream, self._binary)
 
     def _below_stage(self, path: str) -> str | None:
@@ -148,7 +161,7 @@ def _methods(
     resources: Mapping[str, StackResource],
     api_logical_id: str,
     api: StackResource,
-    services: Mapping[str, WireService],
+    behind: Behind,
     stage: Stage,
 ) -> Iterator[tuple[str, _Method]]:
     paths = _resource_paths(resources, api)
@@ -173,8 +186,8 @@ def _methods(
                 throttle=stage.throttle(verb, path),
                 parameter_validator=_parameter_validator(properties, validator),
                 body_validator=_body_validator(logical_id, properties, validator, models),
-                integration=make_integration(logical_id, integration, services),
-                responses=IntegrationResponses(logical_id, integration, properties),
+                integration=make_integration(logical_id, integration, behind),
+                responses=None if is_proxy(integration) else IntegrationResponses(logical_id, integration, properties),
             ),
         )
 

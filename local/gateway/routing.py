@@ -58,6 +58,18 @@ class Routes(Generic[M]):
         return None if method is None else Match(method, parameters)
 
 
+def raw_path_parameters(resource_path: str, path: str) -> dict[str, str]:
+    """The parameters of a path that belongs to a resource, undecoded."""
+    parts = path.strip("/").split("/")
+    parameters = {}
+    for index, wanted in enumerate(_parts(resource_path)):
+        if wanted.startswith("{") and wanted.endswith("+}"):
+            parameters[wanted[1:-2]] = "/".join(parts[index:])
+        elif wanted.startswith("{"):
+            parameters[wanted[1:-1]] = parts[index]
+    return parameters
+
+
 def _parts(path: str) -> list[str]:
     return path.split("/")[1:] if path not in {"", "/"} else []
 

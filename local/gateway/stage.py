@@ -24,6 +24,7 @@ class Stage:
     def __init__(self, resource: StackResource, *, account: TokenBucket | None = None) -> None:
         properties = resource.properties
         self.name = str(properties["StageName"])
+        self.deployment_id = str(properties.get("DeploymentId", ""))
         self.variables: Mapping[str, str] = dict(properties.get("Variables") or {})
         self._account = account or TokenBucket(ACCOUNT_RATE, ACCOUNT_BURST)
         self._limits = dict(_limits(properties.get("MethodSettings") or ()))

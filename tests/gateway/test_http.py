@@ -57,6 +57,46 @@ async def test_the_target_arrives_as_it_was_sent(target: str, path: str, query: 
     assert (echo.seen[0].path, echo.seen[0].query) == (path, query)
 
 
+async def test_headers_arrive_line_by_line_in_their_case_and_joined_without_it() -> None:
+    def talk(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(
+                b"GET / HTTP/1.1\r\nHost: h\r\nX-Several: 1\r\nx-sEVERAL: 2\r\nConnection: close\r\n\r\n"
+            )
+            while connection.recv(4096):
+                pass
+
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        await asyncio.to_thread(talk, server.port)
+    finally:
+        await server.close()
+    (seen,) = echo.seen
+    assert seen.headers == {"host": "h", "x-several": "1, 2", "connection": "close"}
+    assert seen.header_lines == [("Host", "h"), ("X-Several", "1"), ("x-sEVERAL", "2"), ("Connection", "close")]
+
+
+async def test_an_answer_may_have_several_headers_of_a_name() -> None:
+    class Cookies:
+        async def handle(self, request: WireRequest) -> WireResponse:
+            return WireResponse(200, {"set-cookie": "a=1"}, b"", [("set-cookie", "b=2"), ("set-cookie", "c=3")])
+
+    def cookies(port: int) -> list[str] | None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().headers.get_all("set-cookie")
+        finally:
+            connection.close()
+
+    server = await serve(Cookies())
+    try:
+        assert await asyncio.to_thread(cookies, server.port) == ["a=1", "b=2", "c=3"]
+    finally:
+        await server.close()
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "POST", "DELETE", "PATCH"])
 async def test_every_method_reaches_the_service_with_its_body(method: str) -> None:
     echo = Echo()

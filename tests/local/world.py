@@ -16,7 +16,7 @@ from local.deployed_stack import DeployedStack, Surroundings
 from local.physical_names import PhysicalNames
 from local.queue import Sending
 from local.stream import Entry, Put
-from local.template import parse
+from local.template import ResolvedStack, parse
 from local.topic import Publication
 from local.wire import WireRequest, WireResponse, WireService
 
@@ -130,6 +130,7 @@ class World:
     """A deployed stack, and what its handlers have written into their file."""
 
     stack: DeployedStack
+    resolved: ResolvedStack
     done_file: Path
     clock: Clock
 
@@ -195,6 +196,6 @@ async def world(
         ),
     )
     try:
-        yield World(stack, done_file, clock)
+        yield World(stack, resolved, done_file, clock)
     finally:
         await stack.close()

@@ -76,6 +76,15 @@ def answers_much(event, context):
     return "x" * (7 * 1024 * 1024)
 
 
+def waits_for_the_marker(event, context):
+    """Answers an API only once the marker is there, and says so in its file."""
+    while not Path(os.environ["MARKER"]).exists():
+        time.sleep(0.01)
+    with Path(os.environ["DONE"]).open("a") as done:
+        done.write(event["requestContext"]["requestId"] + "\n")
+    return {"statusCode": 201, "body": json.dumps(event)}
+
+
 def prints(event, context):
     sys.stdout.write("a line of the handler\n")
     sys.stderr.write("another, to stderr\n")
