@@ -6,13 +6,13 @@ An attach writes its watcher first and only then looks for the result; a worker 
 asks for a push, which looks for watchers. Whichever comes first, one of the two sees the other.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.body import BodyError, read_body
 from pipeline.intake import IntakeError
 from pipeline.request import BUFFERS
 from pipeline.watchers import hash_of, is_owner
@@ -150,28 +150,29 @@ class Conversation:
         try:
             given = _read(message)
             correlation = _correlation(given)
-            return Reply(self._answer(message, given, remaining_ms) | correlation)
+            reply = self._answer(message, given, remaining_ms)
+            return Reply(reply.message | correlation, reply.cause)
         except _RefusedError as error:
             return Reply(error.answer | correlation)
         except IntakeError as error:
-            return Reply(_not_taken(error) | correlation)
+            return Reply(_not_taken(error) | correlation, cause=error.cause)
         except (BotoCoreError, ClientError) as error:
             failed = _RefusedError(
                 503, "The message could not be worked off.", "Send it again after a second.", retry_after_s=1
             )
             return Reply(failed.answer | correlation, cause=f"{type(error).__name__}: {error}")
 
-    def _answer(self, message: Message, given: "Mapping[str, Any]", remaining_ms: float) -> dict[str, Any]:
+    def _answer(self, message: Message, given: "Mapping[str, Any]", remaining_ms: float) -> Reply:
         if message.route == "recognise":
             return self._recognise(message, given, remaining_ms)
         if message.route == "attach":
             return self._attach(message, given)
         raise _RefusedError(404, "There is no such action.", _ACTIONS)
 
-    def _recognise(self, message: Message, given: "Mapping[str, Any]", remaining_ms: float) -> dict[str, Any]:
+    def _recognise(self, message: Message, given: "Mapping[str, Any]", remaining_ms: float) -> Reply:
         buffer, body = given.get("buffer"), given.get("request")
-        if not isinstance(buffer, str) or buffer not in BUFFERS:
-            raise _RefusedError(400, "buffer is missing or unknown.", f"Set buffer to one of {', '.join(BUFFERS)}.")
+        if not isinstance(buffer, str):
+            raise _RefusedError(400, "buffer is missing or not a text.", f"Set buffer to one of {', '.join(BUFFERS)}.")
         if not isinstance(body, dict):
             raise _RefusedError(
                 400,
@@ -185,9 +186,9 @@ class Conversation:
             accepted_at=message.sent_at,
             connection_id=message.connection_id,
         )
-        return {"type": "accepted", "request_id": taken.request_id}
+        return Reply({"type": "accepted", "request_id": taken.request_id}, cause=taken.unnoted)
 
-    def _attach(self, message: Message, given: "Mapping[str, Any]") -> dict[str, Any]:
+    def _attach(self, message: Message, given: "Mapping[str, Any]") -> Reply:
         request_id, secret = given.get("request_id"), given.get("secret")
         if not isinstance(request_id, str) or _REQUEST_ID.fullmatch(request_id) is None:
             raise _RefusedError(
@@ -213,17 +214,24 @@ class Conversation:
                     "Send the secret whose SHA-256 was `attach` when the request was made, or poll for the result.",
                     request_id=request_id,
                 )
+            if ownership.stranded is not None:
+                raise _RefusedError(
+                    409,
+                    f"This request is not on its way: {ownership.stranded}",
+                    "Send it again; the same Idempotency-Key serves, and so does this attach.",
+                    request_id=request_id,
+                )
             if ownership.done:
                 self._pushes.send(request_id, attach=secret_hash)
-        return {"type": "attached", "request_id": request_id}
+        return Reply({"type": "attached", "request_id": request_id})
 
 
 def _read(message: Message) -> "Mapping[str, Any]":
     if message.binary:
         raise _RefusedError(400, "The message is binary.", f"Send a text. {_ACTIONS}")
     try:
-        given = json.loads(message.text)
-    except (ValueError, RecursionError):
+        given = read_body(message.text)
+    except BodyError:
         raise _RefusedError(400, "The message is not JSON.", _ACTIONS) from None
     if not isinstance(given, dict):
         raise _RefusedError(400, "The message is not a JSON object.", _ACTIONS)

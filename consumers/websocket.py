@@ -16,6 +16,7 @@ from consumers.telemetry import logger, metrics
 from pipeline.connections import ConnectionsTable
 from pipeline.intake import Intake
 from pipeline.notifications import notification_client
+from pipeline.on_demand import OnDemand
 from pipeline.ownership import Ownerships
 from pipeline.push_queue import PushQueue
 from pipeline.results_table import dynamodb_client
@@ -36,7 +37,7 @@ def _start() -> Conversation:
         Ownerships(dynamodb, settings.results_table),
         ConnectionsTable(dynamodb, settings.connections_table),
         WatchersTable(dynamodb, settings.watchers_table),
-        PushQueue(lambda: notification_client(session, 1), settings.push_queue_url),
+        PushQueue(OnDemand(lambda: notification_client(session, 1)), settings.push_queue_url),
     )
     end_init()
     return conversation
@@ -57,12 +58,12 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     about = event["requestContext"]
     connection_id = about["connectionId"]
     if about["routeKey"] == "$connect":
+        _count("Connects")
         _conversation.open(connection_id)
-        _count("Connected")
         return {"statusCode": 200}
     if about["routeKey"] == "$disconnect":
+        _count("Disconnects")
         _conversation.close(connection_id)
-        _count("Disconnected")
         return {"statusCode": 200}
     message = Message(
         connection_id=connection_id,

@@ -5,18 +5,17 @@ from typing import TYPE_CHECKING
 from pipeline.notifications import Notification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_sqs import SQSClient
+
+    from pipeline.on_demand import OnDemand
 
 
 class PushQueue:
-    """Sends to the push queue. The client is made for the first message: most environments send none."""
+    """Sends to the push queue. Most environments send nothing, so the client is made for the first message."""
 
-    def __init__(self, make_client: "Callable[[], SQSClient]", url: str) -> None:
-        self._make_client = make_client
+    def __init__(self, client: "OnDemand[SQSClient]", url: str) -> None:
+        self._client = client
         self._url = url
-        self._client: SQSClient | None = None
 
     def send(self, request_id: str, *, attach: str) -> None:
         """Have the result of a request pushed to all that wait for it and have shown its secret.
@@ -24,8 +23,6 @@ class PushQueue:
         Raises:
             botocore.exceptions.BotoCoreError, ClientError: the queue did not take it.
         """
-        if self._client is None:
-            self._client = self._make_client()
         message = Notification(request_id, attach=attach).push
         assert message is not None
-        self._client.send_message(QueueUrl=self._url, MessageBody=message)
+        self._client.get().send_message(QueueUrl=self._url, MessageBody=message)
