@@ -82,7 +82,7 @@ class WebSocketApi:
         rate = quotas.websocket_connections_per_s
         self._new_connections = TokenBucket(rate, rate * quotas.websocket_connections_burst_s)
         self._integrations = {
-            route.key: ProxyIntegration(_calling(invoke, route.function_arn), route.timeout_s)
+            route.key: ProxyIntegration(route.key, _calling(invoke, route.function_arn), route.timeout_s)
             for route in configuration.routes.values()
         }
         self._connections: dict[str, Connection] = {}
@@ -168,7 +168,7 @@ class WebSocketApi:
             answer = await self._integrations[CONNECT].call(event)
             if isinstance(answer, Failure):
                 return _refusal(answer.status, {"message": answer.message, **told})
-            if not answer.accepts:
+            if not 200 <= answer.status < 300:
                 two_way = self._configuration.routes[CONNECT].two_way
                 return _response(WireResponse(answer.status, body=answer.body if two_way else b""))
             protocol = answer.headers.get("sec-websocket-protocol")

@@ -8,7 +8,7 @@ from delivery.quotas import Quotas
 from local.websocket.frames import CloseCode, close_frame, pong_frame, text_frames
 
 # How long a client may take to answer a Close frame, by the machine's own clock.
-_CLOSING_S: Final = 2.0
+_CLOSING_S: Final = 1.0
 
 
 class GoneError(Exception):

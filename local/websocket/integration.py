@@ -1,17 +1,23 @@
 """The Lambda proxy integration of a route: an event in, the function's answer or AWS's own error out."""
 
 import asyncio
-import base64
-import binascii
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from local.execution_environment import Answer, Ending
+from local.gateway.function_response import MalformedAnswerError, proxy_response
+from local.gateway.gateway_response import GatewayError
+from local.gateway.media_type import BinaryMediaTypes
 from local.sync_calls import RefusedError
+from local.wire import WireResponse
 
+_LOG = logging.getLogger(__name__)
+
+# What a function says is base64 is decoded: there is no Accept header that could ask for it as it is.
+_DECODED: Final = BinaryMediaTypes(("*/*",))
 # Invokes the function with an event; raises RefusedError.
 Invoke = Callable[[bytes], Awaitable[Answer]]
 
@@ -32,29 +38,17 @@ class Failure(Enum):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyAnswer:
-    """What the function returned, in the form of the proxy integration. Header names are lower-case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def accepts(self) -> bool:
-        """Whether $connect may go on."""
-        return 200 <= self.status < 300
-
-
 class ProxyIntegration:
     """A function behind a route. One that is too late goes on: nobody waits for it any more, as on AWS."""
 
-    def __init__(self, invoke: Invoke, timeout_s: float) -> None:
+    def __init__(self, route_key: str, invoke: Invoke, timeout_s: float) -> None:
+        self._route_key = route_key
         self._invoke = invoke
         self._timeout_s = timeout_s
+        self._told = False
 
-    async def call(self, event: Mapping[str, Any]) -> ProxyAnswer | Failure:
-        """Invoke the function and read its answer."""
+    async def call(self, event: Mapping[str, Any]) -> WireResponse | Failure:
+        """Invoke the function and read its answer, in the form of the proxy integration."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._invoke(json.dumps(event, separators=(",", ":")).encode())
@@ -64,28 +58,11 @@ class ProxyIntegration:
             return Failure.TIMED_OUT
         if answer.ending is not Ending.RETURNED:
             return Failure.FUNCTION_ERROR
-        return _read(answer.payload) or Failure.FUNCTION_ERROR
-
-
-def _read(payload: bytes) -> ProxyAnswer | None:
-    """A function's answer; None if it is malformed."""
-    try:
-        answer = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
-    status, headers, body = answer.get("statusCode"), answer.get("headers") or {}, answer.get("body")
-    if isinstance(status, str) and status.isdecimal():
-        status = int(status)
-    if type(status) is not int or not 100 <= status <= 599:
-        return None
-    if not isinstance(headers, dict) or not isinstance(body, str | None):
-        return None
-    try:
-        data = (body or "").encode()
-        if answer.get("isBase64Encoded") is True:
-            data = base64.b64decode(data, validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        return None
-    return ProxyAnswer(status, {str(name).lower(): str(value) for name, value in headers.items()}, data)
+        try:
+            return proxy_response(answer.payload, "", _DECODED)
+        except (MalformedAnswerError, GatewayError) as error:
+            if not self._told:
+                # The client only hears of an internal error; who wrote the function needs to read why, once.
+                self._told = True
+                _LOG.error("route %s: Malformed Lambda proxy response: %s (told once)", self._route_key, error)
+            return Failure.FUNCTION_ERROR
