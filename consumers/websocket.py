@@ -33,7 +33,7 @@ def _start() -> Conversation:
     # One at a time, as Lambda gives an environment its messages.
     dynamodb = dynamodb_client(session, 1)
     conversation = Conversation(
-        Intake.from_environment(os.environ, session),
+        Intake.from_environment(os.environ, session, dynamodb),
         Ownerships(dynamodb, settings.results_table),
         ConnectionsTable(dynamodb, settings.connections_table),
         WatchersTable(dynamodb, settings.watchers_table),
