@@ -41,6 +41,20 @@ class Stack:
     sns_function_name: str
     sqs_function_name: str
     kinesis_function_name: str
+    web_socket_url: str
+    sync_function_name: str
+    request_handler_function_name: str
+    callback_function_name: str
+    push_function_name: str
+    web_socket_function_name: str
+    callback_queue_url: str
+    callback_dead_letter_queue_url: str
+    push_queue_url: str
+    push_dead_letter_queue_url: str
+    callback_secret_arn: str
+    connections_table: str
+    watchers_table: str
+    callbacks_table: str
     kinesis_efo_stream_name: str | None = None
     kinesis_efo_consumer_arn: str | None = None
     kinesis_efo_failure_bucket: str | None = None

@@ -63,6 +63,11 @@ class JavaString(str):
     def toUpperCase(self) -> "JavaString":  # noqa: D102, N802
         return JavaString(self.upper())
 
+    def compareTo(self, other: str) -> int:  # noqa: D102, N802
+        # By UTF-16 units, as Java has it.
+        ours, theirs = self.encode("utf-16-be", "surrogatepass"), other.encode("utf-16-be", "surrogatepass")
+        return (ours > theirs) - (ours < theirs)
+
     def trim(self) -> "JavaString":  # noqa: D102
         return JavaString(self.strip())
 

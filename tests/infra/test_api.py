@@ -16,12 +16,17 @@ ROUTES = {
     ("POST", "/v1/kinesis-efo/images"),
     ("POST", "/v1/sqs/images"),
     ("POST", "/v1/sns/images"),
+    ("POST", "/v1/handler/{buffer}/images"),
+    ("POST", "/v1/sync/images"),
     ("PUT", "/v1/images/{key}"),
     ("GET", "/v1/requests/{id}"),
 }
 GIVEN = {"CodeBucket": "code", "CodeKey": "forebay.zip"}
 NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
+# Those that are a template, and those that are a function.
 METHODS = ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage", "PutImage", "GetRequest"]
+OF_FUNCTIONS = {"PostHandlerImage": "RequestHandlerFunction", "PostSyncImage": "SyncFunction"}
+INTO_BUFFERS = ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage"]
 
 
 def path_of(stack: ResolvedStack, resource_id: str) -> str:
@@ -41,7 +46,7 @@ def integration(stack: ResolvedStack, request: pytest.FixtureRequest) -> dict[st
 def test_the_routes_are_those_of_the_contract(stack: ResolvedStack) -> None:
     methods = stack.of_type("AWS::ApiGateway::Method")
 
-    assert [method.logical_id for method in methods] == METHODS
+    assert {method.logical_id for method in methods} == {*METHODS, *OF_FUNCTIONS}
     assert {
         (method.properties["HttpMethod"], path_of(stack, method.properties["ResourceId"])) for method in methods
     } == ROUTES
@@ -128,8 +133,12 @@ def test_every_header_an_answer_sets_is_declared(stack: ResolvedStack, name: str
         for header in answer.get("ResponseParameters", {})
     }
     retried = {"429", "503"} & {answer["StatusCode"] for answer in properties["MethodResponses"]}
+    # Of what is accepted, and of what is not done yet.
+    asked_again = {"202"} if name in INTO_BUFFERS else {"200", "404"} if name == "GetRequest" else set()
 
-    assert declared == {(status, "method.response.header.Retry-After") for status in retried}
+    assert declared == {(status, "method.response.header.Retry-After") for status in retried | asked_again} | {
+        (status, "method.response.header.Location") for status in asked_again & {"202"}
+    }
     for answer in properties["Integration"]["IntegrationResponses"]:
         for header in answer.get("ResponseParameters", {}):
             assert (answer["StatusCode"], header) in declared
@@ -143,7 +152,71 @@ def test_no_part_of_the_target_comes_from_the_client(stack: ResolvedStack, name:
     assert from_client == (["key"] if name == "PutImage" else [])
 
 
-@pytest.mark.parametrize("name", ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage"])
+@pytest.mark.parametrize("name", OF_FUNCTIONS)
+def test_a_function_is_called_by_the_api_that_may_call_it_on_its_route_alone(stack: ResolvedStack, name: str) -> None:
+    method, function = stack.resources[name].properties, stack.resources[OF_FUNCTIONS[name]]
+    integration = method["Integration"]
+    permission = stack.resources[f"{OF_FUNCTIONS[name]}Permission"].properties
+    route = re.sub(r"\{\w+\}", "*", path_of(stack, method["ResourceId"]))
+
+    assert integration["Type"] == "AWS_PROXY"
+    assert integration["IntegrationHttpMethod"] == "POST"
+    assert f"/functions/{function.attributes['Arn']}/invocations" in integration["Uri"]
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert permission["FunctionName"] == function.ref
+    assert permission["SourceArn"].endswith(f":{stack.resources['Api'].ref}/*/{method['HttpMethod']}{route}")
+
+
+def test_the_synchronous_function_knows_the_time_its_client_is_given(stack: ResolvedStack) -> None:
+    integration = stack.resources["PostSyncImage"].properties["Integration"]
+    variables = stack.resources["SyncFunction"].properties["Environment"]["Variables"]
+
+    # API Gateway's own, and its most, where the method names none.
+    assert integration.get("TimeoutInMillis", 29_000) == variables["INTEGRATION_TIMEOUT_MS"]
+
+
+def test_what_a_waiting_client_may_send_is_a_part_of_what_another_may(stack: ResolvedStack) -> None:
+    whole = stack.resources["RecognitionModel"].properties["Schema"]["properties"]
+    part = stack.resources["SyncRecognitionModel"].properties["Schema"]["properties"]
+
+    assert set(part) == {"image", "run"}
+    assert all(whole[name] == schema for name, schema in part.items())
+
+
+@pytest.mark.parametrize("url", [
+    "https://example.com", "https://example.com/", "https://example.com/hook?a=1&b=%20", "https://a-b.c.example.co.uk/x",
+    "https://example.com:8443/hook", "https://EXAMPLE.com/hook", "https://xn--bcher-kva.example/", "https://example.com?x",
+    "https://receiver.test/hook", "https://example.com/a@b",
+])  # fmt: skip
+def test_a_callback_url_with_a_dns_name_passes_the_model(stack: ResolvedStack, url: str) -> None:
+    assert re.search(callback_pattern(stack), url)
+
+
+@pytest.mark.parametrize("url", [
+    "", "http://example.com/", "ftp://example.com/", "//example.com/", "example.com", "https:/example.com", "https:///x",
+    "https://127.0.0.1/", "https://2130706433/", "https://0x7f000001/", "https://0177.0.0.1/", "https://127.1/",
+    "https://127.0.0.0x1/", "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://169.254.169.254/latest/meta-data",
+    "https://0.0.0.0/", "https://localhost/", "https://localhost:443/", "https://metadata/", "https://user@example.com/",
+    "https://user:password@example.com/", "https://example.com@127.0.0.1/", "https://example.com\\@127.0.0.1/",
+    "https://example.com\r\nHost: a/", "https://example.com/\n", "https://example.com/a b", "https://example.com/\t",
+    "https://example.com\\.evil/", "https://-a.example.com/", "https://example..com/", "https://.example.com/",
+    "https://example.com:/", "https://example.com:123456/", "https://example.com#@127.0.0.1/", "https://exämple.com/",
+    "https://\uff11\uff12\uff17.0.0.1/", "https://example.com/ü", "https://%31%32%37.0.0.1/", "https://example.com./",
+    "https://" + "a" * 64 + ".com/",
+])  # fmt: skip
+def test_a_callback_url_that_names_an_address_or_hides_its_host_is_refused_by_the_model(
+    stack: ResolvedStack, url: str
+) -> None:
+    assert not re.search(callback_pattern(stack), url)
+
+
+def callback_pattern(stack: ResolvedStack) -> str:
+    pattern = stack.resources["RecognitionModel"].properties["Schema"]["properties"]["callback_url"]["pattern"]
+    # ECMA's $, unlike Python's, is the very end.
+    return str(pattern).removesuffix("$") + r"\Z"
+
+
+@pytest.mark.parametrize("name", [*INTO_BUFFERS, "PostHandlerImage"])
 def test_a_body_is_validated_against_the_model(stack: ResolvedStack, name: str) -> None:
     properties = stack.resources[name].properties
     validators = {validator.ref: validator for validator in stack.of_type("AWS::ApiGateway::RequestValidator")}
@@ -211,11 +284,14 @@ def test_gateways_own_answers_are_json_with_a_remedy(
     text = answer["ResponseTemplates"]["application/json"]
 
     assert answer.get("StatusCode") == status
-    assert ("gatewayresponse.header.Retry-After" in answer.get("ResponseParameters", {})) == (status == "429")
+    # Where it is not known what became of a request, its id is said: it may have a result.
+    unsure = status in {"502", "504"}
+    again = status == "429" or unsure
+    assert ("gatewayresponse.header.Retry-After" in answer.get("ResponseParameters", {})) == again
     # messageString comes with its quotes; nothing else that a client may have written is put in.
-    assert set(re.findall(r"\$[\w.]+", text)) <= {"$context.error.messageString"}
+    assert set(re.findall(r"\$[\w.]+", text)) <= {"$context.error.messageString", "$context.extendedRequestId"}
     body = json.loads(text.replace("$context.error.messageString", '"said \\"so\\""'))
-    assert set(body) == {"message", "remedy"}
+    assert set(body) == ({"message", "remedy", "request_id"} if unsure else {"message", "remedy"})
     assert all(body.values())
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given
@@ -220,6 +220,7 @@ def test_what_the_buffer_took_is_accepted_under_its_id(stack: ResolvedStack, met
 
     assert answer.status is None
     assert answer.json == {"request_id": REQUEST_ID}
+    assert answer.headers == {"Location": f"/live/v1/requests/{quote(REQUEST_ID, safe='')}", "Retry-After": "1"}
 
 
 @pytest.mark.parametrize("method", POSTS)
@@ -359,13 +360,14 @@ def test_upload_of_a_wrong_type_overwrites_nothing(stack: ResolvedStack) -> None
         assert answer.status == 415
 
 
-@pytest.mark.parametrize("request_id", [REQUEST_ID, "Q-9j_FGuNoAMFyJw=", "JKJ+XmP/vHcESHA="])
+@pytest.mark.parametrize("request_id", [REQUEST_ID, "h-AAAAAAAAAAAAAAAAAAAA_-", "Q-9j_FGuNoAMFyJw=", "JKJ+XmP/vHc="])
 def test_lookup_asks_for_the_id(stack: ResolvedStack, request_id: str) -> None:
     call = render(request_template(stack, "GetRequest"), path={"id": request_id}).json
 
     assert call == {
         "TableName": stack.resources["ResultsTable"].ref,
         "Key": {"request_id": {"S": request_id}},
+        "ConsistentRead": True,
     }
 
 
@@ -373,7 +375,7 @@ def test_lookup_asks_for_the_id(stack: ResolvedStack, request_id: str) -> None:
 def test_lookup_of_what_is_no_id_asks_for_one_that_is_not_there(stack: ResolvedStack, request_id: str) -> None:
     call = render(request_template(stack, "GetRequest"), path={"id": request_id}).json
 
-    assert call.keys() == {"TableName", "Key"}
+    assert call.keys() == {"TableName", "Key", "ConsistentRead"}
     assert "*" in call["Key"]["request_id"]["S"]
 
 
@@ -440,8 +442,52 @@ def test_failed_result_says_why(stack: ResolvedStack, attributes: dict[str, Any]
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"Item": {}}', b'{"Item": null}', b""])
-def test_no_result_is_a_404(stack: ResolvedStack, body: bytes) -> None:
+def test_no_result_is_a_404_that_may_be_asked_again(stack: ResolvedStack, body: bytes) -> None:
     answer = render(answer_template(stack, "GetRequest", r"2\d{2}"), body)
 
     assert answer.status == 404
-    assert answer.json.keys() == {"message", "remedy"}
+    assert answer.headers == {"Retry-After": "1"}
+    assert answer.json.keys() == {"message", "remedy", "status"}
+    assert answer.json["status"] == "UNKNOWN_OR_WAITING"
+
+
+def test_an_id_of_the_request_handlers_that_is_not_there_is_unknown(stack: ResolvedStack) -> None:
+    path = {"id": "h-AAAAAAAAAAAAAAAAAAAA_-"}
+
+    answer = render(answer_template(stack, "GetRequest", r"2\d{2}"), b"{}", path)
+
+    assert answer.status == 404
+    assert answer.headers == {}
+    assert answer.json["status"] == "UNKNOWN"
+
+
+PENDING_UNTIL = {"N": str(ACCEPTED_AT + 1)}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status", "reason", "retried", "why"),
+    [
+        ({"pending_until": PENDING_UNTIL}, "PENDING", None, True, "in its buffer"),
+        ({"pending_until": {"N": str(ACCEPTED_AT)}}, "FAILED", "GivenUp", False, "a buffer holds nothing for ever"),
+        ({"pending_until": {"N": "1"}}, "FAILED", "GivenUp", False, "long past"),
+        (
+            {"pending_until": PENDING_UNTIL, "unpublished": {"S": 'full "up"'}},
+            "FAILED", "full", False, "no buffer ever had it",
+        ),
+        (
+            {"pending_until": PENDING_UNTIL, "unpublished": {"S": "lost"}, "status": {"S": "SUCCEEDED"}},
+            "SUCCEEDED", None, False, "it was taken after all, and the result is the truth",
+        ),
+    ],
+)  # fmt: skip
+def test_a_request_that_the_handler_took_has_a_status_from_the_start(
+    stack: ResolvedStack, attributes: dict[str, Any], status: str, reason: str | None, retried: bool, why: str
+) -> None:
+    answer = render(answer_template(stack, "GetRequest", r"2\d{2}"), stored(**attributes))
+
+    assert answer.status is None
+    assert answer.json["status"] == status, why
+    assert answer.json["request_id"] == REQUEST_ID
+    assert answer.json["labels"] == []
+    assert str(answer.json.get("reason", None)).startswith(str(reason))
+    assert answer.headers == ({"Retry-After": "1"} if retried else {})

@@ -13,6 +13,32 @@ from pipeline.request import BUFFERS
 from pipeline.stack import Stack
 
 FUNCTIONS = {"SnsFunction": "sns", "SqsFunction": "sqs", "KinesisFunction": "kinesis", "KinesisEfoFunction": "kinesis"}
+SENDING_ON = {"CALLBACK_QUEUE_URL": "CallbackQueue", "PUSH_QUEUE_URL": "PushQueue"}
+TAKING_IN = {
+    "IMAGE_BUCKET", "TOPIC_ARN", "QUEUE_URL", "SQS_FIFO", "STREAM_NAME", "KINESIS_EFO_STREAM_NAME",
+    "SNS_PENDING_S", "SQS_PENDING_S", "KINESIS_PENDING_S", "CALLBACK_PORTS", "CALLBACK_TEST_RECEIVER",
+}  # fmt: skip
+# The functions of the patterns, each with its handler and the settings of its own.
+OF_PATTERNS: dict[str, tuple[str, set[str]]] = {
+    "SyncFunction": (
+        "sync",
+        {"MIN_CONFIDENCE", "MAX_LABELS", "IN_BATCH_CONCURRENCY", "IMAGE_BUCKET", "INTEGRATION_TIMEOUT_MS"},
+    ),
+    "RequestHandlerFunction": ("request_handler", TAKING_IN),
+    "CallbackFunction": (
+        "callback",
+        {
+            "CALLBACKS_TABLE", "CALLBACK_QUEUE_URL", "CALLBACK_DEAD_LETTER_QUEUE_URL", "CALLBACK_SECRET_ARN",
+            "CALLBACK_PORTS", "CALLBACK_MAXIMUM_ATTEMPTS", "CALLBACK_FIRST_RETRY_S", "CALLBACK_TIMEOUT_S",
+            "CALLBACK_TEST_RECEIVER", "CALLBACK_TEST_CERTIFICATE",
+        },
+    ),
+    "PushFunction": (
+        "push",
+        {"CONNECTIONS_TABLE", "WATCHERS_TABLE", "PUSH_QUEUE_URL", "PUSH_DEAD_LETTER_QUEUE_URL", "WEBSOCKET_ENDPOINT"},
+    ),
+    "WebSocketFunction": ("websocket", TAKING_IN | {"CONNECTIONS_TABLE", "WATCHERS_TABLE", "PUSH_QUEUE_URL"}),
+}  # fmt: skip
 NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
 GIVEN = {"CodeBucket": "code", "CodeKey": "forebay.zip"}
 
@@ -55,8 +81,55 @@ def test_function_runs_its_handler_with_the_settings_it_reads(stack: ResolvedSta
     assert variables["RESULTS_TABLE"] == stack.resources["ResultsTable"].ref
     assert set(variables) == {
         "RESULTS_TABLE", "RESULT_TTL_DAYS", "MIN_CONFIDENCE", "MAX_LABELS", "IN_BATCH_CONCURRENCY",
+        "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", *SENDING_ON,
+    }  # fmt: skip
+    for variable, queue in SENDING_ON.items():
+        assert variables[variable] == stack.resources[queue].ref
+
+
+@pytest.mark.parametrize("name", OF_PATTERNS)
+def test_function_of_a_pattern_runs_its_handler_with_the_settings_it_reads(stack: ResolvedStack, name: str) -> None:
+    properties = stack.resources[name].properties
+    variables = properties["Environment"]["Variables"]
+    handler, own = OF_PATTERNS[name]
+
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+    assert properties["Handler"] == f"consumers.{handler}.handler"
+    assert properties["LoggingConfig"] == {"LogGroup": stack.resources[f"{name}Logs"].ref}
+    assert set(variables) == own | {
+        "RESULTS_TABLE", "RESULT_TTL_DAYS",
         "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL",
     }  # fmt: skip
+
+
+def test_a_request_is_pending_no_longer_than_its_buffer_may_hold_it(stack: ResolvedStack) -> None:
+    variables = stack.resources["RequestHandlerFunction"].properties["Environment"]["Variables"]
+
+    assert variables["SQS_PENDING_S"] == stack.resources["Queue"].properties["MessageRetentionPeriod"]
+    assert (
+        variables["SNS_PENDING_S"] == (stack.resources["SnsFunctionInvocation"].properties["MaximumEventAgeInSeconds"])
+    )
+    assert variables["KINESIS_PENDING_S"] == stack.resources["KinesisMapping"].properties["MaximumRecordAgeInSeconds"]
+
+
+def test_no_callback_reaches_a_private_address_unless_somebody_says_so(stack: ResolvedStack) -> None:
+    for name in ("RequestHandlerFunction", "WebSocketFunction", "CallbackFunction"):
+        variables = stack.resources[name].properties["Environment"]["Variables"]
+        assert variables["CALLBACK_TEST_RECEIVER"] == ""
+        assert variables["CALLBACK_PORTS"] == "443"
+
+
+def test_websocket_routes_answer_and_the_push_reaches_their_stage(stack: ResolvedStack) -> None:
+    routes = {route.properties["RouteKey"]: route for route in stack.of_type("AWS::ApiGatewayV2::Route")}
+    answered = {answer.properties["RouteId"] for answer in stack.of_type("AWS::ApiGatewayV2::RouteResponse")}
+    stage = stack.resources["WebSocketStage"]
+    endpoint = stack.resources["PushFunction"].properties["Environment"]["Variables"]["WEBSOCKET_ENDPOINT"]
+
+    assert set(routes) == {"$connect", "$disconnect", "$default", "recognise", "attach"}
+    assert {key for key, route in routes.items() if route.ref in answered} == {"$default", "recognise", "attach"}
+    assert endpoint.partition("://")[2] == stack.outputs["WebSocketUrl"].partition("://")[2]
+    assert endpoint.endswith(f"/{stage.ref}")
+    assert stage.properties["AutoDeploy"] is True
 
 
 def test_functions_differ_in_nothing_that_a_comparison_could_hang_on(stack: ResolvedStack) -> None:
@@ -99,7 +172,7 @@ def deployments(stack: ResolvedStack) -> list[str]:
     return [resource.logical_id for resource in stack.of_type("AWS::ApiGateway::Deployment")]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [*FUNCTIONS, "SyncFunction", "RequestHandlerFunction"])
 def test_concurrency_is_reserved_only_on_request(template: Template, stack: ResolvedStack, name: str) -> None:
     parameter = f"{name.removesuffix('Function')}ReservedConcurrency"
 
@@ -192,7 +265,9 @@ def test_an_image_outlives_every_wait_for_it(stack: ResolvedStack) -> None:
 
 
 def test_mappings_read_partial_failures(stack: ResolvedStack) -> None:
-    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping"):
+    mappings = stack.of_type("AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 5
+    for mapping in mappings:
         assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
@@ -232,7 +307,15 @@ def test_what_is_given_up_goes_somewhere(stack: ResolvedStack) -> None:
     ):
         destination = resources[mapping].properties["DestinationConfig"]["OnFailure"]["Destination"]
         assert destination == resources[bucket].attributes["Arn"]
-    for name in ("SqsDeadLetterQueue", "SnsFailureQueue"):
+    for name in ("Callback", "Push"):
+        redrive = resources[f"{name}Queue"].properties["RedrivePolicy"]
+        assert redrive["deadLetterTargetArn"] == resources[f"{name}DeadLetterQueue"].attributes["Arn"]
+        timeout = resources[f"{name}Function"].properties["Timeout"]
+        assert resources[f"{name}Queue"].properties["VisibilityTimeout"] >= 6 * timeout
+    # The function counts its own tries; the queue must not give up before it does.
+    tries = resources["CallbackFunction"].properties["Environment"]["Variables"]["CALLBACK_MAXIMUM_ATTEMPTS"]
+    assert resources["CallbackQueue"].properties["RedrivePolicy"]["maxReceiveCount"] > 20 >= tries
+    for name in ("SqsDeadLetterQueue", "SnsFailureQueue", "CallbackDeadLetterQueue", "PushDeadLetterQueue"):
         assert resources[name].properties["MessageRetentionPeriod"] == 14 * 86_400
 
 

@@ -10,13 +10,20 @@ OF_EVERY_FUNCTION = {
     "rekognition:DetectLabels": "*",
     "s3:GetObject": "ImageBucket/*",
     "dynamodb:UpdateItem": "ResultsTable",
+    "sqs:SendMessage": "CallbackQueue PushQueue",
+}
+TAKE_IN = {
+    "dynamodb:GetItem": "ResultsTable",
+    "s3:PutObject": "ImageBucket/*",
+    "sns:Publish": "Topic",
+    "kinesis:PutRecord": "Stream KinesisEfoStream",
 }
 RIGHTS: dict[str, dict[str, str]] = {
     "SnsFunctionRole": {
         **OF_EVERY_FUNCTION,
         "logs:CreateLogStream": "SnsFunctionLogs",
         "logs:PutLogEvents": "SnsFunctionLogs",
-        "sqs:SendMessage": "SnsFailureQueue",
+        "sqs:SendMessage": "CallbackQueue PushQueue SnsFailureQueue",
     },
     "SqsFunctionRole": {
         **OF_EVERY_FUNCTION,
@@ -52,6 +59,52 @@ RIGHTS: dict[str, dict[str, str]] = {
         "s3:PutObject": "KinesisEfoFailureBucket/*",
         "s3:ListBucket": "KinesisEfoFailureBucket",
     },
+    "SyncFunctionRole": {
+        "logs:CreateLogStream": "SyncFunctionLogs",
+        "logs:PutLogEvents": "SyncFunctionLogs",
+        "rekognition:DetectLabels": "*",
+        "s3:GetObject": "ImageBucket/*",
+        "dynamodb:UpdateItem": "ResultsTable",
+    },
+    "RequestHandlerFunctionRole": {
+        **TAKE_IN,
+        "logs:CreateLogStream": "RequestHandlerFunctionLogs",
+        "logs:PutLogEvents": "RequestHandlerFunctionLogs",
+        "dynamodb:UpdateItem": "ResultsTable",
+        "sqs:SendMessage": "Queue",
+    },
+    "WebSocketFunctionRole": {
+        **TAKE_IN,
+        "logs:CreateLogStream": "WebSocketFunctionLogs",
+        "logs:PutLogEvents": "WebSocketFunctionLogs",
+        "dynamodb:UpdateItem": "ResultsTable ConnectionsTable",
+        "dynamodb:DeleteItem": "ConnectionsTable",
+        "dynamodb:PutItem": "ConnectionsTable WatchersTable",
+        "sqs:SendMessage": "Queue PushQueue",
+    },
+    "CallbackFunctionRole": {
+        "logs:CreateLogStream": "CallbackFunctionLogs",
+        "logs:PutLogEvents": "CallbackFunctionLogs",
+        "dynamodb:GetItem": "ResultsTable CallbacksTable",
+        "dynamodb:UpdateItem": "CallbacksTable",
+        "secretsmanager:GetSecretValue": "CallbackSecret",
+        "sqs:ReceiveMessage": "CallbackQueue",
+        "sqs:DeleteMessage": "CallbackQueue",
+        "sqs:GetQueueAttributes": "CallbackQueue",
+        "sqs:ChangeMessageVisibility": "CallbackQueue",
+        "sqs:SendMessage": "CallbackDeadLetterQueue",
+    },
+    "PushFunctionRole": {
+        "logs:CreateLogStream": "PushFunctionLogs",
+        "logs:PutLogEvents": "PushFunctionLogs",
+        "dynamodb:GetItem": "ResultsTable",
+        "dynamodb:Query": "WatchersTable",
+        "dynamodb:DeleteItem": "WatchersTable ConnectionsTable",
+        "execute-api:ManageConnections": "WebSocketApi/live/POST/@connections/*",
+        "sqs:ReceiveMessage": "PushQueue",
+        "sqs:DeleteMessage": "PushQueue",
+        "sqs:GetQueueAttributes": "PushQueue",
+    },
     "PostKinesisImageRole": {"kinesis:PutRecord": "Stream"},
     "PostKinesisEfoImageRole": {"kinesis:PutRecord": "KinesisEfoStream"},
     "PostSqsImageRole": {"sqs:SendMessage": "Queue"},
@@ -74,15 +127,18 @@ def test_every_role_is_listed(stack: ResolvedStack) -> None:
 
 @pytest.mark.parametrize("name", RIGHTS)
 def test_role_has_the_listed_rights_and_no_other(stack: ResolvedStack, name: str) -> None:
-    granted = {}
+    granted: dict[str, set[str]] = {}
     for policy in stack.resources[name].properties.get("Policies", []):
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
             for action in as_list(statement["Action"]):
-                assert action not in granted
-                (granted[action],) = as_list(statement["Resource"])
+                resources = set(as_list(statement["Resource"]))
+                assert not resources & granted.get(action, set())
+                granted[action] = granted.get(action, set()) | resources
 
-    assert granted == {action: arn(stack, target) for action, target in RIGHTS[name].items()}
+    assert granted == {
+        action: {arn(stack, target) for target in targets.split()} for action, targets in RIGHTS[name].items()
+    }
 
 
 def arn(stack: ResolvedStack, target: str) -> str:
@@ -90,6 +146,8 @@ def arn(stack: ResolvedStack, target: str) -> str:
         return target
     logical_id, _, below = target.partition("/")
     resource = stack.resources[logical_id]
+    if resource.type == "AWS::ApiGatewayV2::Api":
+        return f"arn:aws:execute-api:us-east-1:000000000000:{resource.ref}/{below}"
     return resource.attributes.get("Arn", resource.ref) + (f"/{below}" if below else "")
 
 
