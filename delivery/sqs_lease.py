@@ -35,6 +35,9 @@ class Lease:
 NEVER_BEFORE: Mapping[int, int] = MappingProxyType({})
 """`receives` of messages received for the first time."""
 
+# There are never so many leases.
+_LEASE_BITS = 64
+
 # A dict from whose front so many were taken looks past their places each time it is asked for its first.
 _MANY = 256
 
@@ -48,7 +51,8 @@ class Holding(Lease):
     """A lease with what it still hides: a run's records from `first` up to `stop`, received for the first time, and
     messages that were received before.
 
-    A `delay` hides its messages the same way; no receipt names it.
+    A `delay` hides its messages the same way; no receipt names it. One that was set apart of another has one message,
+    and its number is made of the other's and that message's.
     """
 
     run: Run | None
@@ -79,6 +83,27 @@ class Holding(Lease):
             self.first, self.stop = 0, len(left)
         return gone
 
+    def holds(self, message: int) -> bool:
+        """Whether it still hides that message."""
+        return message in self.messages or message in self._fresh_ids()
+
+    def set_apart(self, message: int) -> "Holding":
+        """Take a message out into a holding of its own, for it is to come back at a time of its own."""
+        self.single_out()
+        self.whole = False
+        taken = self.messages.pop(message)
+        return Holding(
+            number=number_apart(self.number, message),
+            ids=[message],
+            bytes=taken[0],
+            until=self.until,
+            receives={message: taken[2]},
+            run=None,
+            first=0,
+            stop=0,
+            messages={message: taken},
+        )
+
     def single_out(self) -> None:
         """Make its messages ones of their own: they no longer share one fate."""
         run = self.run
@@ -97,3 +122,8 @@ class Holding(Lease):
 
     def _fresh_ids(self) -> Sequence[int]:
         return () if self.run is None else self.run.ids[self.first : self.stop]
+
+
+def number_apart(lease: int, message: int) -> int:
+    """The number of what holds a message that was set apart of a lease: one that no lease has by itself."""
+    return (int(message) + 1 << _LEASE_BITS) | lease

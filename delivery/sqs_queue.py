@@ -8,7 +8,7 @@ from delivery.backlog import Backlog, Run, joined
 from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.sqs_lease import NEVER_BEFORE, Holding, Lease, Message
+from delivery.sqs_lease import NEVER_BEFORE, Holding, Lease, Message, number_apart
 from delivery.sqs_returned_messages import ReturnedMessages
 
 
@@ -200,17 +200,27 @@ class SqsQueue:
             self._in_flight -= len(gone)
             if not hidden.count():
                 self._reveal(hidden, 0)
+        if len(gone) < len(ids):
+            gone = [*gone, *self._take_out_apart(lease, ids)]
         self.ledger.done(gone)
         return len(gone)
 
-    def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
-        """Hide a lease's messages until `now + visibility_timeout_s`; False if the lease has run out or never was."""
+    def change_visibility(self, now: float, lease: int, message: int, visibility_timeout_s: float) -> bool:
+        """Hide a message of a lease until `now + visibility_timeout_s`, whatever becomes of those received with it.
+
+        False if it is not in flight by that lease: it has run out, was deleted, or never was.
+        """
         self._advance(now)
         hidden = self._hidden.get(lease)
+        if hidden is None or not hidden.holds(message):
+            hidden = self._hidden.get(number_apart(lease, message))
         if hidden is None or hidden.delay:
             return False
+        if hidden.count() > 1:
+            hidden = hidden.set_apart(message)
+            self._hidden[hidden.number] = hidden
         hidden.until = now + visibility_timeout_s
-        self._ends.set(lease, hidden.until)
+        self._ends.set(hidden.number, hidden.until)
         self._quiet_until = min(self._quiet_until, hidden.until)
         return True
 
@@ -316,6 +326,19 @@ class SqsQueue:
             assert old is not None
             self.ledger.expire(old.ids, End.RETENTION)
         self._quiet_until = min(self._ends.next_at(), self.expires_at())
+
+    def _take_out_apart(self, lease: int, ids: Sequence[int]) -> list[int]:
+        """Take out those of a lease's messages that were set apart of it; says which of them were there."""
+        gone: list[int] = []
+        for message in ids:
+            number = number_apart(lease, message)
+            hidden = self._hidden.get(number)
+            if hidden is None:
+                gone += self._returned.take_out(number, [message])
+            else:
+                self._reveal(hidden, 1)
+                gone.append(message)
+        return gone
 
     def _reveal(self, hidden: Holding, count: int) -> None:
         """End a lease or a delay, whatever becomes of the messages still in it."""

@@ -153,7 +153,7 @@ class Deliveries:
                 resource.logical_id, SqsMapping, queue.machine, batching_window_s=window_s, **of_either_kind
             )
         driver = Driver(machine, SqsSource(queue, machine, partial=partial), function, self.clock)
-        queue.subscribe(driver.offered)
+        queue.subscribe(driver.offered, driver.wake)
         return driver
 
     def of_events(

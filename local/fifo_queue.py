@@ -66,7 +66,7 @@ class FifoQueue(Queue):
         lease = self.machine.receive(now, most, visibility_timeout)
         return [] if lease is None else [lease]
 
-    def _change_visibility(self, now: float, lease: int, timeout: float) -> bool:
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:  # noqa: ARG002
         if self.machine.held(now, lease) > 1:
             raise TogetherError(f"{self.name}: more than one message was received under this receipt")
         return self.machine.change_visibility(now, lease, timeout)

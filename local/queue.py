@@ -93,9 +93,6 @@ class QueueMachine(Protocol):
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease."""
 
-    def change_visibility(self, now: float, lease: int, visibility_timeout_s: float) -> bool:
-        """Hide a lease's messages from now on for so long."""
-
     def purge(self, now: float) -> None:
         """Drop every message."""
 
@@ -147,14 +144,17 @@ class Queue(ABC):
         self._messages: dict[int, Message] = {}
         self._first_received: dict[int, float] = {}
         self._subscriber: Callable[[Offer], None] | None = None
+        self._changed: Callable[[], None] | None = None
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def subscribe(self, callback: Callable[[Offer], None]) -> None:
-        """Have `callback` told of every message taken in from now on.
+    def subscribe(self, callback: Callable[[Offer], None], changed: Callable[[], None] | None = None) -> None:
+        """Have `callback` told of every message taken in from now on, and `changed` called when a receipt was used.
 
-        Who subscribes drains the machine (through its mapping) and hands the facts to `apply`.
+        Who subscribes drains the machine (through its mapping) and hands the facts to `apply`. What is done with a
+        receipt may bring messages back at another time than the machine has said.
         """
         self._subscriber = callback
+        self._changed = changed
 
     def send(self, sendings: Sequence[Sending]) -> list[Message | Refusal]:
         """Send messages in one call: an answer for each, in their order."""
@@ -226,9 +226,11 @@ class Queue(ABC):
             InvalidReceiptError: the handle is none of this queue's.
             TogetherError: others were received with it, and the queue hides those of one receive as one.
         """
-        _, lease = self._parse(receipt_handle)
-        changed = self._change_visibility(self._clock(), lease, timeout)
+        id_, lease = self._parse(receipt_handle)
+        changed = self._change_visibility(self._clock(), lease, id_, timeout)
         self._wake()
+        if self._changed is not None:
+            self._changed()
         return changed
 
     def purge(self) -> None:
@@ -285,8 +287,8 @@ class Queue(ABC):
         """Receive up to so many messages."""
 
     @abstractmethod
-    def _change_visibility(self, now: float, lease: int, timeout: float) -> bool:
-        """Hide what a receipt names; False if it is not in flight by it."""
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:
+        """Hide a message that a receipt names; False if it is not in flight by it."""
 
     def _sequence_number(self, id_: int) -> str | None:  # noqa: ARG002 (a FIFO queue has them)
         return None
@@ -312,6 +314,8 @@ class Queue(ABC):
     def _drain(self) -> None:
         if self._subscriber is None:
             self.apply(self._machine.drain())
+        elif self._changed is not None:
+            self._changed()
 
     def _forget(self, id_: int) -> Message | None:
         self._first_received.pop(id_, None)

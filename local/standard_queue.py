@@ -51,8 +51,8 @@ class StandardQueue(Queue):
             leases.append(lease)
         return leases
 
-    def _change_visibility(self, now: float, lease: int, timeout: float) -> bool:
-        return self.machine.change_visibility(now, lease, timeout)
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:
+        return self.machine.change_visibility(now, lease, id_, timeout)
 
     def _delayed(self, now: float) -> int:
         return self.machine.delayed(now)

@@ -194,6 +194,34 @@ def test_what_an_answer_means_for_the_whole_batch(settings, outcome, comes_back,
     assert run.batches() == [[0, 1, 2]] * (1 + comes_back), why
 
 
+@pytest.mark.parametrize(
+    ("timeout_s", "outcome", "back_at", "why"),
+    [
+        (5, PartialFailure(frozenset({2})), 6.0, "sooner than the queue would have had it"),
+        (300, PartialFailure(frozenset({2})), 301.0, "later"),
+        (0, PartialFailure(frozenset({2})), 1.0, "at once, even while the function still runs"),
+        (5, Error(), 6.0, "the others come back with the queue's own timeout"),
+        (5, Ok(), math.inf, "it is done after all"),
+    ],
+)
+def test_a_failed_message_comes_back_when_the_function_said(timeout_s, outcome, back_at, why):
+    numbers = Quotas()
+    queue = SqsQueue(quotas=numbers, visibility_timeout_s=180.0)
+    capacity = Environments(Account(numbers), numbers)
+    machine = SqsMapping(queue, capacity=capacity, random=Random(1), quotas=numbers, report_batch_item_failures=True)
+    machine.offer(0.0, messages([1, 2, 3]))
+    (invocation,) = machine.poll(0.0)
+    assert queue.change_visibility(1.0, machine.lease(invocation, 2).number, 2, timeout_s)
+    machine.settle(1.0, invocation, outcome)
+    assert machine.wake_at() <= back_at, why
+    if back_at == math.inf:
+        assert machine.pending() == 0, why
+        return
+    assert timeout_s == 0 or machine.poll(back_at - 0.1) == [], why
+    (again,) = machine.poll(back_at)
+    assert (list(again.ids), again.attempt) == ([2], 2), why
+
+
 def test_a_poison_message_goes_to_the_dead_letter_queue_alone():
     machine = mapping(max_receive_count=3, report_batch_item_failures=True)
     run = drive(

@@ -118,7 +118,7 @@ def test_changing_the_visibility_to_0_gives_a_message_back_at_once():
     q = queue(visibility_timeout_s=30)
     q.offer(0.0, messages([1]))
     lease = q.receive(0.0, 1)
-    assert q.change_visibility(1.0, lease.number, 0)
+    assert q.change_visibility(1.0, lease.number, 1, 0)
     assert received(q.receive(1.0, 1)) == [1]
 
 
@@ -126,7 +126,7 @@ def test_changing_the_visibility_counts_from_now():
     q = queue(visibility_timeout_s=30)
     q.offer(0.0, messages([1]))
     lease = q.receive(0.0, 1)
-    assert q.change_visibility(29.0, lease.number, 30)
+    assert q.change_visibility(29.0, lease.number, 1, 30)
     assert q.visible_at() == 59.0
     assert q.receive(58.9, 1) is None
     assert received(q.receive(59.0, 1)) == [1]
@@ -136,8 +136,72 @@ def test_the_visibility_of_what_is_no_longer_held_cannot_be_changed():
     q = queue(visibility_timeout_s=30)
     q.offer(0.0, messages([1]))
     lease = q.receive(0.0, 1)
-    assert not q.change_visibility(30.0, lease.number, 30), "it has run out"
-    assert not q.change_visibility(30.0, 999, 30), "it never was"
+    assert not q.change_visibility(29.0, 999, 1, 30), "it never was"
+    assert not q.change_visibility(29.0, lease.number, 2, 30), "that message was not received by it"
+    assert not q.change_visibility(30.0, lease.number, 1, 30), "it has run out"
+
+
+def test_the_visibility_of_what_is_delayed_cannot_be_changed():
+    q = queue()
+    q.offer(0.0, messages([1]), delay_s=10)
+    assert not any(q.change_visibility(1.0, lease, 1, 0) for lease in range(3))
+
+
+def test_a_message_received_with_others_comes_back_at_a_time_of_its_own():
+    q = queue(visibility_timeout_s=30)
+    q.offer(0.0, messages(range(4)))
+    lease = q.receive(0.0, 4)
+    assert q.change_visibility(1.0, lease.number, 2, 4)
+    assert q.change_visibility(1.0, lease.number, 3, 60)
+    assert q.in_flight(1.0) == 4
+    assert q.visible_at() == 5.0
+    assert q.receive(4.9, 10) is None
+    again = q.receive(5.0, 10, visibility_timeout_s=100)
+    assert received(again) == [2]
+    assert again.receive_count(2) == 2, "what has changed is when, not how often"
+    assert received(q.receive(30.0, 10, visibility_timeout_s=100)) == [0, 1], "the others when they would have anyway"
+    assert q.receive(60.9, 10) is None
+    assert received(q.receive(61.0, 10)) == [3]
+
+
+def test_a_receipt_stays_good_for_a_message_whose_visibility_was_changed():
+    q = queue(visibility_timeout_s=30)
+    q.offer(0.0, messages(range(5)))
+    lease = q.receive(0.0, 5)
+    for message in (1, 2, 3):
+        assert q.change_visibility(0.0, lease.number, message, 10)
+    assert q.change_visibility(5.0, lease.number, 1, 10), "it can be changed again"
+    assert q.delete(6.0, lease.number, [2]) == 1
+    assert not q.change_visibility(6.0, lease.number, 2, 10), "it is deleted"
+    assert not q.change_visibility(10.0, lease.number, 3, 10), "it has run out"
+    assert q.delete(11.0, lease.number, [3]) == 1, "and is still deleted by its receipt"
+    assert q.delete(12.0, lease.number, [0, 1, 4]) == 3, "all that is left of what was received together"
+    assert (q.pending(), q.in_flight(12.0), q.visible_at()) == (0, 0, math.inf)
+    assert sorted(q.drain().done) == list(range(5))
+
+
+def test_an_old_receipt_does_not_delete_a_message_that_was_given_back_and_received_again():
+    q = queue(visibility_timeout_s=30)
+    q.offer(0.0, messages([1, 2]))
+    old = q.receive(0.0, 2)
+    q.change_visibility(1.0, old.number, 1, 0)
+    new = q.receive(1.0, 2)
+    assert received(new) == [1]
+    assert q.delete(2.0, old.number, old.ids) == 1
+    assert not q.change_visibility(2.0, old.number, 1, 0)
+    assert q.delete(2.0, new.number, [1]) == 1
+
+
+def test_a_message_given_back_too_often_goes_to_the_dead_letter_queue_before_those_received_with_it():
+    q = queue(visibility_timeout_s=30, max_receive_count=2)
+    q.offer(0.0, messages([1, 2]))
+    lease = q.receive(0.0, 2)
+    q.change_visibility(0.0, lease.number, 1, 0)
+    again = q.receive(0.0, 1)
+    q.change_visibility(0.0, again.number, 1, 0)
+    assert q.receive(0.0, 1) is None
+    assert q.drain().dead == [(1, End.RECEIVE_COUNT)]
+    assert received(q.receive(30.0, 1)) == [2]
 
 
 def test_a_message_received_too_often_goes_to_the_dead_letter_queue():
@@ -329,19 +393,14 @@ class AnyUse(RuleBasedStateMachine):
         self.strike_out()
         assert all(self.ended[number] == "done" for number in held)
 
-    @rule(lease=leases, timeout_s=st.sampled_from([0, 1, 30]))
-    def change_visibility(self, lease, timeout_s):
-        held = [
-            number
-            for number in lease.ids
-            if number in self.there
-            and self.there[number]["lease"] == lease.number
-            and self.there[number]["visible"] > self.now
-        ]
-        changed = self.queue.change_visibility(self.now, lease.number, timeout_s)
-        assert changed >= bool(held)
-        for number in held:
-            self.there[number]["visible"] = self.now + timeout_s
+    @rule(lease=leases, timeout_s=st.sampled_from([0, 1, 30]), data=st.data())
+    def change_visibility(self, lease, timeout_s, data):
+        number = data.draw(st.sampled_from(list(lease.ids)))
+        message = self.there.get(number)
+        held = message is not None and message["lease"] == lease.number and message["visible"] > self.now
+        assert self.queue.change_visibility(self.now, lease.number, number, timeout_s) == held
+        if held:
+            message["visible"] = self.now + timeout_s
 
     def in_flight(self):
         return sum(m["receives"] > 0 and m["visible"] > self.now for m in self.there.values())

@@ -173,6 +173,7 @@ async def world(
     *,
     s3: WireService | None = None,
     quotas: Mapping[str, float] | None = None,
+    endpoints: Mapping[str, str] | None = None,
     edit: Callable[[str], str] = lambda text: text,
     **parameters: str,
 ) -> AsyncIterator[World]:
@@ -189,7 +190,7 @@ async def world(
             overridden=overridden,
             region="us-east-1",
             task_root=FUNCTIONS,
-            endpoints={},
+            endpoints=endpoints or {},
             log_folder=None,
             s3=s3 or NoStorage(),
             seed=1,
