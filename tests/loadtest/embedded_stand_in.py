@@ -171,6 +171,10 @@ async def _serve(url, table, queues, faults):
         "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": queues[0],
         "SnsFailureQueueUrl": queues[1], "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
         "SqsFunctionName": "f2", "KinesisFunctionName": "f3", "KinesisEfoStreamName": "e",
+        "WebSocketUrl": "w", "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
+        "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q",
+        "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q", "CallbackSecretArn": "a",
+        "ConnectionsTable": "t", "WatchersTable": "t", "CallbacksTable": "t",
         "KinesisEfoConsumerArn": "c", "KinesisEfoFailureBucket": "kinesis-efo-failures", "KinesisEfoFunctionName": "f4",
     }  # fmt: skip
     environment = {

@@ -132,7 +132,9 @@ def test_one_that_does_not_heed_its_stdin_is_ended_by_signal(workload, monkeypat
 OUTPUTS = (
     "ApiUrl", "StreamName", "QueueUrl", "TopicArn", "ResultsTable", "ResultsByRunIndex", "ImageBucket",
     "SqsDeadLetterQueueUrl", "SnsFailureQueueUrl", "KinesisFailureBucket", "SnsFunctionName", "SqsFunctionName",
-    "KinesisFunctionName",
+    "KinesisFunctionName", "WebSocketUrl", "SyncFunctionName", "RequestHandlerFunctionName", "CallbackFunctionName",
+    "PushFunctionName", "WebSocketFunctionName", "CallbackQueueUrl", "CallbackDeadLetterQueueUrl", "PushQueueUrl",
+    "PushDeadLetterQueueUrl", "CallbackSecretArn", "ConnectionsTable", "WatchersTable", "CallbacksTable",
 )  # fmt: skip
 
 

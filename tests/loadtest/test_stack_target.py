@@ -18,7 +18,12 @@ OUTPUTS = {
     "ResultsTable": {"Ref": "Table"}, "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b",
     "SqsDeadLetterQueueUrl": {"Ref": "Dead"}, "SnsFailureQueueUrl": {"Ref": "Failed"},
     "KinesisFailureBucket": {"Ref": "Bucket"}, "SnsFunctionName": "f", "SqsFunctionName": "f",
-    "KinesisFunctionName": "f", "KinesisEfoStreamName": "e", "KinesisEfoConsumerArn": "c",
+    "KinesisFunctionName": "f",
+    "WebSocketUrl": "w", "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
+    "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q", "CallbackDeadLetterQueueUrl": "q",
+    "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q", "CallbackSecretArn": "a", "ConnectionsTable": "t",
+    "WatchersTable": "t", "CallbacksTable": "t",
+    "KinesisEfoStreamName": "e", "KinesisEfoConsumerArn": "c",
     "KinesisEfoFailureBucket": {"Ref": "OtherBucket"}, "KinesisEfoFunctionName": "f",
 }  # fmt: skip
 
