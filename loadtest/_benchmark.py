@@ -1,4 +1,4 @@
-"""The benchmark: one run, from the workload to its folder. The same load through each buffer in turn."""
+"""The benchmark: one run, from the workload to its folder. The same load by each of its ways in turn."""
 
 import math
 import os
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gevent.event import Event
 
-from loadtest._dispatcher import Turn
-from loadtest._image import prepare
+from loadtest._clients import client_of
+from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._observation import Observation
 from loadtest._schedule import draw
 from loadtest._target import BufferState, TargetError, upload
+from loadtest._turn import Turn
 from loadtest._validity import Generated, examine
+from loadtest._warm_up import warm_up
+from loadtest._websocket_pool import WebSocketPool
 from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
 from pipeline.workload_file import WorkloadError
 
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
     from loadtest._observation import Observer
     from loadtest._schedule import Schedule
     from loadtest._target import Target
+    from loadtest._way import Way
     from loadtest._workload import Workload
-    from pipeline.request import Buffer
+    from producers.client import Client
 
 # From the decision to start until second 0: the generator has to be in place by then.
 _LEAD_S: Final = 0.5
@@ -45,7 +49,7 @@ _VERSIONS: Final = ("forebay", "locust", "gevent", "geventhttpclient")
 
 @dataclass(slots=True)
 class _TurnRecord:
-    buffer: "Buffer"
+    way: "Way"
     scheduled: int
     started_at: float
     ended_at: float | None = None
@@ -53,10 +57,14 @@ class _TurnRecord:
     cut_off: bool = False
     offered: int = 0
     dropped: int = 0
+    known: int = 0
+    connections: int = 0
+    repeated: int = 0
 
     def to_json(self, generated: Generated | None) -> dict[str, Any]:
+        clients = {"known": self.known, "connections": self.connections, "repeated": self.repeated}
         return {
-            "buffer": self.buffer,
+            "buffer": self.way.name,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
             "drained": self.drained,
@@ -64,7 +72,8 @@ class _TurnRecord:
             "scheduled": self.scheduled,
             "offered": self.offered,
             "dropped": self.dropped,
-            "lateness_ms": generated.by_buffer[self.buffer].to_json() if generated else None,
+            "lateness_ms": generated.by_buffer[self.way.name].to_json() if generated else None,
+            **({} if self.way.pattern is None else self.way.to_json() | clients),
         }
 
 
@@ -132,36 +141,60 @@ class Benchmark:
         workload = self._workload
         self._phase("getting the target ready")
         self._target.open(workload)
-        images = tuple(prepare(choice) for choice in workload.images)
+        largest = LARGEST_IN_A_MESSAGE if workload.has("websocket") else LARGEST_INLINE_BASE64
+        images = tuple(prepare(choice, largest) for choice in workload.images)
         schedule = draw(workload.rate, workload.seed, [choice.weight for choice in workload.images])
         upload(self._target, images)
-        self._generator.open(self.folder.requests(0))
+        self._generator.open(self.folder, clients_wait=workload.has_patterns)
         with RowWriter(self.folder.observations, OBSERVATION_COLUMNS) as observations:
-            for index, buffer in enumerate(workload.buffers):
+            for index, way in enumerate(workload.ways):
                 if self._stopping.is_set():
                     break
                 if index and not self._record.turns[-1].drained:
                     self._phase("emptying the buffers")
                     if self._target.renew():
                         upload(self._target, images)
-                self._turn(buffer, schedule, images, observations)
+                self._turn(way, schedule, images, observations)
                 self._describe()
 
-    def _turn(
-        self, buffer: "Buffer", schedule: "Schedule", images: "tuple[LoadImage, ...]", observations: RowWriter
+    def _turn(self, way: "Way", schedule: "Schedule", images: "tuple[LoadImage, ...]", observations: RowWriter) -> None:
+        if way.pattern is None:
+            self._send(way, schedule, images, observations, None)
+            return
+        if self._workload.warm_up:
+            self._phase(f"warming up {way.name}")
+            with client_of(way, self._target, self._workload.warm_up, warming=True) as client:
+                warm_up(client, images[0], self._workload.warm_up, way.name)
+        with client_of(way, self._target, len(schedule)) as client:
+            try:
+                self._send(way, schedule, images, observations, client)
+            finally:
+                if isinstance(client, WebSocketPool) and self._record.turns:
+                    self._record.turns[-1].connections = client.opened
+                    self._record.turns[-1].repeated = client.repeated
+
+    def _send(
+        self,
+        way: "Way",
+        schedule: "Schedule",
+        images: "tuple[LoadImage, ...]",
+        observations: RowWriter,
+        client: "Client | None",
     ) -> None:
-        request_run_id = f"{self._record.id}.{buffer}"
-        before = self._target.state(buffer, request_run_id)
+        request_run_id = f"{self._record.id}.{way.name}"
+        before = self._target.state(way.buffer, request_run_id)
         starts_at = time.time() + _LEAD_S
-        record = _TurnRecord(buffer, len(schedule), starts_at * 1_000)
+        record = _TurnRecord(way, len(schedule), starts_at * 1_000)
         self._record.turns.append(record)
         self._generator.begin(
-            Turn(buffer, self._target.api_url, request_run_id, schedule, images, starts_at),
+            Turn(way, self._target.api_url, request_run_id, schedule, images, starts_at),
             partial(self._target.accepted, request_run_id),
+            client,
+            self._workload.rate.duration + self._workload.cut_off_s,
         )
         for observer in self._observers:
-            observer.turn_began(buffer, starts_at)
-        self._phase(f"sending to {buffer}")
+            observer.turn_began(way.name, starts_at)
+        self._phase(f"sending to {way.name}")
         try:
             self._watch(record, before, request_run_id, observations)
         finally:
@@ -171,14 +204,15 @@ class Benchmark:
             record.ended_at = time.time() * 1_000
             record.offered = self._generator.counts.offered
             record.dropped = self._generator.counts.dropped
+            record.known = self._generator.counts.known
             for observer in self._observers:
-                observer.turn_ended(buffer, drained=record.drained)
+                observer.turn_ended(way.name, drained=record.drained)
         if self._generator.failure is not None:
             raise TargetError(f"the load generator failed: {self._generator.failure}")
         self._collect(record, request_run_id)
 
     def _watch(self, record: _TurnRecord, before: BufferState, request_run_id: str, observations: RowWriter) -> None:
-        """Observe each second until the buffer is empty, its time is up, or the run is broken off."""
+        """Observe each second until all has ended, the time is up, or the run is broken off."""
         workload = self._workload
         starts_at = record.started_at / 1_000
         cut_off_at = starts_at + workload.rate.duration + workload.cut_off_s
@@ -190,36 +224,48 @@ class Benchmark:
             if self._stopping.wait(max(0.0, starts_at + tick * _OBSERVE_S - time.time())):
                 return
             self._generator.flush()
-            state = self._target.state(record.buffer, request_run_id).since(before)
-            observation = self._observation(record.buffer, state)
+            state = self._target.state(record.way.buffer, request_run_id).since(before)
+            observation = self._observation(record.way, state)
             observations.write(*observation.row())
             for observer in self._observers:
                 observer.observed(observation)
             if not sent and self._generator.counts.offered == record.scheduled:
                 sent = True
-                self._phase(f"waiting for {record.buffer} to drain")
+                self._phase(f"waiting for {record.way.name} to drain")
             if self._generator.failure is not None:
                 return
-            accepted = self._generator.counts.accepted
-            ended = state.ended is not None and state.ended >= accepted
-            if not self._generator.busy and not observation.backlog and ended:
+            if sent and self._has_drained(record.way, state, observation):
                 record.drained = True
                 return
             if time.time() >= cut_off_at:
                 record.cut_off = True
                 return
 
-    def _observation(self, buffer: "Buffer", state: BufferState) -> Observation:
+    def _has_drained(self, way: "Way", state: BufferState, observation: Observation) -> bool:
         counts = self._generator.counts
-        backlog = state.backlog
+        if way.pattern is not None and not counts.in_flight:
+            # Whoever knows has no reason to wait, and of a dead letter nobody will ever know.
+            given_up = (state.dead_lettered or 0) + (state.expired or 0)
+            if counts.known + given_up >= counts.accepted:
+                return True
+        if self._generator.busy or observation.backlog:
+            return False
+        # Of what goes through no buffer it may not be known how much has ended; but its clients have their answers.
+        return way.buffer is None or (state.ended is not None and state.ended >= counts.accepted)
+
+    def _observation(self, way: "Way", state: BufferState) -> Observation:
+        counts = self._generator.counts
+        completed, backlog = state.completed, state.backlog
+        if way.buffer is None and completed is None:
+            completed, backlog = counts.known, counts.in_flight
         if backlog is None and state.ended is not None:
             backlog = max(0, counts.accepted - state.ended)
         return Observation(
-            buffer=buffer,
+            buffer=way.name,
             at=time.time() * 1_000,
             offered=counts.offered,
             accepted=counts.accepted,
-            completed=state.completed,
+            completed=completed,
             dead_lettered=state.dead_lettered,
             backlog=backlog,
             in_flight=state.in_flight,
@@ -230,19 +276,21 @@ class Benchmark:
         )
 
     def _collect(self, record: _TurnRecord, request_run_id: str) -> None:
-        self._phase(f"reading the results of {record.buffer}")
+        way = record.way
+        self._phase(f"reading the results of {way.name}")
         accepted = self._generator.counts.accepted
         since = datetime.fromtimestamp(record.started_at / 1_000, UTC) - _CLOCKS_APART
         seen: set[tuple[object, object]] = set()
         try:
             with RowWriter(self.folder.dead_letters, DEAD_LETTER_COLUMNS) as dead_letters:
                 dead = 0
-                for row in self._target.dead_letters(record.buffer, request_run_id, since):
-                    dead_letters.write(*row)
+                letters = () if way.buffer is None else self._target.dead_letters(way.buffer, request_run_id, since)
+                for row in letters:
+                    dead_letters.write(way.name, *row[1:])
                     dead += 1
             with RowWriter(self.folder.results, RESULT_COLUMNS) as results:
                 for _ in range(_RESULT_READS):
-                    for row in self._target.results(record.buffer, request_run_id):
+                    for row in self._target.results(way.name, request_run_id):
                         if row[1:3] not in seen:
                             seen.add((row[1], row[2]))
                             results.write(*row)
@@ -254,11 +302,11 @@ class Benchmark:
 
     def _finish(self) -> None:
         record = self._record
-        record.generated = examine(self.folder, {turn.buffer: turn.offered for turn in record.turns})
+        record.generated = examine(self.folder, {turn.way.name: turn.offered for turn in record.turns})
         record.faults.extend(record.generated.faults())
         if self._stopping.is_set():
             record.faults.append("it was stopped before its end")
-        elif len(record.turns) < len(self._workload.buffers) and not record.faults:
+        elif len(record.turns) < len(self._workload.ways) and not record.faults:
             record.faults.append("it broke off before its end")
         record.ended_at = time.time() * 1_000
         self._describe()
@@ -284,6 +332,7 @@ class Benchmark:
                 "seed": self._workload.seed,
                 "workload": self._workload.document,
                 "buffers": [turn.to_json(generated) for turn in record.turns],
+                **({"ways": [way.name for way in self._workload.ways]} if self._workload.has_patterns else {}),
                 "generator": {
                     "lateness_ms": generated.lateness.to_json() if generated else None,
                     "dropped": generated.dropped if generated else None,

@@ -15,7 +15,7 @@ import gevent.subprocess
 import requests
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError, check_buffers
+from loadtest._target import BufferState, Row, TargetError, check
 from pipeline.stack import Stack, StackError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Option, Workload
     from pipeline.request import Buffer
+    from producers.callback import Receiver
 
 # The first start on a machine builds the recogniser's model.
 _READY_S: Final = 120
@@ -63,6 +64,11 @@ class EmbeddedTarget:
         return outputs
 
     @property
+    def callback_receiver(self) -> "Receiver | None":
+        """The receiver on this machine, if the workload has clients to be called back."""
+        return None
+
+    @property
     def options(self) -> "Mapping[str, Any] | None":
         """Every option and quota in force."""
         return self._ready.get("options")
@@ -90,7 +96,7 @@ class EmbeddedTarget:
         self._start()
         return True
 
-    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:  # noqa: ARG002 (the port of all targets)
+    def state(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:  # noqa: ARG002 (the port of all targets)
         """How it stands with a buffer, counted since its start.
 
         Raises:
@@ -102,13 +108,14 @@ class EmbeddedTarget:
         try:
             answer = self._http.get(f"{self._ready['control_url']}/state", timeout=_STATE_S)
             answer.raise_for_status()
-            return BufferState.from_json(answer.json()["buffers"][buffer])
+            buffers = answer.json()["buffers"]
+            return BufferState() if buffer is None else BufferState.from_json(buffers[buffer])
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise TargetError(f"the embedded AWS does not tell its state: {error!r}") from None
 
-    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
+    def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
         """The stored results."""
-        return self._outcome().results(buffer, request_run_id)
+        return self._outcome().results(way, request_run_id)
 
     def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
         """The requests that were given up."""
@@ -150,7 +157,7 @@ class EmbeddedTarget:
         _give_way(self._process.pid)
         try:
             self._ready = self._read_ready()
-            check_buffers(Stack.from_outputs(self.outputs), self._workload)
+            check(Stack.from_outputs(self.outputs), self._workload, self)
         except (TargetError, StackError) as error:
             said = self._said()
             self.close()

@@ -11,12 +11,15 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.request import InlineImage, StoredImage, image_to_body
 from pipeline.workload_file import WorkloadError
+from producers.websocket import INLINE_BYTES
 
 if TYPE_CHECKING:
     from loadtest._workload import ImageChoice
 
 # Every buffer takes at least 256 KB, and the record carries more than the image; what is larger is uploaded first.
 LARGEST_INLINE_BASE64: Final = 150_000
+# The same of a WebSocket message, which is of 128 KB (producers.websocket).
+LARGEST_IN_A_MESSAGE: Final = 4 * INLINE_BYTES // 3
 _QUALITY: Final = 90
 
 
@@ -33,8 +36,10 @@ class LoadImage:
     head: bytes
 
 
-def prepare(choice: "ImageChoice") -> LoadImage:
+def prepare(choice: "ImageChoice", most_base64: int = LARGEST_INLINE_BASE64) -> LoadImage:
     """Scale a photo and prepare what its requests have in common. The same choice, the same bytes.
+
+    An image of more than `most_base64` characters is to be uploaded.
 
     Raises:
         WorkloadError: the photo is no image that Pillow can read.
@@ -46,7 +51,7 @@ def prepare(choice: "ImageChoice") -> LoadImage:
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise WorkloadError(f"the photo {choice.photo} cannot be scaled: {error}") from None
     key = None
-    if len(base64.b64encode(data)) > LARGEST_INLINE_BASE64:
+    if len(base64.b64encode(data)) > most_base64:
         # Named by its content, so that uploading it again changes nothing, and letters in a photo's name cannot matter.
         key = f"loadtest-{hashlib.sha256(data).hexdigest()[:16]}.jpg"
     body = image_to_body(InlineImage(data) if key is None else StoredImage(bucket="", key=key))

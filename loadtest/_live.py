@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from loadtest._observation import Observation
     from loadtest._workload import Workload
-    from pipeline.request import Buffer
 
 _STATIC: Final = Path(__file__).parent / "static"
 _TAB: Final = {"title": "Forebay", "key": "forebay"}
@@ -58,14 +57,14 @@ class LiveView:
             "phase": "",
             "invalid_because": None,
         }
-        self._turns = {buffer: _Turn() for buffer in workload.buffers}
+        self._turns = {way.name: _Turn() for way in workload.ways}
         self._report = None
 
     def phase(self, text: str) -> None:
         """What the run does now."""
         self._run["phase"] = text
 
-    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:
+    def turn_began(self, buffer: str, starts_at: float) -> None:
         """The chart's second 0."""
         self._turns[buffer].starts_at = starts_at
 
@@ -76,7 +75,7 @@ class LiveView:
         second = round(observation.at / 1_000 - turn.starts_at, 2)
         turn.points.append([second, *(getattr(observation, name) for name in _POINT)])
 
-    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
+    def turn_ended(self, buffer: str, *, drained: bool) -> None:
         """Drained or not."""
         self._turns[buffer].drained = drained
 

@@ -9,14 +9,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadtest._workload import Workload
-    from pipeline.request import Buffer
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The state of a buffer's turn at a moment, a row of OBSERVATION_COLUMNS. None where the target cannot tell."""
+    """The state of a turn at a moment, a row of OBSERVATION_COLUMNS. None where the target cannot tell."""
 
-    buffer: "Buffer"
+    buffer: str
     at: float
     offered: int
     accepted: int
@@ -46,14 +45,14 @@ class Observer(Protocol):
     def phase(self, text: str) -> None:
         """What the run does now, in a few words."""
 
-    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:
-        """A buffer's turn has its second 0 at `starts_at`, in seconds since the epoch."""
+    def turn_began(self, buffer: str, starts_at: float) -> None:
+        """The turn of a buffer, or of another way, has its second 0 at `starts_at`, in seconds since the epoch."""
 
     def observed(self, observation: Observation) -> None:
-        """Once a second of a buffer's turn."""
+        """Once a second of a turn."""
 
-    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
-        """A buffer's turn is over."""
+    def turn_ended(self, buffer: str, *, drained: bool) -> None:
+        """A turn is over."""
 
     def ended(self, invalid_because: tuple[str, ...]) -> None:
         """The run is over, and valid if there is no reason against it."""

@@ -44,8 +44,8 @@ class Outcome:
         }
         return cls(stack, session, endpoints)
 
-    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
-        """Rows of RESULT_COLUMNS.
+    def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
+        """Rows of RESULT_COLUMNS, called by the way's name.
 
         Raises:
             TargetError: the table cannot be read.
@@ -57,9 +57,9 @@ class Outcome:
         try:
             client = self.session().client("dynamodb", endpoint_url=self.endpoints.get("dynamodb"))
             for stored in ResultsTable(client, self.stack.results_table).read_run(request_run_id):
-                yield _row(buffer, stored)
+                yield _row(way, stored)
         except (BotoCoreError, ClientError, ItemError) as error:
-            raise TargetError(f"the results of {buffer} cannot be read: {error}") from None
+            raise TargetError(f"the results of {way} cannot be read: {error}") from None
 
     def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
         """Rows of DEAD_LETTER_COLUMNS, of letters laid down from `since` on.
@@ -94,11 +94,11 @@ class Outcome:
         return drain_sns(sqs, self.stack.sns_failure_queue_url, request_run_id)
 
 
-def _row(buffer: "Buffer", stored: "StoredResult") -> Row:
+def _row(way: str, stored: "StoredResult") -> Row:
     result, passage, measurement = stored.result, stored.result.passage, stored.result.measurement
     assert measurement is not None, "the index by_run holds measured requests only"
     return (
-        buffer,
+        way,
         measurement.sequence,
         result.request_id,
         result.status.value,

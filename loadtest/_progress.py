@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
     from loadtest._observation import Observation
     from loadtest._workload import Workload
-    from pipeline.request import Buffer
 
 _PLAIN_EVERY_S: Final = 5.0
+# So that the lines of a run stand below those of another.
+_NARROWEST: Final = 11
 
 
 class Progress:
@@ -26,12 +27,14 @@ class Progress:
         self._plain_at = 0.0
         self._last: Observation | None = None
         self._starts_at = 0.0
+        self._width = _NARROWEST
 
     def began(self, run_id: str, workload: "Workload") -> None:
         """Say what is run."""
+        self._width = max(_NARROWEST, *(len(way.name) for way in workload.ways))
         self._say(
             f"run {run_id}: about {workload.rate.total:,.0f} requests in {workload.rate.duration:g} s "
-            f"through each of {', '.join(workload.buffers)}"
+            f"through each of {', '.join(way.name for way in workload.ways)}"
         )
         self._say(f"  {' '.join(workload.why.split())}")
 
@@ -42,7 +45,7 @@ class Progress:
         else:
             self._show(f"  {text} ...")
 
-    def turn_began(self, buffer: "Buffer", starts_at: float) -> None:  # noqa: ARG002 (the port of all observers)
+    def turn_began(self, buffer: str, starts_at: float) -> None:  # noqa: ARG002 (the port of all observers)
         """Count from here."""
         self._starts_at = starts_at
         self._plain_at = self._clock()
@@ -57,7 +60,7 @@ class Progress:
             self._plain_at += _PLAIN_EVERY_S
             self._say(self._line(observation))
 
-    def turn_ended(self, buffer: "Buffer", *, drained: bool) -> None:
+    def turn_ended(self, buffer: str, *, drained: bool) -> None:
         """Leave the last line of a turn standing."""
         if self._last is not None:
             self._say(f"{self._line(self._last)}  {'drained' if drained else f'{buffer} not drained'}")
@@ -74,7 +77,7 @@ class Progress:
     def _line(self, observation: "Observation") -> str:
         seconds = observation.at / 1_000 - self._starts_at
         parts = [
-            f"{observation.buffer:<11} {seconds:4.0f} s",
+            f"{observation.buffer:<{self._width}} {seconds:4.0f} s",
             f"offered {observation.offered:>6,}",
             f"accepted {observation.accepted:>6,}",
         ]

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError, check_buffers
+from loadtest._target import BufferState, Row, TargetError, check
 from pipeline.stack import Stack, StackError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Workload
     from pipeline.request import Buffer
+    from producers.callback import Receiver
 
 # Each look reads the run's part of the results' index, which costs read units.
 _LOOK_S: Final = 5.0
@@ -28,6 +29,7 @@ class StackTarget:
 
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
+    callback_receiver: "Receiver | None" = None
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -46,7 +48,7 @@ class StackTarget:
         """Read the stack's outputs.
 
         Raises:
-            TargetError: there is no such stack, it is not one of ours or lacks a buffer of the workload, or the account
+            TargetError: there is no such stack, it is not one of ours or lacks what the workload needs, or the account
                 cannot be reached.
         """
         import boto3
@@ -61,7 +63,7 @@ class StackTarget:
             raise TargetError(f"the stack {self._name} cannot be read: {error}") from None
         except StackError as error:
             raise TargetError(f"{self._name}: {error}") from None
-        check_buffers(self._stack, workload)
+        check(self._stack, workload, self)
 
     def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:
         """The results table knows."""
@@ -70,7 +72,7 @@ class StackTarget:
         """A stack keeps what it holds."""
         return False
 
-    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:
+    def state(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:
         """How it stands with a buffer, looked at every few seconds.
 
         Raises:
@@ -83,12 +85,12 @@ class StackTarget:
             try:
                 self._last[request_run_id] = self._look(buffer, request_run_id)
             except (BotoCoreError, ClientError) as error:
-                raise TargetError(f"the state of {buffer} cannot be read: {error}") from None
+                raise TargetError(f"the state of {buffer or 'the results'} cannot be read: {error}") from None
         return self._last.get(request_run_id, BufferState())
 
-    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
+    def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
         """The stored results."""
-        return self._outcome().results(buffer, request_run_id)
+        return self._outcome().results(way, request_run_id)
 
     def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
         """The requests that were given up."""
@@ -97,7 +99,7 @@ class StackTarget:
     def close(self) -> None:
         """Nothing was started."""
 
-    def _look(self, buffer: "Buffer", request_run_id: str) -> BufferState:
+    def _look(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:
         stack, session = self._open_stack(), self._session
         assert session is not None
         pages = (
@@ -112,7 +114,7 @@ class StackTarget:
             )
         )
         completed = sum(page["Count"] for page in pages)
-        if buffer in ("kinesis", "kinesis-efo"):
+        if buffer is None or buffer in ("kinesis", "kinesis-efo"):
             return BufferState(completed=completed)
         dead_letters = stack.sqs_dead_letter_queue_url if buffer == "sqs" else stack.sns_failure_queue_url
         return BufferState(

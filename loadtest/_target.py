@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from loadtest._workload import Workload
     from pipeline.request import Buffer
     from pipeline.stack import Stack
+    from producers.callback import Receiver
 
 # Rows in the order of RESULT_COLUMNS and DEAD_LETTER_COLUMNS of pipeline.run.
 Row = tuple[object, ...]
@@ -85,6 +86,10 @@ class Target(Protocol):
         """The stack's outputs; empty where they are not known."""
 
     @property
+    def callback_receiver(self) -> "Receiver | None":
+        """Where it can call back, of the embedded AWS only."""
+
+    @property
     def options(self) -> "Mapping[str, Any] | None":
         """The options and quotas in force, of the embedded AWS only."""
 
@@ -97,11 +102,11 @@ class Target(Protocol):
     def renew(self) -> bool:
         """Drop what a buffer still holds, so that the next one starts alone. False if that cannot be done."""
 
-    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:
-        """How it stands with a buffer."""
+    def state(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:
+        """How it stands with a buffer; of requests that go through none it may know no more than how many ended."""
 
-    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
-        """The stored results of the requests that carry that run id."""
+    def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
+        """The stored results of the requests that carry that run id, called by the way's name."""
 
     def dead_letters(self, buffer: "Buffer", request_run_id: str, since: "datetime") -> "Iterator[Row]":
         """The requests of that run id that were given up, `since` its turn began."""
@@ -122,6 +127,34 @@ def check_buffers(stack: "Stack", workload: "Workload") -> None:
             f"the stack has no {', '.join(missing)}: it was made with KinesisFanOut=false; make it with true, or leave "
             "the buffer out of the workload"
         )
+
+
+def check_patterns(workload: "Workload", target: Target) -> None:
+    """Refuse a workload with a pattern that the target does not serve.
+
+    Raises:
+        TargetError: it has one.
+    """
+    if workload.has("callback") and target.callback_receiver is None:
+        raise TargetError(
+            "the workload has the pattern callback, and this target cannot call back: only the embedded AWS calls a "
+            "receiver on this machine. Leave callback out of the workload"
+        )
+    if workload.has("websocket") and "WebSocketUrl" not in target.outputs:
+        raise TargetError(
+            "the workload has the pattern websocket, and this target tells no WebSocketUrl: aim at a stack (--stack) "
+            "that was made from this infra.yaml, or leave websocket out of the workload"
+        )
+
+
+def check(stack: "Stack", workload: "Workload", target: Target) -> None:
+    """Refuse a workload that needs what the stack was made without.
+
+    Raises:
+        TargetError: it does.
+    """
+    check_buffers(stack, workload)
+    check_patterns(workload, target)
 
 
 def upload(target: Target, images: "tuple[LoadImage, ...]") -> None:

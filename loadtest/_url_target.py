@@ -9,7 +9,8 @@ from gevent.pool import Pool
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
-from loadtest._target import BufferState, Row, TargetError
+from loadtest._target import BufferState, Row, TargetError, check_patterns
+from pipeline.result import Standing
 from pipeline.run import RESULT_COLUMNS
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Workload
     from pipeline.request import Buffer
+    from producers.callback import Receiver
 
 _TIMEOUT_S: Final = 30.0
 _AT_ONCE: Final = 8
@@ -33,6 +35,7 @@ class UrlTarget:
 
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
+    callback_receiver: "Receiver | None" = None
 
     def __init__(self, api_url: str) -> None:
         parts = urlsplit(api_url)
@@ -45,8 +48,13 @@ class UrlTarget:
         self._waiting: dict[str, deque[tuple[int, str]]] = {}
         self._ended: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
 
-    def open(self, workload: "Workload") -> None:  # noqa: ARG002 (the port of all targets)
-        """Forget former runs."""
+    def open(self, workload: "Workload") -> None:
+        """Forget former runs.
+
+        Raises:
+            TargetError: the workload needs more than an API.
+        """
+        check_patterns(workload, self)
         self.close()
         self._client = HTTPClient.from_url(
             self.api_url, concurrency=_AT_ONCE, connection_timeout=_TIMEOUT_S, network_timeout=_TIMEOUT_S
@@ -62,7 +70,7 @@ class UrlTarget:
         """What stands behind a URL keeps what it holds."""
         return False
 
-    def state(self, buffer: "Buffer", request_run_id: str) -> BufferState:  # noqa: ARG002
+    def state(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:  # noqa: ARG002
         """How many have ended, after asking for those that wait longest.
 
         Raises:
@@ -83,10 +91,10 @@ class UrlTarget:
             raise failures[0]
         return BufferState(completed=len(ended))
 
-    def results(self, buffer: "Buffer", request_run_id: str) -> "Iterator[Row]":
+    def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
         """What the answers said."""
         for sequence, request_id, answer in self._ended.get(request_run_id, ()):
-            known = {**answer, "buffer": buffer, "sequence": sequence, "request_id": request_id}
+            known = {**answer, "buffer": way, "sequence": sequence, "request_id": request_id}
             yield tuple(known.get(column) for column in RESULT_COLUMNS)
 
     def dead_letters(
@@ -117,4 +125,4 @@ class UrlTarget:
                 return TargetError(f"GET /v1/requests/{{id}} answers {response.status_code}: {body[:200]!r}")
         except (OSError, HTTPParseError, ValueError) as error:
             return TargetError(f"GET /v1/requests/{{id}} fails: {error!r}")
-        return answer
+        return None if answer.get("status") == Standing.PENDING else answer

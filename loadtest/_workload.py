@@ -10,6 +10,13 @@ images:                            # the mix; without it: small, medium and one 
   - {photo: coffee.jpg, weight: 3, width: 200}
 local:                             # options of `forebay local`, for a run on this machine
   account_concurrency: 10
+
+In place of `buffers` a workload may have patterns, to measure when a client knows its result:
+
+patterns: [sync, polling-1s, polling, callback, websocket]   # polling alone: as often as the API's Retry-After says
+buffer: sqs                        # which all but sync go through
+via: [proxy, handler]              # polling and callback once each: straight into the buffer, by the request handler
+warm_up: 5                         # requests before each turn, not measured: no pattern pays another's cold starts
 """
 
 from dataclasses import dataclass
@@ -17,6 +24,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from loadtest._way import DOORS, Way, of_buffers, of_patterns
 from pipeline import document
 from pipeline.document import DocumentError, Value
 from pipeline.request import BUFFERS
@@ -25,6 +33,7 @@ from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_rate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loadtest._way import Door
     from pipeline.rate import Rate
     from pipeline.request import Buffer
 
@@ -32,10 +41,12 @@ PHOTOS: Final = Path(__file__).parent / "images"
 
 Option = str | int | float | bool
 
-_REQUIRED: Final = ("name", "why", "seed", "buffers", "rate", "cut_off_s")
-_KNOWN: Final = (*_REQUIRED, "images", "local")
+_REQUIRED: Final = ("name", "why", "seed", "rate", "cut_off_s")
+_OF_PATTERNS: Final = ("patterns", "buffer", "via", "warm_up")
+_KNOWN: Final = (*_REQUIRED, "buffers", *_OF_PATTERNS, "images", "local")
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
 _WIDEST: Final = 4_096
+_MOST_TO_WARM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +75,32 @@ DEFAULT_IMAGES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A load and how it is run. `document` is the file as it was read."""
+    """A load and how it is run: by each of its `ways` in turn. `document` is the file as it was read."""
 
     name: str
     why: str
     seed: int
-    buffers: "tuple[Buffer, ...]"
+    ways: tuple[Way, ...]
     rate: "Rate"
     cut_off_s: float
     images: tuple[ImageChoice, ...]
     local: "Mapping[str, Option | Mapping[str, Option]]"
     document: "Mapping[str, Any]"
+    warm_up: int = 0
+
+    @property
+    def buffers(self) -> "tuple[Buffer, ...]":
+        """The buffers that it needs, each once."""
+        return tuple(dict.fromkeys(way.buffer for way in self.ways if way.buffer is not None))
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether its clients wait for their results."""
+        return any(way.pattern is not None for way in self.ways)
+
+    def has(self, pattern: str) -> bool:
+        """Whether a way is of that pattern."""
+        return any(way.pattern == pattern for way in self.ways)
 
 
 def read(path: Path) -> Workload:
@@ -95,12 +121,13 @@ def _workload(whole: Value, folder: Path) -> Workload:
         name=_name(values["name"]),
         why=values["why"].text(),
         seed=values["seed"].whole(),
-        buffers=_buffers(values["buffers"]),
+        ways=_ways(whole, values),
         rate=read_rate(values["rate"], most=MOST_ARRIVALS),
         cut_off_s=values["cut_off_s"].number(above=True),
         images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
         document=whole.plain(),
+        warm_up=_warm_up(values["warm_up"]) if "warm_up" in values else 0,
     )
 
 
@@ -117,15 +144,52 @@ def _name(value: Value) -> str:
 
 
 def _buffers(value: Value) -> "tuple[Buffer, ...]":
-    buffers: list[str] = []
+    return cast("tuple[Buffer, ...]", _each_once(value, BUFFERS))
+
+
+def _each_once(value: Value, known: "tuple[str, ...]") -> tuple[str, ...]:
+    names: list[str] = []
     for item in value.items():
-        buffer = item.choice(BUFFERS)
-        if buffer in buffers:
-            raise item.error(f"{buffer} stands here twice")
-        buffers.append(buffer)
-    if not buffers:
-        raise value.error(f"it names none of {', '.join(BUFFERS)}")
-    return cast("tuple[Buffer, ...]", tuple(buffers))
+        name = item.choice(known)
+        if name in names:
+            raise item.error(f"{name} stands here twice")
+        names.append(name)
+    if not names:
+        raise value.error(f"it names none of {', '.join(known)}")
+    return tuple(names)
+
+
+def _ways(whole: Value, values: "Mapping[str, Value]") -> tuple[Way, ...]:
+    if "buffers" in values:
+        for key in _OF_PATTERNS:
+            if key in values:
+                raise values[key].error("a workload has either buffers or patterns")
+        return of_buffers(_buffers(values["buffers"]))
+    for key in ("patterns", "buffer"):
+        if key not in values:
+            missing = "buffers is missing" if "patterns" not in values else "buffer is missing, beside patterns"
+            raise whole.error(missing)
+    buffer = cast("Buffer", values["buffer"].choice(BUFFERS))
+    doors = cast("tuple[Door, ...]", _each_once(values["via"], DOORS)) if "via" in values else DOORS[:1]
+    ways: list[Way] = []
+    for item in values["patterns"].items():
+        try:
+            more = of_patterns([item.text()], buffer, doors)
+        except ValueError as error:
+            raise item.error(str(error)) from None
+        if any(way in ways for way in more):
+            raise item.error(f"{item.text()} stands here twice")
+        ways.extend(more)
+    if not ways:
+        raise values["patterns"].error("it names no pattern")
+    return tuple(ways)
+
+
+def _warm_up(value: Value) -> int:
+    number = value.whole()
+    if number > _MOST_TO_WARM:
+        raise value.error(f"{number} is more than {_MOST_TO_WARM:,}")
+    return number
 
 
 def _images(value: Value, folder: Path) -> tuple[ImageChoice, ...]:

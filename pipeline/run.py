@@ -2,6 +2,7 @@
 
     run.json                 what was run, with what settings, whether it is valid (RUN_* keys below)
     requests-<worker>.rows   one row a request sent, as it happens
+    known-<worker>.rows      one row a request whose client waited for its result; only where clients do
     observations.rows        one row a buffer and second: the state of the delivery
     results.rows             one row a stored result of this run
     dead_letters.rows        one row a request that was given up
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+# `buffer` is whose turn it was in every kind of row: a buffer's, or that of a pattern which went through one.
 # Times in ms since the epoch. `status` is the HTTP status, 0 when no answer came; `error` says why, else null.
 REQUEST_COLUMNS: Final = (
     "buffer", "sequence", "intended_at", "sent_at", "responded_at", "status", "request_id", "error", "image", "bytes",
 )  # fmt: skip
+# When a client came to know its result, null if it never did; `status` is the result's, `error` says why not, else null.
+# `calls` are the HTTP requests, or messages over a WebSocket, that the request cost its client, from the first on.
+KNOWN_COLUMNS: Final = ("buffer", "sequence", "request_id", "known_at", "status", "calls", "error")
 # Counts since the buffer's turn began, but for backlog, in_flight and concurrency, which are of that moment.
 # `oldest_age_s` is null where nothing waits or the target cannot tell.
 OBSERVATION_COLUMNS: Final = (
@@ -63,6 +68,14 @@ class RunFolder:
     def all_requests(self) -> "list[Path]":
         """Every worker's rows of requests."""
         return sorted(self.path.glob("requests-*.rows"))
+
+    def known(self, worker: int) -> "Path":
+        """One worker's rows of when clients knew."""
+        return self.path / f"known-{worker}.rows"
+
+    def all_known(self) -> "list[Path]":
+        """Every worker's rows of when clients knew."""
+        return sorted(self.path.glob("known-*.rows"))
 
     @property
     def observations(self) -> "Path":

@@ -85,6 +85,11 @@ class WebSocketClient(Client):
         self._reader = threading.Thread(target=self._read, name="websocket-reader", daemon=True)
         self._reader.start()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended."""
+        return bool(self._ended)
+
     def submit(self, image: "bytes | StoredImage", measurement: "Measurement | None" = None) -> Ticket:
         """Send an image; returns once the API has accepted it."""
         calls = 1

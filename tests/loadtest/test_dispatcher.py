@@ -5,9 +5,13 @@ import gevent
 import pytest
 import requests
 
-from loadtest._dispatcher import Counts, Dispatcher, Turn
+from loadtest._counts import Counts
+from loadtest._dispatcher import MOST_IN_FLIGHT, Dispatcher
 from loadtest._image import LoadImage
 from loadtest._schedule import draw
+from loadtest._sender import TIMEOUT_S, RawSender
+from loadtest._turn import Turn
+from loadtest._way import Way
 from pipeline.rate import Knot, Rate
 from pipeline.run import REQUEST_COLUMNS, RowWriter, read_rows
 
@@ -21,13 +25,15 @@ IMAGES = (
 def dispatch(tmp_path):
     """Runs a turn to its end; answers with its counts, its rows and what the dispatcher told."""
 
-    def run(url, rate, *, images=IMAGES, run_id="r1", kill_after=None, **limits):
+    def run(url, rate, *, images=IMAGES, run_id="r1", kill_after=None, timeout_s=TIMEOUT_S, **limits):
         schedule = draw(rate, 3, [3, 1])
-        turn = Turn("sqs", f"{url}/prod", run_id, schedule, images, time.time() + 0.1)
+        turn = Turn(Way("sqs", "sqs"), f"{url}/prod", run_id, schedule, images, time.time() + 0.1)
         told = {"answered": [], "accepted": []}
         with RowWriter(tmp_path / "requests-0.rows", REQUEST_COLUMNS) as rows:
+            connections = limits.get("most_in_flight", MOST_IN_FLIGHT)
             dispatcher = Dispatcher(
                 turn,
+                RawSender(turn, connections=connections, timeout_s=timeout_s),
                 rows,
                 lambda *answer: told["answered"].append(answer),
                 lambda *ids: told["accepted"].append(ids),

@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 import gevent
 import pytest
 
-from loadtest._dispatcher import Dispatcher, Turn
+from loadtest._dispatcher import Dispatcher
 from loadtest._embedded_target import EmbeddedTarget
 from loadtest._image import prepare
 from loadtest._schedule import draw
+from loadtest._sender import RawSender
 from loadtest._target import TargetError
+from loadtest._turn import Turn
 from loadtest._url_target import UrlTarget
+from loadtest._way import Way
 from loadtest._workload import read
 from pipeline.run import REQUEST_COLUMNS, RESULT_COLUMNS, RowWriter
 from pipeline.workload_file import find
@@ -29,10 +32,14 @@ def test_what_became_of_each_accepted_request_is_asked_by_its_id(api, tmp_path):
     target.open(workload)
     images = tuple(prepare(choice) for choice in workload.images[:1])
     schedule = draw(workload.rate, 1, [1])
-    turn = Turn("sqs", api, "r1.sqs", schedule, images, time.time())
+    turn = Turn(Way("sqs", "sqs"), api, "r1.sqs", schedule, images, time.time())
     with RowWriter(tmp_path / "requests-0.rows", REQUEST_COLUMNS) as rows:
         dispatcher = Dispatcher(
-            turn, rows, lambda *_: None, lambda sequence, request_id: target.accepted("r1.sqs", sequence, request_id)
+            turn,
+            RawSender(turn, connections=100),
+            rows,
+            lambda *_: None,
+            lambda sequence, request_id: target.accepted("r1.sqs", sequence, request_id),
         )
         dispatcher.run()
 

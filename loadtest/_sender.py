@@ -1,0 +1,149 @@
+"""Senders: how one request of a turn goes out and is answered. A buffer's turn has a raw one, as its rate is high."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
+
+from geventhttpclient.client import HTTPClient
+from geventhttpclient.response import HTTPParseError
+
+from pipeline.request import Measurement, StoredImage
+from pipeline.result import Status
+from producers.api_error import ApiError
+
+if TYPE_CHECKING:
+    from loadtest._turn import Turn
+    from producers.answer import Ticket
+    from producers.client import Client
+
+# API Gateway answers within 29 s, its longest integration timeout, unless it is asked for more.
+TIMEOUT_S: Final = 30.0
+LONGEST_ERROR: Final = 200
+_ACCEPTED: Final = 202
+_OK: Final = 200
+_REFUSED: Final = 422
+
+
+class RejectedError(Exception):
+    """An answer that is no acceptance, for Locust's own list of failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a request was answered. `status` is the HTTP status, 0 without an answer; `error` says what was wrong.
+
+    `failure` is what Locust is told, `ticket` what a client waits for its result with. Over a WebSocket, `accepted` is
+    told as 202, and an error by the status that it names.
+    """
+
+    status: int
+    request_id: str | None
+    error: str | None
+    length: int = 0
+    failure: Exception | None = None
+    accepted: bool = False
+    ticket: "Ticket | None" = None
+
+
+class Sender(Protocol):
+    """Sends the requests of a turn."""
+
+    def send(self, index: int) -> Answered:
+        """Send one arrival's request, and return once it is answered or has failed."""
+
+    def close(self) -> None:
+        """The turn is over."""
+
+
+class Rejections:
+    """One error for each status, so that Locust counts them as one failure and not as many."""
+
+    def __init__(self) -> None:
+        self._errors: dict[int, RejectedError] = {}
+
+    def of(self, status: int) -> RejectedError:
+        """The error of a status."""
+        if status not in self._errors:
+            self._errors[status] = RejectedError(f"HTTP {status}")
+        return self._errors[status]
+
+
+class RawSender:
+    """POSTs to a buffer's route, with as little work a request as there can be; `connections` at once."""
+
+    def __init__(self, turn: "Turn", *, connections: int, timeout_s: float = TIMEOUT_S) -> None:
+        self._turn = turn
+        self._rejections = Rejections()
+        self._client = HTTPClient.from_url(
+            turn.api_url,
+            concurrency=connections,
+            connection_timeout=timeout_s,
+            network_timeout=timeout_s,
+            headers={"Content-Type": "application/json"},
+        )
+        # The stage in an API's URL is the first part of the path.
+        self._path = urlsplit(turn.api_url).path.rstrip("/") + turn.path
+        run_id = json.dumps(turn.request_run_id).encode()
+        self._heads = [image.head + run_id + b',"sequence":' for image in turn.images]
+
+    def send(self, index: int) -> Answered:
+        """Send one arrival's request."""
+        schedule = self._turn.schedule
+        body = self._heads[schedule.images[index]] + b'%d,"intended_at":%.3f}}' % (
+            schedule.sequences[index],
+            self._turn.intended_ms(index),
+        )
+        try:
+            response = self._client.request("POST", self._path, body)
+            answer = response.read()
+        except (OSError, HTTPParseError, RuntimeError) as caught:
+            return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
+        status = response.status_code
+        if status != _ACCEPTED:
+            said = answer[:LONGEST_ERROR].decode("utf-8", "replace") or f"HTTP {status}"
+            return Answered(status, None, said, len(answer), self._rejections.of(status))
+        request_id = _request_id(answer)
+        error = None if request_id is not None else "answered 202 without a request_id"
+        return Answered(status, request_id, error, len(answer), accepted=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class ClientSender:
+    """Submits by a producer's client, which then waits for the result. Closing it is for whoever made the client."""
+
+    def __init__(self, turn: "Turn", client: "Client") -> None:
+        self._turn = turn
+        self._client = client
+        self._rejections = Rejections()
+
+    def send(self, index: int) -> Answered:
+        """Send one arrival's request."""
+        turn = self._turn
+        image = turn.image(index)
+        measurement = Measurement(turn.request_run_id, turn.schedule.sequences[index], turn.intended_ms(index))
+        try:
+            ticket = self._client.submit(
+                image.data if image.key is None else StoredImage(bucket="", key=image.key), measurement
+            )
+        except ApiError as error:
+            failure = self._rejections.of(error.status) if error.status else error
+            return Answered(error.status, None, str(error)[:LONGEST_ERROR], failure=failure)
+        status = _ACCEPTED
+        if ticket.answer is not None:
+            status = _OK if ticket.answer.status is Status.SUCCEEDED else _REFUSED
+        return Answered(status, ticket.request_id, None, accepted=status != _REFUSED, ticket=ticket)
+
+    def close(self) -> None:
+        """Nothing of its own."""
+
+
+def _request_id(answer: bytes) -> str | None:
+    try:
+        request_id = json.loads(answer)["request_id"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return request_id if isinstance(request_id, str) else None
