@@ -28,6 +28,7 @@ from local.server_process import ServerProcess
 from local.sns import Sns
 from local.sqs import Sqs
 from local.storage.buckets import make_buckets
+from local.storage.secrets import make_secrets
 from local.template import ResolvedStack, load
 from local.websocket.api import WebSocketApi
 from local.websocket.configuration import read_websocket_api
@@ -146,7 +147,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     stack = template.resolve({**code, **options.parameters}, names)
     websocket = read_websocket_api(stack, quotas)
 
-    tell("S3")
+    tell("S3 and Secrets Manager")
     moto = await _server("local.storage.moto_server", [], _MOTO_READY_S, parts)
     s3 = HttpProxy(moto.url)
     parts.push_async_callback(s3.close)
@@ -155,9 +156,10 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         *("--rate", str(quotas.rekognition_detect_labels_per_s), "--median-ms", str(options.rekognition_median_ms)),
         *("--seed", str(options.seed), "--s3-endpoint", moto.url),
     ]
-    rekognition, _ = await asyncio.gather(
+    rekognition, _, _ = await asyncio.gather(
         _server("local.rekognition", rekognition_arguments, _REKOGNITION_READY_S, parts),
         make_buckets(stack.of_type("AWS::S3::Bucket"), s3),
+        make_secrets(stack.of_type("AWS::SecretsManager::Secret"), s3),
     )
 
     tell("tables, buffers, functions and the API")
@@ -167,6 +169,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     endpoints = {
         **{_endpoint(name): f"http://{HOST}:{socket.getsockname()[1]}" for name, socket in sockets.items()},
         _endpoint("s3"): moto.url,
+        _endpoint("secrets_manager"): moto.url,
         _endpoint("rekognition"): rekognition.url,
     }
     deployed = DeployedStack.of(

@@ -12,6 +12,8 @@ from local.gateway.configuration import truth
 _MAXIMUM_LENGTH: Final = 63
 # API:CreateQueue: what the name of a FIFO queue has to end in; CloudFormation puts it there.
 _FIFO: Final = ".fifo"
+# Whose everything is.
+ACCOUNT: Final = "000000000000"
 # Seconds since the epoch, a part of a stream consumer's ARN.
 _REGISTERED_AT: Final = 1_700_000_000
 
@@ -39,7 +41,7 @@ class PhysicalNames:
     websocket_base_url: str | None = None
     stack: str = "forebay"
     region: str = "us-east-1"
-    account: str = "000000000000"
+    account: str = ACCOUNT
     partition: str = "aws"
     url_suffix: str = "amazonaws.com"
 
@@ -163,6 +165,13 @@ def _role(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) 
     return Identity(name, {"Arn": names.arn("iam", f"role/{name}", regional=False)})
 
 
+def _secret(names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
+    # Secrets Manager puts six characters behind the name, so that a secret made anew is another one.
+    name = names.own_name(properties, "Name", logical_id)
+    arn = names.arn("secretsmanager", f"secret:{name}-{names.short_id(logical_id)[:6]}")
+    return Identity(arn, {"Id": arn})
+
+
 def _stream_consumer(_names: PhysicalNames, logical_id: str, properties: Mapping[str, Any]) -> Identity:
     # A consumer is named under its stream, with the second it was registered in; here always the same one.
     name = str(properties.get("ConsumerName") or logical_id)
@@ -232,6 +241,7 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _bucket,
     "AWS::S3::BucketPolicy": _by_property("Bucket"),
+    "AWS::SecretsManager::Secret": _secret,
     "AWS::SNS::Subscription": _subscription,
     "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,

@@ -1,1 +1,1 @@
-"""S3, which moto serves in a process of its own."""
+"""S3 and Secrets Manager, which moto serves in a process of its own."""

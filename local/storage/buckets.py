@@ -7,7 +7,7 @@ from local.wire import WireRequest, WireService
 
 
 class StorageError(Exception):
-    """moto refused to make a bucket; the text has what it answered."""
+    """moto refused to make a bucket or a secret; the text has what it answered."""
 
 
 async def make_buckets(buckets: Sequence[Resource], s3: WireService) -> None:

@@ -1,4 +1,4 @@
-"""S3 by moto, as a process of its own: `python -m local.storage.moto_server`.
+"""S3 and Secrets Manager by moto, as a process of its own: `python -m local.storage.moto_server`.
 
 It prints one line of JSON, {"url": ...}, when it is ready, and stops when its standard input closes, so that it never
 outlives the one who started it.
@@ -17,9 +17,10 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from local.http import serve
+from local.physical_names import ACCOUNT
 from local.wire import WireRequest, WireResponse
 
-# moto finds the service in the scope of the signature, and asks nothing else of it.
+# moto finds the service in the scope of the signature, and asks nothing else of it; what is not signed is for S3.
 _UNSIGNED: Final = (
     "AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 )
@@ -92,8 +93,10 @@ def _environ(request: WireRequest) -> dict[str, Any]:
 
 
 async def _main() -> None:
-    # moto asks for credentials of its own when it calls itself; the user's must not be found.
+    # moto asks for credentials of its own when it calls itself; the user's must not be found. Its account is the one of
+    # the stack, which stands in the ARNs of secrets.
     os.environ.update(AWS_ACCESS_KEY_ID="moto", AWS_SECRET_ACCESS_KEY="moto", AWS_DEFAULT_REGION="us-east-1")  # noqa: S106
+    os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     server = await serve(WsgiService(DomainDispatcherApplication(create_backend_app)))

@@ -224,7 +224,7 @@ def test_however_it_is_stopped_no_process_and_no_folder_stays(
 def test_stopped_while_it_starts_it_leaves_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen([FOREBAY, "local"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    assert process.stderr.readline() == "starting S3\n"
+    assert process.stderr.readline() == "starting S3 and Secrets Manager\n"
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     process.terminate()
     out, _ = process.communicate(timeout=30)
