@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from delivery.protocol import Refusal
 from delivery.quotas import Quotas
-from simulator.prices import (
+from pipeline.prices import (
     EVENT_UNIT_BYTES,
     GIB,
     KIB,

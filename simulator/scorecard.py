@@ -8,8 +8,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.prices import AS_OF, PRICES, REGION
 from simulator.cost import cost
-from simulator.prices import AS_OF, PRICES, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

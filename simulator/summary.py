@@ -3,9 +3,9 @@
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from pipeline.prices import AS_OF, REGION
 from pipeline.units import NOTHING, count, duration, listed
 from simulator.cost import cost
-from simulator.prices import AS_OF, REGION
 from simulator.scorecard import latency_ms
 
 if TYPE_CHECKING:

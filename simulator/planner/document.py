@@ -5,12 +5,12 @@ import math
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from pipeline.prices import AS_OF, REGION
 from simulator.planner import ceilings, template, unmet
 from simulator.planner.crossover import Cell
 from simulator.planner.plan import Plan
 from simulator.planner.search import Search, Tried
 from simulator.planner.trial import Outcome
-from simulator.prices import AS_OF, REGION
 
 
 def to_json(plan: Plan) -> str:

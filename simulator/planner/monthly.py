@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.prices import PRICES
 from simulator.cost import Line, cost
 from simulator.planner.question import Question
-from simulator.prices import PRICES
 from simulator.result import Result
 from simulator.scenario import Rate
 

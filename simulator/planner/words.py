@@ -3,6 +3,7 @@
 import textwrap
 from typing import Final
 
+from pipeline.prices import AS_OF, REGION
 from simulator.planner import ceilings, chart, template, unmet
 from simulator.planner.candidate import BUFFER_NAMES
 from simulator.planner.chart import rate, seconds, usd
@@ -10,7 +11,6 @@ from simulator.planner.crossover import breaks_between
 from simulator.planner.plan import Plan
 from simulator.planner.question import Question
 from simulator.planner.search import Search, Tried
-from simulator.prices import AS_OF, REGION
 from simulator.scenario import BUFFERS
 
 _WIDTH: Final = 100

@@ -6,8 +6,8 @@ from math import inf
 import numpy as np
 import pytest
 
+from pipeline.prices import PRICES
 from simulator.cost import Cost, Line, cost
-from simulator.prices import PRICES
 from simulator.result import Result, Second
 from simulator.scenario import Downstream, Function, MappingSettings, Provisioned, Scenario
 

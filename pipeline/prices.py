@@ -69,6 +69,7 @@ PRICES: Final = {
     "lambda_request": _flat(0.20, _MILLION, "request", _LAMBDA),
     "lambda_gb_s": _flat(0.0000133334, 1, "GB-second, arm64", _LAMBDA),
     "dynamodb_write": _flat(0.625, _MILLION, "write of up to 1 KB", _DYNAMODB),
+    "dynamodb_read": _flat(0.125, _MILLION, "consistent read of up to 4 KB", _DYNAMODB),
     "rekognition_image": Price(
         "image, group 2", ((1e6, 0.001), (5e6, 0.0008), (35e6, 0.0006), (math.inf, 0.00025)), _REKOGNITION, "M"
     ),
