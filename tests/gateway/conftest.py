@@ -21,6 +21,8 @@ ACCEPTED = {
     b'"ResponseMetadata":{"RequestId":"r"}}}',
     "dynamodb": b"{}",
     "s3": b"",
+    # A function that says so, too.
+    "lambda": b'{"statusCode":202,"body":"{}"}',
 }
 
 

@@ -177,7 +177,7 @@ def infra_templates(stack: ResolvedStack) -> list[str]:
     for resource in stack.resources.values():
         if resource.type == "AWS::ApiGateway::Method":
             integration = resource.properties["Integration"]
-            for holder in (integration, *integration["IntegrationResponses"]):
+            for holder in (integration, *integration.get("IntegrationResponses", ())):
                 for kind in ("RequestTemplates", "ResponseTemplates"):
                     texts += (holder.get(kind) or {}).values()
     return texts

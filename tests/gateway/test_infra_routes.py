@@ -21,7 +21,8 @@ def read(response: WireResponse) -> dict[str, object]:
     body = json.loads(response.body)
     assert isinstance(body, dict)
     if response.status >= 400:
-        assert set(body) == {"message", "remedy"}, "an error says what is wrong and what to do"
+        assert {"message", "remedy"} <= set(body), "an error says what is wrong and what to do"
+        assert set(body) <= {"message", "remedy", "request_id", "status"}, "and perhaps what is known of the request"
     return body
 
 
@@ -265,6 +266,8 @@ async def test_a_result_is_shown_with_its_labels(infra: Infra) -> None:
     assert json.loads(asked.body) == {
         "TableName": infra.stack.outputs["ResultsTable"],
         "Key": {"request_id": {"S": EXTENDED_ID}},
+        # What was stored a moment ago is there.
+        "ConsistentRead": True,
     }
 
 
@@ -288,8 +291,6 @@ async def test_a_failed_result_says_why(infra: Infra, labels: dict[str, object])
 @pytest.mark.parametrize(
     ("upstream", "body", "status"),
     [
-        (200, b"{}", 404),
-        (200, b'{"Item":{}}', 404),
         (400, _json_error("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "slow"), 429),
         (400, _json_error("com.amazon.coral.availability#ThrottlingException", "slow"), 429),
         (400, _json_error("com.amazonaws.dynamodb.v20120810#RequestLimitExceeded", "slow"), 429),
@@ -299,10 +300,54 @@ async def test_a_failed_result_says_why(infra: Infra, labels: dict[str, object])
         (302, b"", 502),
     ],
 )
-async def test_a_look_up_that_finds_nothing(infra: Infra, upstream: int, body: bytes, status: int) -> None:
+async def test_a_look_up_that_the_table_refuses(infra: Infra, upstream: int, body: bytes, status: int) -> None:
     response = await look_up(infra, answered(upstream, body))
     read(response)
     assert response.status == status
+
+
+HANDLERS_ID = "h-0123456789abcdefghij_-"
+
+
+@pytest.mark.parametrize(
+    ("id_", "status", "comes_later"),
+    [(EXTENDED_ID, "UNKNOWN_OR_WAITING", True), (HANDLERS_ID, "UNKNOWN", False), ("h-1", "UNKNOWN_OR_WAITING", True)],
+)
+@pytest.mark.parametrize("body", [b"{}", b'{"Item":{}}'])
+async def test_an_id_that_is_not_in_the_table_is_a_404_that_tells_whether_to_ask_again(
+    infra: Infra, body: bytes, id_: str, status: str, comes_later: bool
+) -> None:
+    response = await look_up(infra, answered(200, body), id_)
+    assert (response.status, read(response)["status"]) == (404, status)
+    assert ("retry-after" in response.headers) is comes_later
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status", "reason", "why"),
+    [
+        ({"pending_until": 1_001}, "PENDING", None, "its time is not over"),
+        ({"pending_until": 999}, "FAILED", "GivenUp", "its time is over"),
+        ({"pending_until": -1}, "FAILED", "GivenUp", "long ago"),
+        ({"pending_until": 1_001, "unpublished": "Throttling: slow"}, "FAILED", "Throttling: slow", "never published"),
+        ({"pending_until": 999, "status": "SUCCEEDED"}, "SUCCEEDED", None, "a result goes before all else"),
+        ({"unpublished": "Throttling", "status": "FAILED", "reason": "r"}, "FAILED", "r", "its own reason, too"),
+    ],
+)
+async def test_a_request_that_is_known_and_has_no_result_is_pending_as_long_as_one_may_come(
+    infra: Infra, attributes: dict[str, object], status: str, reason: str | None, why: str
+) -> None:
+    """Times in seconds; the look-up is at 1,000."""
+    # A request is asked a second after the clock's time.
+    asked_at = int((infra.clock.now + 1) * 1000)
+    item: dict[str, object] = {"request_id": {"S": HANDLERS_ID}}
+    for name, value in attributes.items():
+        item[name] = {"N": str(asked_at + (value - 1_000) * 1000)} if isinstance(value, int) else {"S": value}
+    response = await look_up(infra, answered(200, json.dumps({"Item": item}).encode()), HANDLERS_ID)
+    answer = read(response)
+    assert (response.status, answer["request_id"], answer["status"], answer["labels"]) == (200, HANDLERS_ID, status, [])
+    if reason is not None:
+        assert str(answer["reason"]).startswith(reason), why
+    assert (response.headers.get("retry-after") == "1") is (status == "PENDING"), why
 
 
 EVERY_BYTE = bytes(range(256))

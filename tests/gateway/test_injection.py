@@ -184,7 +184,7 @@ def test_an_id_asks_for_one_item_of_the_table_and_nothing_else(shared: Infra, id
     response, asked = asyncio.run(ask(shared, "dynamodb", WireRequest("GET", path)))
     assert response.status == 404
     call = json.loads(asked.body)
-    assert set(call) == {"TableName", "Key"}
+    assert set(call) == {"TableName", "Key", "ConsistentRead"}
     assert call["TableName"] == shared.stack.outputs["ResultsTable"]
     assert set(call["Key"]) == {"request_id"}
     assert set(call["Key"]["request_id"]) == {"S"}
