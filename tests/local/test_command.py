@@ -145,7 +145,9 @@ def test_the_state_counts_what_came_and_what_became_of_it(running: Running) -> N
         time.sleep(0.05)
     after = running.state()
     assert abs(after["at"] / 1000 - time.time()) < 60
-    assert set(after["buffers"]) == {"sns", "sqs", "kinesis", "kinesis-efo"}
+    buffers, notifications = {"sns", "sqs", "kinesis", "kinesis-efo"}, {"callback", "push"}
+    functions = {"sync", "request-handler", "web-socket"}
+    assert set(after["buffers"]) == buffers | notifications | functions
     assert after["buffers"]["sqs"]["accepted"] == before["accepted"] + 1
     assert after["buffers"]["sqs"]["completed"] == before["completed"] + 1
     assert set(after["buffers"]["sqs"]) == {
