@@ -81,6 +81,8 @@ class PendingRequests:
         attempt = self._new_attempt()
         now = self._now()
         sets = ["pending_until = :until", "body_hash = :hash", "attempt = :attempt", "expires_at = :expires"]
+        # Aliases, for words that DynamoDB keeps for itself.
+        names = {"#status": "status"}
         values: dict[str, Any] = {
             ":until": _number(until_ms),
             ":hash": {"S": body_hash},
@@ -89,7 +91,8 @@ class PendingRequests:
             ":now": _number(now * 1_000),
         }
         if attach is not None:
-            sets.append("attach = :attach")
+            sets.append("#attach = :attach")
+            names["#attach"] = "attach"
             values[":attach"] = {"S": attach}
         try:
             self._client.update_item(
@@ -97,7 +100,7 @@ class PendingRequests:
                 Key={_KEY: {"S": request_id}},
                 UpdateExpression=f"SET {', '.join(sets)} REMOVE unpublished",
                 ConditionExpression=_FREE,
-                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
