@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from local.dynamodb.attribute_value import InvalidError, Item, Value, read_item
+from local.dynamodb import capacity
+from local.dynamodb.attribute_value import InvalidError, Item, Value, read_item, size_of
 from local.dynamodb.expression import Expression, Node, Scope, holds
 from local.dynamodb.grammar import parse_condition, parse_projection
 from local.dynamodb.projection import Projection
@@ -68,8 +69,8 @@ class _Reading:
         last: Item | None = None
         for item in found:
             scanned += 1
-            size += self.table.size(item)
             shown = self.index.shown(item)
+            size += self.table.size(item) if shown is item else size_of(shown)
             if self.filter is None or holds(self.filter.tree, shown, self.within):
                 items.append(shown)
             if scanned == limit or size >= PAGE_BYTES:
@@ -80,7 +81,7 @@ class _Reading:
             page["Items"] = [self.projection.of(item) for item in items]
         if last is not None and (limit == scanned or scanned < len(found)):
             page["LastEvaluatedKey"] = {name: last[name] for name in self._key_names()}
-        return page
+        return {**page, **capacity.of_read(values, self.table, size, values.get("IndexName"))}
 
     def _to_come(self, found: list[Item], values: Body) -> list[Item]:
         """What a query has not had yet, in the order it asks for."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from local.clock import Clock
+from local.dynamodb import capacity
 from local.dynamodb.attribute_value import InvalidError, Item, read_item
 from local.dynamodb.declaration import description_of, table_of
 from local.dynamodb.expression import Expression, Scope, holds
@@ -128,7 +129,8 @@ class DynamoDb:
         paths = expression_of(values, "ProjectionExpression", parse_projection)
         projection = Projection(paths, scope_of(values, [paths]))
         item = table.get(key)
-        return {} if item is None else {"Item": projection.of(item)}
+        consumed = capacity.of_read(values, table, 0 if item is None else table.size(item))
+        return consumed if item is None else {"Item": projection.of(item), **consumed}
 
     def _put_item(self, values: Body) -> Body:
         table = self._table(values)
@@ -140,8 +142,9 @@ class DynamoDb:
         condition, within = _condition(values)
         _require(values, condition, old, within)
         returned = _returned(values, ("NONE", "ALL_OLD"), old or {}, item, [])
+        consumed = capacity.of_write(values, table, old, item)
         table.put(item)
-        return returned
+        return {**returned, **consumed}
 
     def _update_item(self, values: Body) -> Body:
         table = self._table(values)
@@ -155,8 +158,9 @@ class DynamoDb:
         new = updated(old if old is not None else key_attributes, updates, within, table.schema.names)
         touched = [within.resolve(each.path)[0] for each in updates]
         returned = _returned(values, _RETURN_VALUES, old or {}, new, touched)
+        consumed = capacity.of_write(values, table, old, new)
         table.put(new)
-        return returned
+        return {**returned, **consumed}
 
     def _delete_item(self, values: Body) -> Body:
         table = self._table(values)
@@ -165,8 +169,9 @@ class DynamoDb:
         old = table.get(key)
         _require(values, condition, old, within)
         returned = _returned(values, ("NONE", "ALL_OLD"), old or {}, {}, [])
+        consumed = capacity.of_write(values, table, old, None)
         table.delete(key)
-        return returned
+        return {**returned, **consumed}
 
     def _query(self, values: Body) -> Body:
         return query(self._table(values), values)
