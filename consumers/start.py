@@ -1,16 +1,16 @@
 """What a function does once, at init: read its settings, make its clients, and stand ready with a worker."""
 
-import gc
 import os
 
 from botocore.session import get_session
 
-from consumers import COLLECTOR_THRESHOLD
+from consumers import end_init
 from consumers.environment import Environment
 from consumers.worker import Worker
+from pipeline.notifications import SqsNotifier, notification_client
 from pipeline.recognition import Recogniser, rekognition_client
 from pipeline.results_table import ResultsTable, dynamodb_client
-from pipeline.settings import Settings
+from pipeline.settings import NotificationSettings, Settings
 
 
 def start() -> Worker:
@@ -32,7 +32,9 @@ def start() -> Worker:
     results = ResultsTable(
         dynamodb_client(session, concurrency), settings.results_table, ttl_days=settings.result_ttl_days
     )
-    # Nothing of init becomes garbage: what is frozen is never looked at again.
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLD)
-    return Worker(recogniser, results, Environment.of_this_process(os.environ), concurrency=concurrency)
+    notifier = SqsNotifier(
+        lambda: notification_client(session, concurrency), NotificationSettings.from_environment(os.environ)
+    )
+    worker = Worker(recogniser, results, notifier, Environment.of_this_process(os.environ), concurrency=concurrency)
+    end_init()
+    return worker

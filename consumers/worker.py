@@ -1,8 +1,9 @@
 """The worker: what every consumer does with a batch, whichever buffer it came from.
 
-Each record is decoded, recognised and written by one task, as many at once as the function's settings say. They are
-taken in their order, so that what the time did not suffice for lies at the batch's end: on a stream, where everything
-from the lowest failed record on is delivered again, little is then done twice.
+Each record is decoded, recognised and written, and whoever asked for its result is sent for, by one task, as many at
+once as the function's settings say. They are taken in their order, so that what the time did not suffice for lies at
+the batch's end: on a stream, where everything from the lowest failed record on is delivered again, little is then done
+twice.
 
 Not powertools' BatchProcessor: it takes one record after the other, knows no deadline, and raises when all fail.
 """
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from consumers.conclusion import concluded
+from pipeline.notifications import Notification
 from pipeline.recognition import Effort, OutOfTime, Recognised, Refused
 from pipeline.request import InvalidRequestError, Request
 from pipeline.result import Passage, Result, Status
@@ -50,6 +53,13 @@ class Results(Protocol):
 
     def count(self, request_id: str) -> None:
         """Count one more processing."""
+
+
+class Notifier(Protocol):
+    """What the worker needs of pipeline.notifications.SqsNotifier."""
+
+    def notify(self, notification: Notification) -> None:
+        """Have those told that a request asks for; nobody, if it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ class Worker:
         self,
         recognition: Recognition,
         results: Results,
+        notifier: Notifier,
         environment: "Environment",
         *,
         concurrency: int,
@@ -129,11 +140,13 @@ class Worker:
     ) -> None:
         self._recognition = recognition
         self._results = results
+        self._notifier = notifier
         self._environment = environment
         self._clock = clock
         self._now = now
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="recognise")
-        self._stored: OrderedDict[str, None] = OrderedDict()
+        # Of each request with a result, whether those who asked for it have been told.
+        self._stored: OrderedDict[str, bool] = OrderedDict()
 
     def work(self, delivered: "Sequence[Delivered]", *, received_at: float, remaining_ms: float) -> Report:
         """Do what can be done in the time; what could not is among the failures. Never raises for a record's sake.
@@ -164,35 +177,36 @@ class Worker:
             return _Outcome(failure=_failure(delivered, error, request.request_id))
 
     def _answer(self, request: Request, delivered: Delivered, batch: _Batch) -> _Outcome:
-        if request.request_id in self._stored:
+        notification = Notification(request.request_id, request.callback_url, request.connection_id, request.attach)
+        told = self._stored.get(request.request_id)
+        if told is not None:
             self._results.count(request.request_id)
+            if not told:
+                self._tell(notification)
             return _Outcome(repeated=True)
         recognition = self._recognition.recognise(request.image, batch.deadline)
         if isinstance(recognition, OutOfTime):
             failure = Failure(delivered.token, request.request_id, f"out of time: {recognition.reason}")
             return _Outcome(failure=failure, effort=recognition.effort)
-        seen = recognition if isinstance(recognition, Recognised) else None
-        refused = recognition if isinstance(recognition, Refused) else None
-        self._store(
-            Result(
+        self._conclude(
+            concluded(
+                recognition,
                 request_id=request.request_id,
                 buffer=request.buffer,
-                status=Status.SUCCEEDED if seen else Status.FAILED,
-                labels=seen.labels if seen else (),
-                reason=refused.reason if refused else None,
-                model_version=seen.model_version if seen else None,
                 passage=self._passage(batch, request.accepted_at, recognition.effort.attempts),
                 measurement=request.measurement,
-            )
+                attach=request.attach,
+            ),
+            notification,
         )
-        refusal = Refusal(request.request_id, refused.reason) if refused else None
+        refusal = Refusal(request.request_id, recognition.reason) if isinstance(recognition, Refused) else None
         return _Outcome(refusal=refusal, effort=recognition.effort)
 
     def _answer_invalid(self, delivered: Delivered, batch: _Batch, error: InvalidRequestError) -> _Outcome:
         if error.request_id is None:
             return _Outcome(failure=Failure(delivered.token, None, error.reason))
         reason = f"InvalidRequest: {error.reason}"
-        self._store(
+        self._conclude(
             Result(
                 request_id=error.request_id,
                 buffer=error.buffer,
@@ -202,7 +216,9 @@ class Worker:
                 model_version=None,
                 passage=self._passage(batch, error.accepted_at, attempts=0),
                 measurement=error.measurement,
-            )
+                attach=error.attach,
+            ),
+            Notification(error.request_id, error.callback_url, error.connection_id, error.attach),
         )
         return _Outcome(refusal=Refusal(error.request_id, reason))
 
@@ -217,13 +233,19 @@ class Worker:
             environment=self._environment.name,
         )
 
-    def _store(self, result: Result) -> None:
+    def _conclude(self, result: Result, notification: Notification) -> None:
         self._results.write(result)
         # An aggregate is delivered again whole if one record of it failed. Without this memory one that holds more
         # than a function's time suffices for would never end, and Rekognition would be paid for it each time.
-        self._stored[result.request_id] = None
+        self._stored[result.request_id] = False
         while len(self._stored) > _REMEMBERED:
             self._stored.popitem(last=False)
+        self._tell(notification)
+
+    def _tell(self, notification: Notification) -> None:
+        # After the write: whoever is told reads the result. If it fails, the record does, and its next delivery tells.
+        self._notifier.notify(notification)
+        self._stored[notification.request_id] = True
 
 
 def _outcome(delivered: Delivered, task: "Future[_Outcome]") -> _Outcome:

@@ -111,6 +111,8 @@ VARIABLES = {
     "MIN_CONFIDENCE": "55",
     "MAX_LABELS": "10",
     "IN_BATCH_CONCURRENCY": "4",
+    "CALLBACK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/callbacks",
+    "PUSH_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/pushes",
     "POWERTOOLS_METRICS_NAMESPACE": "Forebay",
     "AWS_ACCESS_KEY_ID": "a",
     "AWS_SECRET_ACCESS_KEY": "b",
@@ -152,6 +154,26 @@ def table(rekognition: Rekognition, monkeypatch: pytest.MonkeyPatch) -> Iterator
             ],
         )
         yield ResultsTable(client, "results")
+
+
+@pytest.fixture
+def queues(table: ResultsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, list[Any]]]:
+    """The queues of those who tell clients; what is in them, by the variable that names them."""
+    client = boto3.client("sqs")
+    urls = {name: client.create_queue(QueueName=name)["QueueUrl"] for name in ("CALLBACK_QUEUE_URL", "PUSH_QUEUE_URL")}
+    for name, url in urls.items():
+        monkeypatch.setenv(name, url)
+
+    def messages() -> dict[str, list[Any]]:
+        return {
+            name: [
+                json.loads(message["Body"])
+                for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            ]
+            for name, url in urls.items()
+        }
+
+    return messages
 
 
 @pytest.fixture

@@ -272,6 +272,39 @@ def test_only_the_first_batch_of_an_environment_waited_for_it(
     assert warm.result.passage.init_ms == 0
 
 
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_only_those_who_asked_are_told(
+    buffer: Buffer,
+    queues: Callable[[], dict[str, list[Any]]],
+    cold_start: ColdStart,
+    table: ResultsTable,
+    context: Callable[..., Any],
+) -> None:
+    asking = json.loads(request("a", buffer))
+    asking["request"] |= {"callback_url": "https://example.com/", "attach": "0f" * 32}
+    records = (json.dumps(asking), request("b", buffer))
+
+    assert invoke(cold_start(buffer), buffer, records, context()) == []
+
+    assert queues() == {
+        "CALLBACK_QUEUE_URL": [{"request_id": "a", "callback_url": "https://example.com/"}],
+        "PUSH_QUEUE_URL": [{"request_id": "a", "attach": "0f" * 32}],
+    }
+    stored = table.read("a")
+    assert stored is not None
+    assert stored.result.attach == "0f" * 32
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_without_the_queues_of_those_who_tell_a_function_does_not_start(
+    buffer: Buffer, cold_start: ColdStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PUSH_QUEUE_URL")
+
+    with pytest.raises(ValueError, match="the variable PUSH_QUEUE_URL is not set"):
+        cold_start(buffer)
+
+
 def lines(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consumers.environment import Environment
 from consumers.worker import Delivered, Failure, Refusal, Report, Worker
+from pipeline.notifications import Notification
 from pipeline.recognition import Effort, OutOfTime, Recognised, Refused
 from pipeline.request import InlineImage, Measurement, Request, StoredImage
 from pipeline.result import Label, Passage, Result, Status
@@ -57,16 +58,39 @@ class Results:
         self.counted.append(request_id)
 
 
-def delivered(token: str, image: bytes, request_id: str | None = None, *, measured: bool = False) -> Delivered:
+class Notifier:
+    """Keeps whom it is to tell, and what had been written by then."""
+
+    def __init__(self, results: Results | None = None) -> None:
+        self.told: list[Notification] = []
+        self.written_before: list[list[str]] = []
+        self.refuse = 0
+        self._results = results
+
+    def notify(self, notification: Notification) -> None:
+        if self._results is not None:
+            self.written_before.append([result.request_id for result in self._results.written])
+        if self.refuse:
+            self.refuse -= 1
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "queue"}}, "SendMessage")
+        self.told.append(notification)
+
+
+def delivered(
+    token: str, image: bytes, request_id: str | None = None, *, measured: bool = False, **asked: str
+) -> Delivered:
     measurement = Measurement("r1", 7, 1732400000100.5) if measured else None
-    request = Request(request_id or f"id-{token}", 1732400000123, "sqs", InlineImage(image), measurement)
+    request = Request(request_id or f"id-{token}", 1732400000123, "sqs", InlineImage(image), measurement, **asked)
     return Delivered(token, request.to_json())
 
 
-def worker(recognition: Recognition, results: Results, concurrency: int = 4) -> Worker:
+def worker(
+    recognition: Recognition, results: Results, concurrency: int = 4, notifier: Notifier | None = None
+) -> Worker:
     return Worker(
         recognition,
         results,
+        notifier or Notifier(),
         Environment("env", 350.5),
         concurrency=concurrency,
         clock=lambda: 1_000.0,
@@ -195,6 +219,59 @@ def test_a_result_the_table_does_not_take_is_handed_back() -> None:
 
     assert report.failures[0].request_id == "id-m1"
     assert "ThrottlingException" in report.failures[0].reason
+
+
+ASKED = {"callback_url": "https://example.com/", "attach": "0f" * 32, "connection_id": "L0SM9cOFvHcCIhw="}
+
+
+@pytest.mark.parametrize("image", [b"cat", b"text"], ids=["succeeded", "failed"])
+def test_whoever_asked_is_told_once_the_result_is_written(image: bytes) -> None:
+    results = Results()
+    notifier = Notifier(results)
+
+    report = work(worker(Recognition({b"text": REFUSED}), results, notifier=notifier), delivered("m1", image, **ASKED))
+
+    assert report.failures == []
+    assert notifier.told == [Notification("id-m1", **ASKED)]
+    assert notifier.written_before == [["id-m1"]]
+    assert results.written[0].attach == "0f" * 32
+
+
+def test_a_request_that_cannot_be_read_is_told_to_whom_of_its_own_can_be() -> None:
+    results, notifier = Results(), Notifier()
+    body = json.loads(delivered("m1", b"a", **ASKED).body)
+    body["request"]["image"] = {"bytes": "not base64"}
+    body["request"]["attach"] = "no hash"
+
+    work(worker(Recognition(), results, notifier=notifier), Delivered("m1", json.dumps(body)))
+
+    assert notifier.told == [Notification("id-m1", ASKED["callback_url"], ASKED["connection_id"], None)]
+    assert (results.written[0].status, results.written[0].attach) == (Status.FAILED, None)
+
+
+def test_who_could_not_be_told_is_told_at_the_next_delivery_and_the_image_is_recognised_once() -> None:
+    recognition, results, notifier = Recognition(), Results(), Notifier()
+    notifier.refuse = 2
+    one = worker(recognition, results, notifier=notifier)
+
+    reports = [work(one, delivered("m1", b"a", **ASKED)) for _ in range(4)]
+
+    assert [report.failed_tokens for report in reports] == [["m1"], ["m1"], [], []]
+    assert "ThrottlingException" in reports[0].failures[0].reason
+    assert reports[0].failures[0].request_id == "id-m1"
+    assert recognition.calls == [b"a"]
+    # Told once, and delivered once more than that: it had been told.
+    assert notifier.told == [Notification("id-m1", **ASKED)]
+    assert results.counted == ["id-m1"] * 3
+
+
+def test_what_is_not_written_is_not_told() -> None:
+    results, notifier = Results(), Notifier()
+    results.refuse = {"id-m1"}
+
+    work(worker(Recognition(), results, notifier=notifier), delivered("m1", b"a", **ASKED))
+
+    assert notifier.told == []
 
 
 def test_an_aggregate_delivered_again_pays_only_for_what_is_missing() -> None:
