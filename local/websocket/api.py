@@ -192,7 +192,7 @@ class WebSocketApi:
         self._enter(connection)
         try:
             assert isinstance(request.protocol, GuardedProtocol)
-            request.protocol.refuse = connection.close
+            request.protocol.refuse = connection.refuse
             transport = request.transport
             await socket.prepare(request)
             if transport is not None:
@@ -213,7 +213,7 @@ class WebSocketApi:
             now = self._clock()
             match message.type:
                 case WSMsgType.TEXT:
-                    if connection.is_open:
+                    if connection.hears:
                         self._receive_text(connection, message.data, now)
                 case WSMsgType.PING:
                     connection.pong(message.data, now)

@@ -50,6 +50,7 @@ class Connection:
         self._quotas = quotas
         self._transport: asyncio.Transport | None = None
         self._ending: Ending | None = None
+        self._refused = False
         self._abort: asyncio.TimerHandle | None = None
         self._written = 0
         self._taken = 0
@@ -59,6 +60,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether messages go both ways."""
         return self._transport is not None and self._ending is None
+
+    @property
+    def hears(self) -> bool:
+        """Whether a message that came counts: not after our Close frame, but those before a frame that was refused."""
+        return self._ending is None or self._refused
 
     @property
     def ending(self) -> Ending:
@@ -100,6 +106,11 @@ class Connection:
         self._ending = Ending(code, reason)
         self._write(close_frame(code, reason))
         self._abort = asyncio.get_running_loop().call_later(_CLOSING_S, transport.abort)
+
+    def refuse(self, code: CloseCode, reason: str) -> None:
+        """End it for a frame that is refused, which nothing passes that comes after it."""
+        self._refused = self._ending is None
+        self.close(code, reason)
 
     def closed_by_client(self, code: int, reason: str) -> None:
         """The client's Close frame has come: answer it, unless it is the answer to ours."""
