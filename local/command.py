@@ -160,6 +160,8 @@ def _as_json(ready: Ready) -> str:
 
 def _as_text(ready: Ready) -> str:
     api = ready.outputs["ApiUrl"]
+    websocket = ready.outputs.get("WebSocketUrl")
+    websocket_line = "" if websocket is None else f"\nThe WebSocket API is at {websocket}\n"
     return f"""
 The API is at {api}
 
@@ -169,7 +171,7 @@ The API is at {api}
 
 /v1/kinesis-efo/images, /v1/sqs/images and /v1/sns/images take the same. An image can come with its request:
 {{"image": {{"bytes": "<base64>"}}}}. How the buffers stand: {ready.control_url}/state
-
+{websocket_line}
 For boto3 and the aws command:
 
 {_exports(ready.environment)}
