@@ -57,5 +57,5 @@ class Ownerships:
         if "unpublished" in item:
             return str(item["unpublished"]["S"])
         if float(item.get("pending_until", {"N": "Infinity"})["N"]) <= self._now() * 1_000:
-            return "no result came in all the time that its buffer keeps it"
+            return "GivenUp: its time in the buffer is over, or it never got there"
         return None

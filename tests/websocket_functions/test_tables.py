@@ -144,7 +144,7 @@ def test_a_result_that_the_worker_stored_is_its_owners(dynamodb: Any) -> None:
         ),
         pytest.param(
             {"pending_until": {"N": "1732400001500"}, "attach": {"S": "h"}},
-            Ownership("h", done=False, stranded="no result came in all the time that its buffer keeps it"),
+            Ownership("h", done=False, stranded="GivenUp: its time in the buffer is over, or it never got there"),
             id="out of time",
         ),
         pytest.param(
