@@ -96,6 +96,7 @@ class AsyncInvoke:
         self._most_retries = maximum_retry_attempts
         self._age_s = maximum_event_age_s
         self._error_waits_s = (quotas.async_first_retry_s, quotas.async_second_retry_s)
+        self._least_error_wait_s = min(self._error_waits_s)
         self._throttle_wait = Backoff(
             quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter
         )
@@ -176,6 +177,12 @@ class AsyncInvoke:
         if self._reads is not None and len(self._unread):
             return min(at, self._reads.ready_at(1))
         return at
+
+    def starts_at(self, now: float) -> float:
+        """Up to when `poll` yields nothing even if invocations are settled from now on."""
+        if self._reads is not None:
+            return -math.inf
+        return min(self._events.next_at, self._asleep.next_at, self._draw_at, now + self._least_error_wait_s)
 
     def pending(self) -> int:
         """Events accepted and not yet ended."""

@@ -15,22 +15,30 @@ compiled (numba); all it touches lies in arrays.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, typeof
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 # A structured array; compiled code reads its fields as attributes.
 Table = Any
+# A batch that ended: when, its slot, whether it was stopped at its deadline (1) or came to its own end (0), and how
+# many of its records had no answer.
+Ended = tuple[float, int, int, int]
 
 _BATCH = np.dtype(
-    [("records", "i8"), ("next", "i8"), ("open", "i8"), ("stopped", "i8"), ("deadline", "f8"), ("latest", "f8")]
-)
+    [
+        ("records", "i8"), ("next", "i8"), ("open", "i8"), ("stopped", "i8"), ("answered", "i8"), ("deadline", "f8"),
+        ("latest", "f8"),
+    ]
+)  # fmt: skip
+_BEGINNING = np.dtype([("slot", "i8"), ("at", "f8"), ("records", "i8"), ("deadline", "f8")])
+_ENDED = np.dtype([("at", "f8"), ("slot", "i8"), ("stopped", "i8"), ("unanswered", "i8")])
 _STRAND = np.dtype([("record", "i8"), ("attempt", "i8")])
 _EVENT = np.dtype([("at", "f8"), ("who", "i8")])
 # The service's settings, and how it stands.
@@ -50,8 +58,6 @@ _BLOCK = 1 << 14
 # A call takes at most two uniforms and one normal.
 _MOST_A_CALL = 2
 _UNIFORMS, _NORMALS = range(2)
-# No batch is waiting to begin.
-_NOBODY = (-1, 0.0, 0, 0.0)
 # A strand's record when it is between two.
 _NONE = -1
 
@@ -120,18 +126,24 @@ class Downstream:
         self._dice = dice
         self._numbers = np.stack([dice.random(_BLOCK), dice.standard_normal(_BLOCK)])
         self._numbers[_NORMALS, : len(normals)] = normals
-        # The batch that began last; it is handed over with the next step, for a call of its own would cost as much.
-        self._beginning = _NOBODY
+        # Batches that began are handed over with the next step, for a call of their own would cost as much.
+        self._beginning: list[tuple[int, float, int, float]] = []
+        self._begins = np.zeros(0, _BEGINNING)
         self._batches = np.zeros(0, _BATCH)
         self._strands = np.zeros(0, _STRAND)
         self._calls = np.zeros(0, _EVENT)
         self._ends = np.zeros(0, _EVENT)
-        self._ended = np.zeros((0, 2), np.int64)
-        self._poisoned: Flags = np.zeros((0, _FIRST_RECORDS), np.bool_)
-        self._answered: Floats = np.zeros((0, _FIRST_RECORDS))
+        self._ended = np.zeros(0, _ENDED)
+        self._poisoned: Flags = np.zeros((0, 0), np.bool_)
+        self._answered: Floats = np.zeros((0, 0))
         self._free: list[int] = []
         self._with_poison: set[int] = set()
+        self._most_records = 0
         self._grow(_FIRST_SLOTS, _FIRST_RECORDS)
+        # By its types once and for all: numba's own look at the arguments of each call takes longer than a step.
+        self._step: Callable[..., tuple[float, int]] = _advance.compile(
+            tuple(map(typeof, (0.0, 0.0, 0, *self._tables)))
+        )
 
     @property
     def calls(self) -> int:
@@ -148,45 +160,38 @@ class Downstream:
 
         `poisoned` says of each record whether its call ends in an error each time.
         """
-        if not self._free or records > self._answered.shape[1]:
-            self._grow(2 * len(self._batches), max(records, self._answered.shape[1]))
+        if not self._free or records > self._most_records:
+            self._grow(2 * len(self._batches), max(records, self._most_records))
         slot = self._free.pop()
         if poisoned is not None:
             self._poisoned[slot, :records] = poisoned
             self._with_poison.add(slot)
-        if self._beginning is not _NOBODY:
-            _begin(*self._beginning, self._service, self._batches, self._strands, self._calls, self._answered)
-        self._beginning = (slot, now, records, deadline)
+        self._beginning.append((slot, now, records, deadline))
         return slot
 
-    def advance(self, until: float) -> tuple[float, list[tuple[int, int]]]:
+    def advance(self, until: float, further: float = -math.inf) -> tuple[float, list[Ended]]:
         """Let calls be made in their order, up to the first time at which a batch ends, or `until`.
 
-        Answers with the time reached and, of each batch that ended then, its slot and whether it was stopped at its
-        deadline (1) or came to its own end (0). None ended if the time is `until`.
+        Then on to the batches that end before `further`, if that is later: up to there nothing begins, whatever ends.
+
+        Answers with the time of the last end and what ended, in the order of time. None ended if the time is `until`.
         """
-        beginning, self._beginning = self._beginning, _NOBODY
+        begins = len(self._beginning)
+        if begins:
+            self._begins[:begins] = self._beginning
+            self._beginning.clear()
         while True:
-            at, ended, slot, stopped = _advance(
-                until, *beginning, self._service, self._batches, self._strands, self._calls, self._ends,
-                self._poisoned, self._answered, self._numbers, self._ended,
-            )  # fmt: skip
-            if ended == 1:
-                return at, [(slot, stopped)]
+            at, ended = self._step(until, further, begins, *self._tables)
             if ended:
-                return at, [(slot, stopped) for slot, stopped in self._ended[:ended].tolist()]
+                return at, self._ended[:ended].tolist()
             if at == until:
                 return until, []
             self._draw()
-            beginning = _NOBODY
+            begins = 0
 
     def answered_at(self, slot: int, records: int) -> Floats:
         """When each record of a batch that ended had its answer, NaN where it had none. Until the slot is freed."""
         return self._answered[slot, :records]
-
-    def first_answered_at(self, slot: int) -> float:
-        """`answered_at` of the first record alone."""
-        return float(self._answered[slot, 0])
 
     def free(self, slot: int) -> None:
         """Let go of a batch that ended."""
@@ -212,11 +217,17 @@ class Downstream:
         self._strands = np.concatenate([self._strands, np.zeros(more * self._strands_each, _STRAND)])
         self._calls = np.concatenate([self._calls, np.zeros(more * self._strands_each, _EVENT)])
         self._ends = np.concatenate([self._ends, np.zeros(more, _EVENT)])
-        self._ended = np.zeros((slots, 2), np.int64)
-        wider = ((0, more), (0, records - self._answered.shape[1]))
+        self._begins = np.zeros(slots, _BEGINNING)
+        self._ended = np.zeros(slots, _ENDED)
+        wider = ((0, more), (0, records - self._most_records))
         self._poisoned = np.pad(self._poisoned, wider)
         self._answered = np.pad(self._answered, wider)
+        self._most_records = records
         self._free.extend(range(slots - 1, had - 1, -1))
+        self._tables = (
+            self._service, self._batches, self._strands, self._calls, self._ends, self._poisoned, self._answered,
+            self._numbers, self._begins, self._ended,
+        )  # fmt: skip
 
 
 @njit(cache=True)
@@ -272,6 +283,7 @@ def _begin(
     batch = batches[slot]
     batch.records = records
     batch.stopped = 0
+    batch.answered = 0
     batch.deadline = deadline
     batch.latest = now
     batch.open = min(each, records)
@@ -301,10 +313,8 @@ def _close(slot: int, service: Table, batch: Table, calls: Table, ends: Table) -
 @njit(cache=True)
 def _advance(
     until: float,
-    slot: int,
-    now: float,
-    records: int,
-    deadline: float,
+    further: float,
+    begins: int,
     services: Table,
     batches: Table,
     strands: Table,
@@ -313,31 +323,41 @@ def _advance(
     poisoned: Flags,
     answered: Floats,
     numbers: npt.NDArray[np.float64],
-    ended: npt.NDArray[np.int64],
-) -> tuple[float, int, int, int]:
-    """The time reached, how many batches ended then, and the first of them: its slot, and whether it was stopped.
+    beginning: Table,
+    ended: Table,
+) -> tuple[float, int]:
+    """The time reached, and how many batches ended up to it; they are in `ended`. So many begin first.
 
-    With none ended before `until`, random numbers have to be drawn. A `slot` of 0 or more is a batch to begin first.
+    With none ended before `until`, random numbers have to be drawn.
     """
-    if slot >= 0:
-        _begin(slot, now, records, deadline, services, batches, strands, calls, answered)
+    for number in range(begins):
+        one = beginning[number]
+        _begin(one.slot, one.at, one.records, one.deadline, services, batches, strands, calls, answered)
     service = services[0]
+    count = 0
+    reached = -math.inf
     while True:
         if service.uniforms > _BLOCK - _MOST_A_CALL or service.normals > _BLOCK - _MOST_A_CALL:
-            return -math.inf, 0, -1, 0
+            return reached, count
         ends_at = ends[0].at if service.ending > 0 else math.inf
         at = calls[0].at if service.calling > 0 else math.inf
-        if ends_at <= until and ends_at <= at:
-            count = 0
+        following_at = min(at, ends_at)
+        if count > 0 and (following_at > until or following_at >= further):
+            return reached, count
+        if following_at > until or following_at == math.inf:
+            return until, 0
+        if ends_at <= at:
+            reached = ends_at
             while service.ending > 0 and ends[0].at == ends_at:
-                ended[count, 0] = ends[0].who
-                ended[count, 1] = batches[ends[0].who].stopped
+                batch = batches[ends[0].who]
+                ended[count].at = ends_at
+                ended[count].slot = ends[0].who
+                ended[count].stopped = batch.stopped
+                ended[count].unanswered = batch.records - batch.answered
                 count += 1
                 service.ending -= 1
                 _sink(ends, service.ending, ends[service.ending].at, ends[service.ending].who)
-            return ends_at, count, ended[0, 0], ended[0, 1]
-        if at > until:
-            return until, 0, -1, 0
+            continue
         number = calls[0].who
         slot = number // service.strands
         strand = strands[number]
@@ -368,6 +388,7 @@ def _advance(
                 over = True
             elif not failed:
                 answered[slot, strand.record] = again_at
+                batch.answered += 1
             following = True
         else:
             service.level = level

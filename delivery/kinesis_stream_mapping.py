@@ -205,6 +205,10 @@ class StreamMapping(ABC):
         """When `poll` could next yield something by time alone."""
         return min(self._feed.next_at(), self._turns.next_at())
 
+    def starts_at(self, now: float) -> float:  # noqa: ARG002 (the protocol's)
+        """Up to when `poll` yields nothing: a settle may bring something at once."""
+        return -math.inf
+
     def pending(self) -> int:
         """Records accepted and not yet ended."""
         return self._ledger.pending

@@ -181,6 +181,13 @@ class Delivery(Protocol):
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone; infinity if never. May be early, is never late."""
 
+    def starts_at(self, now: float) -> float:
+        """Up to when `poll` yields nothing even if invocations are settled from now on, none of them as Throttled.
+
+        A driver whose clock is virtual may settle all that end before then, and poll once. Minus infinity if a settle
+        may bring something at once.
+        """
+
     def pending(self) -> int:
         """Records accepted and not yet ended, those in flight among them."""
 

@@ -77,6 +77,10 @@ class SnsSubscription:
         """When `poll` could next yield something by time alone."""
         return min(self._published.head_at(), self._retries.next_at(), self._function.wake_at())
 
+    def starts_at(self, now: float) -> float:
+        """Up to when `poll` yields nothing even if invocations are settled from now on."""
+        return min(self._published.head_at(), self._retries.next_at(), self._function.starts_at(now))
+
     def pending(self) -> int:
         """Messages that SNS holds, and events in Lambda's queue."""
         return len(self._published) + len(self._retried) + self._function.pending()

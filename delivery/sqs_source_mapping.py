@@ -233,6 +233,10 @@ class SqsSourceMapping(ABC):
         # Messages wait already: for a poller, or for what holds the pollers up.
         return at if self._seats() <= 0 else min(at, self._may_receive_at())
 
+    def starts_at(self, now: float) -> float:  # noqa: ARG002 (the protocol's)
+        """Up to when `poll` yields nothing: a settle may bring something at once."""
+        return -math.inf
+
     def pending(self) -> int:
         """Messages accepted and not yet ended."""
         return self._queue.pending()

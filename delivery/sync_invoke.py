@@ -92,6 +92,10 @@ class SyncInvoke:
         """When `poll` could next yield something: at once if requests were let in since the last."""
         return self._admitted[0].start if self._admitted else math.inf
 
+    def starts_at(self, now: float) -> float:  # noqa: ARG002 (the protocol's)
+        """Up to when `poll` yields nothing: a settle may bring something at once."""
+        return -math.inf
+
     def pending(self) -> int:
         """Requests let in and not answered."""
         return self._ledger.pending

@@ -69,10 +69,12 @@ def drive(
     """
     seen = Observed()
     next_second, now, polls, running = 1.0, 0.0, 0, 0
-    advance, wake, settle, poll, begin = handler.advance, machine.wake_at, machine.settle, machine.poll, handler.begin
+    advance, settle, poll, begin = handler.advance, machine.settle, machine.poll, handler.begin
+    wake, starts = machine.wake_at, machine.starts_at
     while True:
         wake_at = wake()
-        at, ended = advance(wake_at if wake_at < until else until)
+        # What ends while nothing can start is settled together, up to the end of the second.
+        at, ended = advance(wake_at if wake_at < until else until, min(starts(now), next_second))
         if not ended and wake_at > until:
             break
         if at > now:
@@ -92,8 +94,8 @@ def drive(
             # One that sat idle too long is not used again in any case; this only lets go of it.
             environments.expire(next_second)
             next_second += 1.0
-        for invocation, outcome in ended:
-            settle(now, invocation, outcome)
+        for ended_at, invocation, outcome in ended:
+            settle(ended_at, invocation, outcome)
         invocations = poll(now)
         for invocation in invocations:
             begin(now, invocation)

@@ -27,7 +27,8 @@ _UNLIMITED = 1e15
 # The handler's calls stop this long before its deadline (pipeline.recognition).
 _SPARE_S = 1.0
 
-Ended = tuple[Invocation, Outcome]
+# When an invocation ended, and how.
+Ended = tuple[float, Invocation, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,12 @@ class Handler(Protocol):
     def begin(self, now: float, invocation: Invocation) -> None:
         """Start an invocation."""
 
-    def advance(self, until: float) -> tuple[float, list[Ended]]:
-        """Work on up to the first time at which invocations end, or `until`; answers with that time and those."""
+    def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
+        """Work on up to the first time at which invocations end, or `until`; then on to those that end before
+        `further`: up to there nothing begins, whatever ends.
+
+        Answers with the time reached, and what ended, in the order of time.
+        """
 
     def processed(self) -> Processed:
         """What has been processed so far."""
@@ -115,17 +120,21 @@ class _Steady:
         end = round(began + took_s, _DIGITS)
         ending = self._ending.get(end)
         if ending is None:
-            self._ending[end] = [(invocation, outcome)]
+            self._ending[end] = [(end, invocation, outcome)]
             heappush(self._ends, end)
         else:
-            ending.append((invocation, outcome))
+            ending.append((end, invocation, outcome))
 
-    def advance(self, until: float) -> tuple[float, list[Ended]]:
+    def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
         ends = self._ends
         if not ends or ends[0] > until:
             return until, []
         at = heappop(ends)
-        return at, self._ending.pop(at)
+        ended = self._ending.pop(at)
+        while ends and ends[0] < further and ends[0] <= until:
+            at = heappop(ends)
+            ended += self._ending.pop(at)
+        return at, ended
 
     def processed(self) -> Processed:
         counts = np.frombuffer(self._counts, np.int64)
@@ -200,45 +209,56 @@ class _Calling:
         )
         self._running[slot] = (invocation, now, began)
 
-    def advance(self, until: float) -> tuple[float, list[Ended]]:
+    def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
         late = self._late
-        if late and late[0][0] < until:
-            until = late[0][0]
-        at, slots = self._downstream.advance(until)
-        ended = [self._end(at, slot, stopped) for slot, stopped in slots] if slots else []
+        if late:
+            until, further = min(until, late[0][0]), -math.inf
+        at, batches = self._downstream.advance(until, further)
+        ended = [self._end(*batch) for batch in batches] if batches else []
         while late and late[0][0] <= at:
             _, _, invocation, started = heappop(late)
             self.invocations += 1
             self.busy_s += at - started
-            ended.append((invocation, _TIMEOUT))
+            ended.append((at, invocation, _TIMEOUT))
         return at, ended
 
-    def _end(self, at: float, slot: int, stopped: int) -> Ended:
+    def _end(self, at: float, slot: int, stopped: int, unanswered: int) -> Ended:
         invocation, started, began = self._running.pop(slot)
-        ids = invocation.ids
         self.invocations += 1
         self.busy_s += at - started
-        # Only a NaN differs from itself: such a record had no answer.
-        if len(ids) == 1:
-            answer = self._downstream.first_answered_at(slot)
+        ids = invocation.ids
+        failed: Sequence[int]
+        if unanswered == len(ids):
+            failed = ids
+        elif len(ids) == 1:
+            # Its answer ended the batch.
+            failed = ()
             self._records.append(ids[0])
             self._began_at.append(began)
-            self._stored_at.append(answer)
-            failed: Sequence[int] = ids if answer != answer else ()
+            self._stored_at.append(at)
         else:
-            answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
-            failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
-            if failed and self._groups is not None:
-                failed = self._behind(ids, answered)
-            self._records.extend(ids)
-            self._began_at.extend([began] * len(answered))
-            self._stored_at.extend(answered)
+            failed = self._note(ids, began, slot)
         self._downstream.free(slot)
         if stopped:
-            return invocation, _TIMEOUT
+            return at, invocation, _TIMEOUT
         if not failed:
-            return invocation, _OK
-        return invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
+            return at, invocation, _OK
+        return at, invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
+
+    def _note(self, ids: Sequence[int], began: float, slot: int) -> Sequence[int]:
+        """Note which records of a batch were processed, and say which were not."""
+        answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
+        # Only a NaN differs from itself: such a record had no answer.
+        failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
+        if failed:
+            if self._groups is not None:
+                failed = self._behind(ids, answered)
+            ids = [record for record, answer in zip(ids, answered, strict=True) if answer == answer]
+            answered = [answer for answer in answered if answer == answer]
+        self._records.extend(ids)
+        self._began_at.extend([began] * len(answered))
+        self._stored_at.extend(answered)
+        return failed
 
     def _behind(self, ids: Sequence[int], answered: list[float]) -> list[int]:
         """A FIFO handler stops at the first failure of a group and names what is behind it, too."""
@@ -254,12 +274,10 @@ class _Calling:
         return failed
 
     def processed(self) -> Processed:
-        stored_at = np.frombuffer(self._stored_at, np.float64)
-        done = ~np.isnan(stored_at)
         return Processed(
-            np.frombuffer(self._records, np.int64)[done],
-            np.frombuffer(self._began_at, np.float64)[done],
-            stored_at[done],
+            np.frombuffer(self._records, np.int64),
+            np.frombuffer(self._began_at, np.float64),
+            np.frombuffer(self._stored_at, np.float64),
         )
 
 

@@ -16,10 +16,10 @@ def ended(machine, until=math.inf):
     """Every batch that ends: (when, slot, stopped)."""
     found = []
     while True:
-        at, batches = machine.advance(until)
+        _, batches = machine.advance(until)
         if not batches:
             return found
-        found.extend((at, slot, bool(stopped)) for slot, stopped in batches)
+        found.extend((at, slot, bool(stopped)) for at, slot, stopped, _ in batches)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,8 @@ def run(service, strands, given_batches, seed=1, step=None):
             until = at if step is None else min(at, looks * step)
             looks += step is not None and until < at
             reached, over = machine.advance(until)
-            story.extend((reached, bool(stopped)) for _, stopped in over)
+            story.extend((ended_at, bool(stopped)) for ended_at, _, stopped, _ in over)
+            assert all(ended_at == reached for ended_at, _, _, _ in over)
             if not over and until == at:
                 break
         slots[machine.begin(at, records=records, deadline=at + lasts)] = records
@@ -216,3 +217,31 @@ def test_no_batch_outlives_its_deadline(service, given_batches):
         begun += after
         answers = machine.answered_at(slot, records)
         assert np.nanmax(np.append(answers, begun)) <= begun + lasts + 1e-9
+
+
+@given(services, st.sampled_from([1, 3]), batches, st.sampled_from([0.5, 4.0]))
+@settings(max_examples=60, deadline=None)
+def test_batches_that_end_while_nothing_begins_may_be_asked_for_together(service, strands, given_batches, quiet_s):
+    apart, together = (downstream(strands, 1, **service) for _ in range(2))
+    for machine in (apart, together):
+        for _, records, lasts in given_batches:
+            machine.begin(0.0, records=records, deadline=lasts)
+    one_by_one = []
+    while batches_ended := apart.advance(math.inf)[1]:
+        one_by_one.extend(batches_ended)
+    story, reached = [], 0.0
+    while True:
+        further = reached + quiet_s
+        at, over = together.advance(math.inf, further)
+        if not over:
+            break
+        assert at == over[-1][0]
+        assert all(ended_at < further or ended_at == over[0][0] for ended_at, _, _, _ in over)
+        story.extend(over)
+        reached = at
+    assert story == one_by_one
+    for slot, (_, records, _) in enumerate(given_batches):
+        answers = together.answered_at(slot, records)
+        assert answers.tolist() == pytest.approx(apart.answered_at(slot, records).tolist(), abs=0, nan_ok=True)
+    for (_, slot, _, unanswered), records in ((over, given_batches[over[1]][1]) for over in story):
+        assert unanswered == np.isnan(together.answered_at(slot, records)).sum()
