@@ -1,8 +1,7 @@
-"""The body a client sends: read, and checked as infra.yaml's model `Recognition` checks it.
+"""The body a client sends: read, and checked as infra.yaml's models `Recognition` and `SyncRecognition` check it.
 
-Where a function stands behind a route the gateway has checked already, but not for messages of a WebSocket, and a
-function must not rest on it. By hand, because a schema's library is as large as a cold start is short; a test holds
-this to the model.
+Behind a route the gateway has checked it already, but nobody a WebSocket's message, and a function must not rest on
+that. By hand, because a schema's library would be a part of every cold start; a test holds this to the models.
 """
 
 import json
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 MEMBERS: Final = frozenset({"image", "group", "run", "callback_url", "attach"})
-# What a route has a use for that answers by itself and goes through no buffer.
+# Who waits for the answer needs no order, and none to be told.
 SYNC_MEMBERS: Final = frozenset({"image", "run"})
 
 _LARGEST: Final = 2**53 - 1
@@ -22,6 +21,11 @@ _LONGEST_URL: Final = 2_048
 _BASE64: Final = re.compile("[A-Za-z0-9+/]+={0,2}")
 _NAME: Final = re.compile("[A-Za-z0-9._-]{1,128}")
 _SHA256_HEX: Final = re.compile("[0-9a-f]{64}")
+# The form alone. Whether anybody may be sent there is for pipeline/callback_url.py to say.
+_HTTPS_URL: Final = re.compile(
+    r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z][A-Za-z0-9-]{0,62}(:[0-9]{1,5})?"
+    r"([/?][!-Z_a-~^\[\]]*)?"
+)
 _LONGEST_SHOWN: Final = 40
 
 
@@ -81,9 +85,10 @@ def _run(value: object) -> None:
 
 
 def _callback_url(value: object) -> None:
-    # What the model's pattern says of it beside, and far more, is for pipeline/callback_url.py.
-    if not isinstance(value, str) or len(value) > _LONGEST_URL or not value.startswith("https://"):
-        raise BodyError(f"callback_url is not an https:// URL of at most {_LONGEST_URL:,} characters")
+    problem = f"callback_url is not an https:// URL with a DNS name, of at most {_LONGEST_URL:,} characters"
+    if isinstance(value, str) and len(value) > _LONGEST_URL:
+        raise BodyError(problem)
+    _match(value, _HTTPS_URL, problem)
 
 
 def _attach(value: object) -> None:
