@@ -244,12 +244,12 @@ def test_what_a_consumer_could_not_read_is_refused_at_the_door(body: Any, proble
 
 
 def test_a_callback_url_that_is_none_is_refused_with_its_reason() -> None:
-    world = World(refused_urls={"https://10.0.0.1/": CallbackUrlError("10.0.0.1 is private")})
+    world = World(refused_urls={"https://intranet.corp/": CallbackUrlError("intranet.corp is no public name")})
 
-    error = refusing(world, {**KEYED, "callback_url": "https://10.0.0.1/"})
+    error = refusing(world, {**KEYED, "callback_url": "https://intranet.corp/"})
 
     assert error.status == 400
-    assert "10.0.0.1 is private" in error.message
+    assert "intranet.corp is no public name" in error.message
 
 
 def test_an_image_that_the_buffer_could_not_hold_takes_the_way_over_the_bucket() -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.request import BUFFERS, InlineImage, InvalidRequestError, Measurement, Request, StoredImage
+from pipeline.request import (
+    BUFFERS,
+    InlineImage,
+    InvalidRequestError,
+    Measurement,
+    Request,
+    StoredImage,
+    image_from_body,
+    measurement_from_body,
+)
 
 PLAIN: dict[str, Any] = {
     "request_id": "Fv6kVGuJIAMF3Iw=",
@@ -27,6 +36,9 @@ requests = st.builds(
     buffer=st.sampled_from(BUFFERS),
     image=images,
     measurement=st.none() | st.builds(Measurement, run_id=texts, sequence=st.integers(0, 2**53 - 1), intended_at=times),
+    callback_url=st.none() | texts,
+    attach=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
+    connection_id=st.none() | texts,
 )
 
 
@@ -142,6 +154,65 @@ def test_a_bad_measurement_fails_the_request_and_is_not_half_kept(changed: dict[
         Request.from_json(record(request=body))
 
     assert error.value.measurement is None
+
+
+ASKED = {"callback_url": "https://example.com/a?b", "attach": "0f" * 32}
+
+
+def test_who_is_to_be_told_is_the_clients_word_and_the_connection_the_gateways() -> None:
+    body = {**PLAIN["request"], **ASKED, "connection_id": "another's"}
+
+    request = Request.from_json(record(request=body, connection_id="L0SM9cOFvHcCIhw="))
+
+    assert (request.callback_url, request.attach) == (ASKED["callback_url"], ASKED["attach"])
+    assert request.connection_id == "L0SM9cOFvHcCIhw="
+    assert Request.from_json(record(request=body)).connection_id is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        pytest.param({"callback_url": 7}, "callback_url is missing or not a text", id="a URL that is a number"),
+        pytest.param({"callback_url": ""}, "callback_url is missing or not a text", id="an empty URL"),
+        pytest.param({"callback_url": "https://" + "a" * 2_041}, "longer than 2,048", id="a URL that is too long"),
+        pytest.param({"callback_url": "\ud800"}, "UTF-8", id="a URL that no queue carries"),
+        pytest.param({"attach": "0F" * 32}, "attach is not a SHA-256", id="a hash in capitals"),
+        pytest.param({"attach": "0f" * 32 + "\n"}, "attach is not a SHA-256", id="a hash and a line's end"),
+        pytest.param({"attach": ["0f" * 32]}, "attach is missing or not a text", id="a hash in an array"),
+        pytest.param({"image": {}}, "image needs either", id="an image that is none"),
+    ],
+)
+def test_a_bad_request_still_says_whom_to_tell_as_far_as_that_is_good(changed: dict[str, Any], reason: str) -> None:
+    body = {**PLAIN["request"], **ASKED, **changed}
+
+    with pytest.raises(InvalidRequestError, match=reason) as error:
+        Request.from_json(record(request=body, connection_id="c="))
+
+    assert error.value.callback_url == (None if "callback_url" in changed else ASKED["callback_url"])
+    assert error.value.attach == (None if "attach" in changed else ASKED["attach"])
+    assert error.value.connection_id == "c="
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "reason"),
+    [(7, "not a text"), ("", "not a text"), ("c" * 1_025, "longer than 1024"), ("\udc80", "UTF-8")],
+    ids=["a number", "empty", "longer than a key may be", "no text that can be written"],
+)
+def test_a_connection_that_is_none_fails_the_request(connection_id: object, reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"connection_id is .*{reason}") as error:
+        Request.from_json(record(connection_id=connection_id))
+    assert error.value.connection_id is None
+
+
+def test_a_body_is_read_without_a_record_too() -> None:
+    assert image_from_body({"image": {"bytes": "AAEC"}}, "images") == InlineImage(bytes(range(3)))
+    assert image_from_body({"image": {"key": "k"}}, "images") == StoredImage("images", "k")
+    assert measurement_from_body({"run": RUN}) == Measurement("r1", 7, 1732400000100.5)
+    assert measurement_from_body({}) is None
+    with pytest.raises(InvalidRequestError, match="not base64"):
+        image_from_body({"image": {"bytes": "A"}}, "images")
+    with pytest.raises(InvalidRequestError, match="whole number"):
+        measurement_from_body({"run": {**RUN, "sequence": 0.5}})
 
 
 json_values = st.recursive(

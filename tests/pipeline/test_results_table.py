@@ -40,6 +40,7 @@ results = st.builds(
     model_version=st.none() | texts,
     passage=st.builds(Passage, times, times, times, st.integers(0, 10_000), st.integers(0, 1_000), times, names),
     measurement=st.none() | st.builds(Measurement, names, st.integers(0, 2**53 - 1), times),
+    attach=st.none() | names,
 )
 
 
@@ -243,6 +244,47 @@ def test_a_run_longer_than_a_page_is_read_to_its_end(client: Any, table: Results
 
     assert sum(1 for _ in table.read_run("r1")) == 30
     assert len(pages) > 1
+
+
+PENDING: dict[str, Any] = {
+    "request_id": {"S": "id1"},
+    "pending_until": {"N": "1732400030000"},
+    "body_hash": {"S": "0f" * 32},
+    "attempt": {"S": "a"},
+    "expires_at": {"N": "1732404321"},
+    "attach": {"S": "0f" * 32},
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"published_at": {"N": "1732400000001"}}, {"unpublished": {"S": "why"}}], ids=str)
+def test_a_request_that_is_pending_has_no_result_yet_and_its_first_stands_whole(
+    client: Any, table: ResultsTable, more: dict[str, Any]
+) -> None:
+    client.put_item(TableName="results", Item=PENDING | more)
+    assert table.read("id1") is None
+
+    result = replace(MEASURED, attach="0f" * 32)
+    table.write(result)
+    table.write(replace(REFUSED, attach="0f" * 32))
+
+    stored = table.read("id1")
+    assert stored is not None
+    assert (stored.result, stored.deliveries, stored.expires_at) == (result, 2, 1732404321)
+    assert [each.result for each in table.read_run("r1")] == [result]
+
+
+def test_a_request_that_is_pending_is_in_no_run(client: Any, table: ResultsTable) -> None:
+    client.put_item(TableName="results", Item=PENDING)
+
+    assert client.scan(TableName="results", IndexName="by_run")["Items"] == []
+
+
+def test_the_hash_of_an_owners_secret_is_kept(table: ResultsTable) -> None:
+    table.write(replace(PLAIN, attach="0f" * 32))
+
+    stored = table.read("id1")
+    assert stored is not None
+    assert stored.result.attach == "0f" * 32
 
 
 def test_an_unknown_run_is_empty(table: ResultsTable) -> None:
