@@ -88,6 +88,8 @@ class Connection:
         waiting = transport.get_write_buffer_size()
         if waiting and waiting + len(text) > self._quotas.websocket_send_buffer_bytes:
             raise BufferFullError
+        if not waiting:
+            self._taken, self._taken_at = self._written, now
         self._write(text_frames(text, self._quotas.websocket_frame_bytes))
         self.last_active_at = now
 
@@ -156,8 +158,7 @@ class Connection:
         waiting = self._transport.get_write_buffer_size()
         taken = self._written - waiting
         if not waiting or taken != self._taken:
-            self._taken = taken
-            self._taken_at = now
+            self._taken, self._taken_at = taken, now
             return False
         return now - self._taken_at >= self._quotas.websocket_stuck_s
 
