@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.settings import Settings, SettingsError
+from pipeline.settings import NotificationSettings, Settings, SettingsError, SyncSettings
 
 GOOD = {
     "RESULTS_TABLE": "results",
@@ -44,3 +44,23 @@ def test_a_variable_that_is_not_set_names_itself_and_the_cure(name: str, value: 
 def test_a_wrong_variable_names_itself_its_value_and_its_range(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=rf"the variable {name} is '{value[:80]}': set it to a .* from .* to "):
         Settings.from_environment({**GOOD, name: value})
+
+
+def test_the_queues_of_those_who_tell_are_read() -> None:
+    environment = {"CALLBACK_QUEUE_URL": "https://sqs/callbacks", "PUSH_QUEUE_URL": "https://sqs/pushes"}
+
+    assert NotificationSettings.from_environment(environment) == NotificationSettings(*environment.values())
+    for name in environment:
+        with pytest.raises(SettingsError, match=f"the variable {name} is not set: set it to the URL of "):
+            NotificationSettings.from_environment({**environment, name: " "})
+
+
+def test_the_synchronous_functions_own_settings_are_read() -> None:
+    environment = {"IMAGE_BUCKET": "images", "INTEGRATION_TIMEOUT_MS": "29000"}
+
+    assert SyncSettings.from_environment(environment) == SyncSettings("images", 29_000)
+    with pytest.raises(SettingsError, match="the variable IMAGE_BUCKET is not set"):
+        SyncSettings.from_environment({**environment, "IMAGE_BUCKET": ""})
+    for wrong in ("49", "29 s", "900001"):
+        with pytest.raises(SettingsError, match=r"INTEGRATION_TIMEOUT_MS is .* a whole number of ms from 50 to 900,000"):
+            SyncSettings.from_environment({**environment, "INTEGRATION_TIMEOUT_MS": wrong})
