@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import figures, findings, page, scorecard, verdict
+from reports import figures, findings, known_verdict, page, scorecard, verdict
 from reports.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ def build(folder: "RunFolder") -> str:
         "report.json": scorecard.to_json(scorecard.details(found)),
         "report.html": page.page(found),
     }
-    for table in ("joined", "observations"):
+    for table in ("joined", "observations", *(("knowledge",) if found.knowing else ())):
         write_whole(folder.path / f"{table}.parquet", partial(found.rows.write, table))
-    for name in figures.FIGURES:
+    for name in figures.names(found):
         write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
     for name, text in texts.items():
         write_whole(folder.path / name, partial(Path.write_text, data=text, encoding="utf-8"))
-    return verdict.plain(found, folder.path / "report.html")
+    say = known_verdict.plain if found.knowing else verdict.plain
+    return say(found, folder.path / "report.html")

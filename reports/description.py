@@ -10,11 +10,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One buffer's turn in the run. `lateness_ms` is what the load test judged it by: p50, p99, max, n.
+    """The turn of a buffer, or of another way. `lateness_ms` is what the load test judged it by: p50, p99, max, n.
 
     `expired` counts what a simulation saw given up and kept nowhere, by the reason, and `cost` is the
     bill of one (total, per_million_completed, lines of item and usd); its `peak_concurrency` is that of any moment, not
     of the seconds observed. A real target cannot tell.
+
+    Where clients waited for their results there is a `pattern`: sync, polling, callback or websocket. `door` is how
+    its requests got into their buffer (proxy or handler), `interval_s` that of polling, None for as the API asks;
+    `connections` is how many WebSockets were opened, `repeated` how many results were pushed or called back once more.
     """
 
     buffer: str
@@ -28,11 +32,19 @@ class Turn:
     expired: Mapping[str, int]
     cost: Mapping[str, Any]
     peak_concurrency: int | None
+    pattern: str | None = None
+    door: str | None = None
+    interval_s: float | None = None
+    connections: int = 0
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """run.json, see pipeline.run. `turns` are in the order in which the buffers had theirs."""
+    """run.json, see pipeline.run. `turns` are in the order in which they came.
+
+    `ways` names all that were to have one, where clients waited for their results; empty in a run of buffers.
+    """
 
     id: str
     target: str | None
@@ -48,6 +60,7 @@ class Description:
     valid: bool
     invalid_because: tuple[str, ...]
     uncollected: bool
+    ways: tuple[str, ...] = ()
 
     @property
     def is_simulated(self) -> bool:
@@ -92,6 +105,7 @@ def read(folder: "RunFolder") -> Description:
         valid=described.get("valid") is True,
         invalid_because=tuple(str(text) for text in described.get("invalid_because") or ()),
         uncollected=bool(described.get("uncollected")),
+        ways=tuple(str(name) for name in described.get("ways") or ()),
     )
 
 
@@ -108,6 +122,11 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         expired=_mapping(turn.get("expired")),
         cost=_mapping(turn.get("cost")),
         peak_concurrency=turn.get("peak_concurrency"),
+        pattern=turn.get("pattern"),
+        door=turn.get("door"),
+        interval_s=turn.get("interval_s"),
+        connections=int(turn.get("connections") or 0),
+        repeated=int(turn.get("repeated") or 0),
     )
 
 

@@ -79,9 +79,10 @@ def caption_slide(figure: "Figure", findings: "Findings", title: str) -> None:
     run = findings.run
     where = {"local": "embedded AWS on one machine, not AWS", "aws": "AWS", "simulated": "simulated"}
     sent = {buffer.load.requests for buffer in findings.buffers.values()}
+    each = "for each pattern" if findings.knowing else "a buffer"
     parts = [
         f"workload {run.workload_name}" if run.workload_name else "",
-        f"{min(sent):,} requests a buffer" if len(sent) == 1 else f"{min(sent):,} to {max(sent):,} requests a buffer",
+        f"{min(sent):,} requests {each}" if len(sent) == 1 else f"{min(sent):,} to {max(sent):,} requests {each}",
         f"target: {where.get(run.target or '', run.target or 'not told')}",
         f"run {run.id}",
         "" if findings.valid else "NOT VALID",

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import matplotlib as mpl
 
+from reports.doors_figure import draw_doors
 from reports.drawing import Form, style
+from reports.knowing_figure import draw_knowing
 from reports.latency_figure import draw_latency
 from reports.palette import INKS
 from reports.stages_figure import draw_stages
@@ -20,12 +22,22 @@ if TYPE_CHECKING:
     from reports.findings import Findings
 
 FIGURES: Final = {"timeline": draw_timeline, "latency": draw_latency, "stages": draw_stages}
+# Of a run whose clients waited for their results.
+PATTERN_FIGURES: Final = {"time-to-know": draw_knowing, "doors": draw_doors}
+_DRAW: Final = FIGURES | PATTERN_FIGURES
+
+
+def names(findings: "Findings") -> tuple[str, ...]:
+    """The figures that there are of a run."""
+    if not findings.knowing:
+        return tuple(FIGURES)
+    return tuple(name for name in PATTERN_FIGURES if name != "doors" or findings.by_door)
 
 
 def figure(name: str, findings: "Findings", form: Form) -> "Figure":
     """One figure, drawn in a form."""
     with mpl.rc_context(style(form)):
-        return FIGURES[name](findings, form)
+        return _DRAW[name](findings, form)
 
 
 def svg(name: str, findings: "Findings", form: Form) -> str:

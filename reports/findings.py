@@ -1,11 +1,22 @@
 """Everything a report says of a run, computed once; the scorecard, the figures and the page only show it."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline import units
-from reports import accounting, description, fairness, joined, observed, quantiles, stages, timeline
+from reports import (
+    accounting,
+    description,
+    doors,
+    fairness,
+    joined,
+    observed,
+    quantiles,
+    stages,
+    time_to_know,
+    timeline,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +51,9 @@ class BufferFindings:
 class Findings:
     """What a run showed. `partial` says why the report does not show a whole run; empty if it does.
 
-    `stages` are those of a request's way in this run, and what each means.
+    `stages` are those of a request's way in this run, and what each means. In a run whose clients waited for their
+    results, `buffers` are its ways, `knowing` is when the clients of each knew, and `by_door` what it took to get into
+    the buffer; a run of buffers has neither.
     """
 
     run: description.Description
@@ -50,6 +63,8 @@ class Findings:
     partial: tuple[str, ...]
     notes: tuple[str, ...]
     rows: joined.Joined
+    knowing: dict[str, time_to_know.Knowing] = field(default_factory=dict)
+    by_door: dict[str, doors.Passage] = field(default_factory=dict)
 
     @property
     def valid(self) -> bool:
@@ -83,6 +98,12 @@ def find(folder: "RunFolder") -> Findings:
         partial=tuple(_partial(run, rows)),
         notes=tuple(_notes(rows, buffers)),
         rows=rows,
+        knowing={
+            name: time_to_know.knowing(rows, run.turn(name), name, buffer.account) for name, buffer in buffers.items()
+        }
+        if run.ways
+        else {},
+        by_door=doors.doors(run, rows) if run.ways else {},
     )
 
 
@@ -143,7 +164,7 @@ def _partial(run: description.Description, rows: joined.Joined) -> "list[str]":
         for turn in run.turns
         if not turn.drained and not turn.cut_off
     )
-    wanted = [str(name) for name in run.workload.get("buffers") or ()]
+    wanted = run.ways or [str(name) for name in run.workload.get("buffers") or ()]
     reasons.extend(f"{name}: its turn never came" for name in wanted if name not in rows.buffers)
     return reasons
 

@@ -122,12 +122,29 @@ FROM wide ORDER BY buffer, sequence
 """
 
 
+# A client may be told more than once; it knows from the first time on.
+_KNOWLEDGE: Final = """
+CREATE TABLE knowledge AS
+WITH first AS (
+    SELECT * FROM known QUALIFY row_number() OVER (PARTITION BY buffer, sequence ORDER BY known_at NULLS LAST) = 1
+)
+SELECT joined.buffer, joined.sequence, joined.request_id, outcome, http_status, intended_at, sent_at, responded_at,
+    stored_at, first.known_at, first.status AS told, first.calls, first.error AS why_unknown,
+    response_ms, latency_ms AS store_ms, first.known_at - intended_at AS know_ms,
+    first.known_at - stored_at AS behind_ms
+FROM joined JOIN first ON first.buffer = joined.buffer AND first.sequence = joined.sequence
+ORDER BY joined.buffer, joined.sequence
+"""
+
 _KNOWN_IDS: Final = "SELECT request_id FROM requests WHERE request_id IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A run's rows, joined. `cut_short` names the files that break off; `drained` the buffers that ran empty."""
+    """A run's rows, joined. `cut_short` names the files that break off; `buffers` are those that had a turn.
+
+    Where clients waited for their results, `knowledge` tells when each knew (reports.time_to_know).
+    """
 
     connection: duckdb.DuckDBPyConnection
     buffers: tuple[str, ...]
@@ -136,14 +153,14 @@ class Joined:
     unidentified: int
 
     def frame(self, sql: str, **parameters: object) -> "pd.DataFrame":
-        """A small answer as a frame. Tables: joined, observations."""
+        """A small answer as a frame. Tables: joined, observations, knowledge."""
         frame: pd.DataFrame = self.connection.execute(sql, parameters or None).df()
         return frame
 
-    def values(self, column: str, buffer: str, where: str = "true") -> "npt.NDArray[np.float64]":
-        """One column of a buffer's joined rows, without its nulls."""
+    def values(self, column: str, buffer: str, where: str = "true", table: str = "joined") -> "npt.NDArray[np.float64]":
+        """One column of a buffer's rows, without its nulls."""
         sql = (
-            f"SELECT {column}::DOUBLE AS value FROM joined "  # noqa: S608 (our own columns and conditions)
+            f"SELECT {column}::DOUBLE AS value FROM {table} "  # noqa: S608 (our own columns, tables and conditions)
             f"WHERE buffer = $buffer AND {column} IS NOT NULL AND ({where})"
         )
         return np.asarray(self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"], np.float64)
@@ -175,11 +192,17 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
         for buffer in (name for name, is_drained in drained.items() if is_drained):
             connection.execute("INSERT INTO drained VALUES (?)", [buffer])
     connection.execute(_JOIN)
+    known = rows.load(connection, "known", rows.KNOWN, folder.all_known())
+    connection.execute(_KNOWLEDGE)
     sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
     return Joined(
         connection=connection,
         buffers=(*(name for name in drained if name in sent), *(name for name in sent if name not in drained)),
-        cut_short=requests.cut_short + results.cut_short + dead_letters.cut_short + observations.cut_short,
+        cut_short=requests.cut_short
+        + results.cut_short
+        + dead_letters.cut_short
+        + observations.cut_short
+        + known.cut_short,
         repeated_requests=requests.rows - _count(connection, "(SELECT DISTINCT buffer, sequence FROM requests)"),
         unidentified=sum(
             _count(connection, f"{table} WHERE sequence IS NULL AND coalesce(request_id, '') NOT IN ({_KNOWN_IDS})")

@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.units import NOTHING, count, duration, megabytes, share
-from reports import figures
+from reports import figures, known_page
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.palette import INKS, faces
@@ -30,29 +30,15 @@ Row = tuple[str, list[str], str]
 
 def page(findings: "Findings") -> str:
     """The whole page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    if findings.knowing:
+        return rendered("known.html.j2", findings, **known_page.parts(findings))
     buffers = list(findings.buffers.values())
     run = findings.run
-    return environment.get_template("template.html.j2").render(
-        findings=findings,
-        run=run,
+    return rendered(
+        "template.html.j2",
+        findings,
         verdict=verdict(findings),
         faces=faces(list(findings.buffers)),
-        inks=INKS,
-        started="at no date" if run.is_simulated else moment(run.started_at),
-        figures={
-            name: {
-                "wide": Markup(figures.svg(name, findings, Form.PAGE)),  # noqa: S704 (our own drawing)
-                "narrow": Markup(figures.svg(name, findings, Form.PHONE)),  # noqa: S704
-            }
-            for name in figures.FIGURES
-        },
         account_rows=_account_rows(buffers, sent="by the scenario" if run.is_simulated else "sent by the generator"),
         latency_rows=_quantile_rows(buffers, lambda buffer: buffer.latency),
         response_rows=_quantile_rows(buffers, lambda buffer: buffer.response),
@@ -66,6 +52,34 @@ def page(findings: "Findings") -> str:
         mechanisms={name: MECHANISMS[name] for name in findings.buffers if name in MECHANISMS},
         timeline_caption=timeline_caption(findings),
         latency_caption=latency_caption(findings),
+        own_parameters=_own_scenarios(run)
+        if run.is_simulated
+        else {name: flat(_with_units(own_parameters(run, name))) for name in findings.buffers},
+    )
+
+
+def rendered(template: str, findings: "Findings", **parts: Any) -> str:
+    """A page of a template, with what every page shows of a run and its own `parts`."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    run = findings.run
+    return environment.get_template(template).render(
+        findings=findings,
+        run=run,
+        inks=INKS,
+        started="at no date" if run.is_simulated else moment(run.started_at),
+        figures={
+            name: {
+                "wide": Markup(figures.svg(name, findings, Form.PAGE)),  # noqa: S704 (our own drawing)
+                "narrow": Markup(figures.svg(name, findings, Form.PHONE)),  # noqa: S704
+            }
+            for name in figures.names(findings)
+        },
         settings={
             "Parameters of the template": flat(shared_parameters(run)),
             "Scenario": _shared_scenario(run),
@@ -75,10 +89,8 @@ def page(findings: "Findings") -> str:
             "Versions": flat(run.versions),
         },
         quotas=flat(quotas(run)),
-        own_parameters=_own_scenarios(run)
-        if run.is_simulated
-        else {name: flat(_with_units(own_parameters(run, name))) for name in findings.buffers},
-        simulated=None if run.is_simulated or (parts := simulated(run)) is None else flat(parts),
+        simulated=None if run.is_simulated or (stand_ins := simulated(run)) is None else flat(stand_ins),
+        **parts,
     )
 
 

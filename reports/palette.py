@@ -51,4 +51,12 @@ def faces(buffers: "tuple[str, ...] | list[str]") -> dict[str, Face]:
     return {name: _FACES.get(name) or Face(name, "", next(others)) for name in buffers}
 
 
+# No report shows both buffers and patterns, and what can be told apart there can be here.
+PATTERN_INKS: Final = {
+    "sync": _FACES["sns"].ink,
+    "polling": _FACES["sqs"].ink,
+    "callback": _FACES["kinesis"].ink,
+    "websocket": _FACES["kinesis-efo"].ink,
+}
+
 INKS: Final = (INK, MUTED, RULE, OFFERED, *(face.ink for face in _FACES.values()), *_OTHERS)

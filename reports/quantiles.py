@@ -71,6 +71,12 @@ class Quantiles:
         quantile = self[name]
         return None if quantile is None else quantile.value
 
+    @property
+    def typical(self) -> float | None:
+        """The median; with too few samples for one, the mean."""
+        median = self.value("p50")
+        return self.mean if median is None else median
+
 
 def samples_needed(p: Fraction) -> int:
     """How many samples a p-quantile needs: enough for ten beyond it.

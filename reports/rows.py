@@ -8,7 +8,14 @@ import msgpack
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, REQUEST_COLUMNS, RESULT_COLUMNS, RunError
+from pipeline.run import (
+    DEAD_LETTER_COLUMNS,
+    KNOWN_COLUMNS,
+    OBSERVATION_COLUMNS,
+    REQUEST_COLUMNS,
+    RESULT_COLUMNS,
+    RunError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,11 +23,11 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts")
+_WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts", "calls")
 _NUMBERS: Final = (
     "at", "intended_at", "sent_at", "responded_at", "accepted_at", "received_at", "recognised_at", "stored_at",
     "init_ms", "offered", "accepted", "completed", "dead_lettered", "backlog", "in_flight", "concurrency", "throttles",
-    "cold_starts", "oldest_age_s",
+    "cold_starts", "oldest_age_s", "known_at",
 )  # fmt: skip
 _PIECE = 20_000
 
@@ -37,6 +44,7 @@ def _schema(columns: "Sequence[str]", *whole: str) -> pa.Schema:
 REQUESTS: Final = _schema(REQUEST_COLUMNS, "status")
 OBSERVATIONS: Final = _schema(OBSERVATION_COLUMNS)
 RESULTS: Final = _schema(RESULT_COLUMNS)
+KNOWN: Final = _schema(KNOWN_COLUMNS)
 DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)
 
 

@@ -11,11 +11,16 @@ from reports.quantiles import PERCENTILES, Quantiles
 from reports.simulated import simulated
 
 if TYPE_CHECKING:
+    from reports.accounting import Account
+    from reports.doors import Passage
     from reports.findings import BufferFindings, Findings
 
 
 def scorecard(findings: "Findings") -> dict[str, Any]:
-    """The scorecard: `run`, and for each buffer its account, latency, stages, peaks."""
+    """The scorecard: `run`, and for each buffer its account, latency, stages, peaks.
+
+    Of a run whose clients waited for their results: for each way when they knew, in ms, and what the doors took.
+    """
     run = findings.run
     return {
         "run": {
@@ -30,12 +35,26 @@ def scorecard(findings: "Findings") -> dict[str, Any]:
             "ended_at": run.ended_at,
             "simulated": simulated(run),
         },
-        "buffers": {name: _buffer(buffer) for name, buffer in findings.buffers.items()},
+        **(
+            {
+                "time_to_know": {name: _knowing(findings, name) for name in findings.knowing},
+                "doors": {name: _door(passage) for name, passage in findings.by_door.items()},
+            }
+            if findings.knowing
+            else {"buffers": {name: _buffer(buffer) for name, buffer in findings.buffers.items()}}
+        ),
     }
 
 
 def details(findings: "Findings") -> dict[str, Any]:
     """Everything the page shows and the scorecard has no room for: intervals, response times, fairness, notes."""
+    by_way = {
+        "time_to_know": {name: asdict(way) for name, way in findings.knowing.items()},
+        "doors": {
+            name: {part: value for part, value in asdict(passage).items() if part != "curve"}
+            for name, passage in findings.by_door.items()
+        },
+    }
     return {
         "scorecard": scorecard(findings),
         "notes": list(findings.notes),
@@ -51,6 +70,7 @@ def details(findings: "Findings") -> dict[str, Any]:
             }
             for name, buffer in findings.buffers.items()
         },
+        **(by_way if findings.knowing else {}),
     }
 
 
@@ -59,12 +79,51 @@ def to_json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
+def _knowing(findings: "Findings", name: str) -> dict[str, Any]:
+    way, account = findings.knowing[name], findings.buffers[name].account
+    return {
+        **_values(way.known, "p50", "p90", "p99"),
+        "max": _rounded(way.known.max),
+        "n": way.known.n,
+        "requests_per_result": _rounded(way.requests_per_result),
+        "stored": _values(way.stored, "p50", "p90", "p99"),
+        "behind": _values(way.behind, "p50", "p90", "p99"),
+        "pattern": way.pattern,
+        "door": way.door,
+        "interval_s": way.interval_s,
+        "offered": account.offered,
+        "accepted": account.accepted,
+        "rejected": _rejected(account),
+        "completed": account.completed,
+        "failed": account.failed,
+        "dead_lettered": account.dead_lettered,
+        "unfinished": account.unfinished,
+        "lost": account.lost,
+        "untold": way.untold,
+        "told_again": way.repeated,
+    }
+
+
+def _door(passage: "Passage") -> dict[str, Any]:
+    return {
+        **_values(passage.response, "p50", "p90", "p99"),
+        "max": _rounded(passage.response.max),
+        "n": passage.response.n,
+        "invocations": passage.invocations,
+        "usd_per_million": _rounded(passage.usd_per_million),
+    }
+
+
+def _rejected(account: "Account") -> dict[str, int]:
+    return account.rejected | ({"no_answer": account.no_answer} if account.no_answer else {})
+
+
 def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
     account = buffer.account
     return {
         "offered": account.offered,
         "accepted": account.accepted,
-        "rejected": account.rejected | ({"no_answer": account.no_answer} if account.no_answer else {}),
+        "rejected": _rejected(account),
         "completed": account.completed,
         "failed": account.failed,
         "dead_lettered": account.dead_lettered,
