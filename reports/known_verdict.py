@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.units import NOTHING, count, duration, listed
 from reports.doors import DOORS, polling_usd
+from reports.quantiles import PERCENTILES, samples_needed
 from reports.way_faces import way_faces
 
 if TYPE_CHECKING:
@@ -93,7 +94,14 @@ def table(findings: "Findings") -> str:
         )
         for row in rows
     ]
-    return "\n".join(["Time to know, from the intended send until the client has its result", *lines])
+    needed = ", ".join(f"{name} needs {samples_needed(PERCENTILES[name]):,}" for name in ("p50", "p90", "p99"))
+    return "\n".join(
+        [
+            "Time to know, from the intended send until the client has its result",
+            *lines,
+            f"Where too few results were known for a percentile stands {NOTHING}: {needed}.",
+        ]
+    )
 
 
 def plain(findings: "Findings", page: "Path") -> str:

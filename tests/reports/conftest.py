@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from reports.findings import Findings
 
 
-def _write_run() -> "Callable[..., RunFolder]":
-    spec = importlib.util.spec_from_file_location("sample_run", Path(__file__).with_name("sample_run.py"))
+def _writer(module_name: str, function: str) -> "Callable[..., RunFolder]":
+    spec = importlib.util.spec_from_file_location(module_name, Path(__file__).with_name(f"{module_name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    write: Callable[..., RunFolder] = module.write_run
+    write: Callable[..., RunFolder] = getattr(module, function)
     return write
 
 
 @pytest.fixture(scope="session")
 def write_run() -> "Callable[..., RunFolder]":
     """Write a sample run to a path; see sample_run.py."""
-    return _write_run()
+    return _writer("sample_run", "write_run")
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +41,15 @@ def sample(write_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempP
 def sample_findings(sample: "RunFolder") -> "Findings":
     """What the sample run shows."""
     return findings.find(sample)
+
+
+@pytest.fixture(scope="session")
+def known_run() -> "Callable[..., RunFolder]":
+    """Write a run whose clients wait for their results to a path; see known_run.py."""
+    return _writer("known_run", "write_known_run")
+
+
+@pytest.fixture(scope="session")
+def known_findings(known_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempPathFactory) -> "Findings":
+    """What such a run shows: six ways, all clients know."""
+    return findings.find(known_run(tmp_path_factory.mktemp("runs") / "known"))

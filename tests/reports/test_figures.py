@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -121,3 +122,42 @@ def test_a_figure_is_drawn_of_any_run(
     figures.png(name, found, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert figures.svg(name, found, Form.PHONE).startswith("<svg")
+
+
+@pytest.mark.parametrize("name", figures.PATTERN_FIGURES)
+def test_the_figures_of_patterns_take_the_pages_colors_and_are_the_same_each_time(
+    name: str, known_findings: "Findings"
+) -> None:
+    drawing = figures.svg(name, known_findings, Form.PAGE)
+    assert drawing == figures.svg(name, known_findings, Form.PAGE)
+    assert "var(--kinesis)" in drawing
+    assert "var(--muted)" in drawing
+    assert "<text" in drawing
+    assert not {"#21409a", "#0b7a6f", "#8a1ff0"} & {color.lower() for color in re.findall(r"#[0-9a-fA-F]{6}", drawing)}
+
+
+@pytest.mark.parametrize("name", figures.PATTERN_FIGURES)
+def test_a_slide_of_patterns_names_its_run_and_every_pattern(name: str, known_findings: "Findings") -> None:
+    slide = figures.figure(name, known_findings, Form.SLIDE)
+    assert any("not AWS" in text.get_text() and "run known" in text.get_text() for text in slide.texts)
+    if name == "time-to-know":
+        names = [label.get_text() for label in slide.axes[0].get_yticklabels()]
+        assert names[0] == "Synchronous"
+        assert len(names) == 6
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("spoiled", [{"requests": 1}, {"untold": 200}, {"ways": ("polling-1s-handler",)}])
+def test_the_figures_of_patterns_are_drawn_of_any_run(
+    form: Form, spoiled: dict[str, int], known_run: "Callable[..., RunFolder]", tmp_path: "Path"
+) -> None:
+    found = find(known_run(tmp_path / "run", **spoiled))
+    for name in figures.names(found):
+        assert "<text" in figures.svg(name, found, form)
+
+
+def test_a_run_without_a_door_has_no_figure_of_doors(
+    known_run: "Callable[..., RunFolder]", tmp_path: "Path", sample_findings: "Findings"
+) -> None:
+    assert figures.names(find(known_run(tmp_path / "run", ways=("sync", "websocket")))) == ("time-to-know",)
+    assert figures.names(sample_findings) == ("timeline", "latency", "stages")

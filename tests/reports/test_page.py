@@ -164,3 +164,59 @@ def test_what_is_simulated_is_told_for_a_local_run_only(sample_findings: "Findin
     assert "kinesis_shard_records_per_s" in html
     aws = replace(sample_findings, run=replace(sample_findings.run, target="aws", options={}))
     assert "No part of this is AWS." not in page(aws)
+
+
+@pytest.fixture(scope="module")
+def known_html(known_findings: "Findings") -> str:
+    return page(known_findings)
+
+
+def test_a_run_whose_clients_waited_has_a_page_of_its_own_sections(known_html: str) -> None:
+    outline = [line for line in Structure(known_html).outline if line.startswith("h2")]
+    assert outline == [
+        "h2: Time to know", "h2: What a polling interval costs", "h2: Service proxy or request handler",
+        "h2: The account", "h2: What was equal", "h2: What this ran on", "h2: Is it to be trusted?", "h2: The data",
+    ]  # fmt: skip
+    assert "Polling every 1 s, by handler" in known_html
+    assert 'id="invalid"' not in known_html
+
+
+def test_that_page_stands_alone_too(known_html: str) -> None:
+    found = Structure(known_html)
+    assert not {"script", "link"} & set(found.tags)
+    assert {one for one in found.references if not one.startswith("#")} == {
+        "scorecard.json", "report.json", "knowledge.parquet", "joined.parquet", "observations.parquet", "run.json",
+        "time-to-know.png", "doors.png",
+    }  # fmt: skip
+    assert len(found.ids) == len(set(found.ids))
+    inside = set(re.findall(r"url\(#([^)]+)\)", known_html))
+    assert inside <= set(found.ids)
+    assert len(known_html.encode()) < 1_000_000
+
+
+def test_that_pages_tables_say_what_was_measured(known_html: str) -> None:
+    text = " ".join("".join(Structure(known_html).text).split())
+    assert "Callback 559 ms" in text
+    assert "Request by request, every way was sent the same image" in text
+    assert "needs 1,000" in text
+    assert "DynamoDB writes" in text
+
+
+@pytest.mark.parametrize("ways", [("sync",), ("websocket",), ("sync", "callback"), ("polling",)])
+def test_a_run_of_few_patterns_has_a_page_without_the_rest(
+    known_run: "Callable[..., RunFolder]", tmp_path: Path, ways: tuple[str, ...]
+) -> None:
+    html = page(find(known_run(tmp_path / "run", ways=ways, requests=3)))
+    assert ("What a polling interval costs" in html) == ("polling" in ways)
+    assert ("Service proxy or request handler" in html) == bool({"polling", "callback"} & set(ways))
+    assert ("nothing to compare" in html) == (len(ways) == 1)
+
+
+def test_names_from_such_a_run_cannot_break_its_page(known_findings: "Findings") -> None:
+    evil = "</style><script>alert(1)</script>{{ 7 * 7 }}"
+    knowing = {evil: replace(known_findings.knowing["sync"], name=evil, pattern=evil)}
+    buffers = {evil: replace(known_findings.buffers["sync"], name=evil)}
+    run = replace(known_findings.run, id=evil, valid=False, invalid_because=(evil,))
+    found = Structure(page(replace(known_findings, run=run, knowing=knowing, buffers=buffers, by_door={})))
+    assert "script" not in found.tags
+    assert "{{ 7 * 7 }}" in "".join(found.text)
