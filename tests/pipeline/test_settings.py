@@ -62,5 +62,5 @@ def test_the_synchronous_functions_own_settings_are_read() -> None:
     with pytest.raises(SettingsError, match="the variable IMAGE_BUCKET is not set"):
         SyncSettings.from_environment({**environment, "IMAGE_BUCKET": ""})
     for wrong in ("49", "29 s", "900001"):
-        with pytest.raises(SettingsError, match=r"INTEGRATION_TIMEOUT_MS is .* a whole number of ms from 50 to 900,000"):
+        with pytest.raises(SettingsError, match="a whole number of ms from 50 to 900,000"):
             SyncSettings.from_environment({**environment, "INTEGRATION_TIMEOUT_MS": wrong})
