@@ -1,5 +1,6 @@
 """The clients of a turn: those of producers/, one for all requests of the turn, as its pattern asks for."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import gevent
@@ -9,6 +10,7 @@ from producers.callback import CallbackClient
 from producers.http import ApiClient
 from producers.polling import PollingClient
 from producers.sync import SyncClient
+from producers.websocket import WebSocketClient
 
 if TYPE_CHECKING:
     from loadtest._target import Target
@@ -40,4 +42,5 @@ def client_of(way: "Way", target: "Target", requests: int, *, warming: bool = Fa
         assert target.callback_receiver is not None, "a target that cannot call back refuses such a workload"
         return CallbackClient(api, target.callback_receiver, way.buffer, handler=handler)
     assert way.pattern == "websocket", f"{way.name} has no clients that wait"
-    return WebSocketPool(target.outputs["WebSocketUrl"], way.buffer, connections_for(requests))
+    connect = partial(WebSocketClient, target.outputs["WebSocketUrl"], way.buffer)
+    return WebSocketPool(connect, connections_for(requests))

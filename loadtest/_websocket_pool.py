@@ -12,11 +12,13 @@ from gevent.pool import Pool
 from loadtest._target import TargetError
 from producers.api_error import ApiError
 from producers.client import Client
-from producers.websocket import WebSocketClient
 
 if TYPE_CHECKING:
-    from pipeline.request import Buffer, Measurement, StoredImage
+    from collections.abc import Callable
+
+    from pipeline.request import Measurement, StoredImage
     from producers.answer import Answer, Ticket
+    from producers.websocket import WebSocketClient
 
 _REQUESTS_A_CONNECTION: Final = 10
 _MOST: Final = 1_000
@@ -30,20 +32,25 @@ def connections_for(requests: int) -> int:
 
 
 class WebSocketPool(Client):
-    """Gives each request to the next connection in turn. One that is lost is opened anew when its turn comes."""
+    """Gives each request to the next connection in turn. One that is lost is opened anew when its turn comes.
 
-    def __init__(self, url: str, buffer: "Buffer", connections: int) -> None:
-        self._url = url
-        self._buffer = buffer
+    `connect` opens one, or raises ApiError.
+    """
+
+    def __init__(self, connect: "Callable[[], WebSocketClient]", connections: int) -> None:
+        self._connect = connect
         self._next = 0
         self._owners: dict[str, WebSocketClient] = {}
         self._clients: list[WebSocketClient] = []
         self._lost: list[WebSocketClient] = []
         self.opened = 0
         """How many connections were opened, those anew among them."""
-        opened = list(Pool(_OPENED_AT_ONCE).imap(self._open, range(connections)))
-        self._clients = [client for client in opened if isinstance(client, WebSocketClient)]
-        failed = next((error for error in opened if isinstance(error, ApiError)), None)
+        failed: ApiError | None = None
+        for opened in Pool(_OPENED_AT_ONCE).imap(self._open, range(connections)):
+            if isinstance(opened, ApiError):
+                failed = opened
+            else:
+                self._clients.append(opened)
         if failed is not None:
             self.close()
             raise TargetError(str(failed))
@@ -78,12 +85,12 @@ class WebSocketPool(Client):
 
     def close(self) -> None:
         """Close every connection."""
-        Pool(_OPENED_AT_ONCE).map(WebSocketClient.close, [*self._clients, *self._lost])
+        Pool(_OPENED_AT_ONCE).map(lambda client: client.close(), [*self._clients, *self._lost])
 
-    def _open(self, _: int) -> WebSocketClient | ApiError:
+    def _open(self, _: int) -> "WebSocketClient | ApiError":
         """A new connection. An error is an answer too: raised in a pool, it would be logged."""
         try:
-            client = WebSocketClient(self._url, self._buffer)
+            client = self._connect()
         except ApiError as error:
             return error
         self.opened += 1

@@ -1,16 +1,22 @@
-"""A small stand-in for `forebay local`: the same first line, control route and API, with faults on demand.
+"""A small stand-in for `forebay local`: the same first line, control route and APIs, with faults on demand.
 
 The results table and the queues are moto's; the delivery is a queue per buffer, worked off at `--rate` a second.
+Clients are called back at the test receiver and pushed to over a WebSocket as soon as a result is stored, unless they
+are among those of `--mute-every`.
 """
 
 import asyncio
 import contextlib
+import http.client
 import itertools
 import json
 import os
+import socket
+import ssl
 import sys
 import threading
 import time
+from urllib.parse import urlsplit
 
 import boto3
 import click
@@ -23,8 +29,12 @@ from pipeline.results_table import BY_RUN_INDEX, ResultsTable
 
 
 class StandIn:
-    def __init__(self, aws, table, rate, lose_every, stall_after, stall_s, crash_after):
+    def __init__(self, aws, table, rate, lose_every, stall_after, stall_s, crash_after, mute_every, parameter):
         self.aws, self.table = aws, table
+        self.mute_every = mute_every
+        self.parameters = dict(each.split("=", 1) for each in parameter)
+        self.pending = set()
+        self.sockets = {}
         self.rate, self.lose_every = rate, lose_every
         self.stall_after, self.stall_s, self.crash_after = stall_after, stall_s, crash_after
         self.numbers = itertools.count(1)
@@ -50,12 +60,42 @@ class StandIn:
         image = body["image"]
         if "key" in image and image["key"] not in self.uploads:
             return web.json_response({"message": "no such image"}, status=400)
-        buffer = request.match_info["buffer"]
+        handler = request.path.startswith("/v1/handler/")
+        request_id = self.take(number, request.match_info["buffer"], body, "h-" if handler else "r")
+        return web.json_response({"request_id": request_id}, status=202, headers={"Retry-After": "1"})
+
+    def take(self, number, buffer, body, prefix, connection_id=None):
         self.accepted[buffer] += 1
-        record = {"request_id": f"r{number}", "accepted_at": time.time() * 1000, "buffer": buffer, "bucket": "b"}
+        request_id = f"{prefix}{number}"
+        if prefix == "h-":
+            self.pending.add(request_id)
+        record = {"request_id": request_id, "accepted_at": time.time() * 1000, "buffer": buffer, "bucket": "b"}
+        if connection_id is not None:
+            record["connection_id"] = connection_id
         if not (self.lose_every and number % self.lose_every == 0):
             self.queues[buffer].put_nowait(record | {"request": body})
-        return web.json_response({"request_id": record["request_id"]}, status=202)
+        return request_id
+
+    async def sync(self, request):
+        number = next(self.numbers)
+        body = await request.json()
+        if self.lose_every and number % self.lose_every == 0:
+            return web.json_response({"message": "out of time", "request_id": f"s{number}"}, status=504)
+        record = {"request_id": f"s{number}", "accepted_at": time.time() * 1000, "buffer": "sqs", "bucket": "b"}
+        stored = await self.finish(record | {"request": body}, None)
+        return web.json_response(stored.to_document())
+
+    async def converse(self, request):
+        connection = web.WebSocketResponse()
+        await connection.prepare(request)
+        connection_id = f"c{len(self.sockets)}"
+        self.sockets[connection_id] = connection
+        async for message in connection:
+            given = json.loads(message.data)
+            request_id = self.take(next(self.numbers), given["buffer"], given["request"], "h-", connection_id)
+            answer = {"type": "accepted", "request_id": request_id, "correlation_id": given["correlation_id"]}
+            await connection.send_json(answer)
+        return connection
 
     async def put(self, request):
         self.uploads[request.match_info["key"]] = await request.read()
@@ -64,9 +104,11 @@ class StandIn:
     async def get(self, request):
         async with self.table_lock:
             stored = await asyncio.to_thread(self.table.read, request.match_info["id"])
+        if stored is None and request.match_info["id"] in self.pending:
+            return web.json_response({"status": "PENDING"}, headers={"Retry-After": "1"})
         if stored is None:
-            return web.json_response({"message": "not found"}, status=404)
-        return web.json_response({"request_id": stored.result.request_id, "status": stored.result.status.value})
+            return web.json_response({"status": "UNKNOWN_OR_WAITING"}, status=404, headers={"Retry-After": "1"})
+        return web.json_response(stored.result.to_document())
 
     async def state(self, _):
         buffers = {
@@ -90,15 +132,47 @@ class StandIn:
         while True:
             record = await self.queues[buffer].get()
             await asyncio.sleep(1 / self.rate)
-            now = time.time() * 1000
-            request = Request.from_json(json.dumps(record))
-            passage = Passage(request.accepted_at, now, now, 1, 1, 0.0, "e1")
-            result = Result(
-                request.request_id, buffer, Status.SUCCEEDED, (), None, "stand-in", passage, request.measurement
-            )
-            async with self.table_lock:
-                await asyncio.to_thread(self.table.write, result)
+            result = await self.finish(record, buffer)
             self.completed[buffer] += 1
+            if not (self.mute_every and int(result.request_id.strip("hrs-")) % self.mute_every == 0):
+                await self.tell(record, result)
+
+    async def finish(self, record, buffer):
+        now = time.time() * 1000
+        request = Request.from_json(json.dumps(record))
+        passage = Passage(request.accepted_at, now, now, 1, 1, 0.0, "e1")
+        result = Result(
+            request.request_id, buffer, Status.SUCCEEDED, (), None, "stand-in", passage, request.measurement
+        )
+        async with self.table_lock:
+            await asyncio.to_thread(self.table.write, result)
+        return result
+
+    async def tell(self, record, result):
+        if connection := self.sockets.get(record.get("connection_id")):
+            await connection.send_json({"type": "result"} | result.to_document())
+        if url := record["request"].get("callback_url"):
+            await asyncio.to_thread(self.call_back, url, result)
+
+    def call_back(self, url, result):
+        """POST to the test receiver, by the address that it was said to have."""
+        name, place = self.parameters["CallbackTestReceiver"].split("=")
+        assert urlsplit(url).hostname == name
+        host, port = place.split(":")
+        trust = ssl.create_default_context(cadata=_pem(self.parameters["CallbackTestCertificate"]))
+        connection = http.client.HTTPSConnection(name, int(port), context=trust, timeout=5)
+        connection.sock = trust.wrap_socket(socket.create_connection((host, int(port))), server_hostname=name)
+        headers = {"content-type": "application/json", "webhook-id": result.request_id}
+        connection.request("POST", urlsplit(url).path or "/", json.dumps(result.to_document()), headers)
+        assert connection.getresponse().status // 100 == 2
+        connection.close()
+
+
+def _pem(one_line):
+    """A certificate whose line breaks may have become spaces."""
+    head, foot = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    body = one_line.replace(head, "").replace(foot, "").split()
+    return "\n".join([head, *body, foot, ""])
 
 
 def _table(url):
@@ -140,6 +214,9 @@ def _table(url):
 @click.option("--stall-after", default=0)
 @click.option("--stall-s", default=0.0)
 @click.option("--crash-after", default=0)
+@click.option("--mute-every", default=0)
+@click.option("--account-concurrency", default=10, expose_value=False)
+@click.option("--parameter", multiple=True)
 def main(as_json, exit_with_stdin, **faults):
     assert as_json
     assert exit_with_stdin
@@ -157,6 +234,9 @@ def main(as_json, exit_with_stdin, **faults):
 async def _serve(url, table, queues, faults):
     stand_in = StandIn(url, table, **faults)
     app = web.Application(client_max_size=10_000_000)
+    app.router.add_post("/v1/sync/images", stand_in.sync)
+    app.router.add_post("/v1/handler/{buffer}/images", stand_in.post)
+    app.router.add_get("/socket", stand_in.converse)
     app.router.add_post("/v1/{buffer}/images", stand_in.post)
     app.router.add_put("/v1/images/{key}", stand_in.put)
     app.router.add_get("/v1/requests/{id}", stand_in.get)
@@ -171,7 +251,8 @@ async def _serve(url, table, queues, faults):
         "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": queues[0],
         "SnsFailureQueueUrl": queues[1], "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
         "SqsFunctionName": "f2", "KinesisFunctionName": "f3", "KinesisEfoStreamName": "e",
-        "WebSocketUrl": "w", "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
+        "WebSocketUrl": f"{here.replace('http', 'ws')}/socket",
+        "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
         "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q",
         "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q", "CallbackSecretArn": "a",
         "ConnectionsTable": "t", "WatchersTable": "t", "CallbacksTable": "t",

@@ -165,7 +165,7 @@ def test_a_name_is_one_of_ours_and_anything_else_a_file(workload):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are smoke, spike, steady")]
+    ("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are patterns, smoke, spike, steady")]
 )
 def test_a_workload_that_is_not_there_is_refused_with_those_that_are(name, says):
     with pytest.raises(WorkloadError) as refused:
@@ -179,11 +179,60 @@ def test_each_workload_of_ours_is_sound_and_called_as_its_file(path):
     workload = read(path)
 
     assert workload.name == path.stem
-    assert workload.buffers == BUFFERS
+    assert workload.buffers == (("sqs",) if workload.has_patterns else BUFFERS)
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 70)])
 def test_a_workload_fits_its_time_even_if_every_buffer_is_cut_off(name, seconds):
     workload = read(find(name))
 
-    assert len(workload.buffers) * (workload.rate.duration + workload.cut_off_s) < seconds
+    assert len(workload.ways) * (workload.rate.duration + workload.cut_off_s) < seconds
+
+
+PATTERNS = GOOD.replace("buffers: [sns, sqs]", "patterns: [sync, polling-1s, callback, websocket]\nbuffer: kinesis")
+
+
+def test_patterns_in_place_of_buffers_go_through_one_buffer(workload):
+    tiny = read(workload(PATTERNS))
+
+    assert [way.name for way in tiny.ways] == ["sync", "polling-1s", "callback", "websocket"]
+    assert tiny.buffers == ("kinesis",)
+    assert (tiny.has_patterns, tiny.has("callback"), tiny.has("polling"), tiny.warm_up) == (True, True, True, 0)
+    assert read(workload(GOOD)).has_patterns is False
+    assert read(workload(GOOD)).has("callback") is False
+
+
+def test_patterns_by_two_doors_and_warmed_up(workload):
+    tiny = read(workload(PATTERNS + "via: [proxy, handler]\nwarm_up: 5\n"))
+
+    assert [way.name for way in tiny.ways] == [
+        "sync", "polling-1s", "polling-1s-handler", "callback", "callback-handler", "websocket",
+    ]  # fmt: skip
+    assert tiny.warm_up == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (PATTERNS.replace("callback", "calback"), 4, "patterns[2]: 'calback' is none of sync, polling,"),
+        (PATTERNS.replace("callback", "sync"), 4, "patterns[2]: sync stands here twice"),
+        (PATTERNS.replace("[sync, polling-1s, callback, websocket]", "[]"), 4, "patterns: it names no pattern"),
+        (PATTERNS.replace("kinesis", "kinesiz"), 5, "buffer: 'kinesiz' is none of sns, sqs, kinesis"),
+        (PATTERNS.replace("buffer: kinesis\n", ""), 1, "buffer is missing, beside patterns"),
+        (GOOD.replace("buffers: [sns, sqs]\n", ""), 1, "buffers is missing"),
+        (PATTERNS + "buffers: [sns]\n", 4, "patterns: a workload has either buffers"),
+        (GOOD + "warm_up: 5\n", 9, "warm_up: a workload has either buffers"),
+        (PATTERNS + "via: []\n", 10, "via: it names none of proxy, handler"),
+        (PATTERNS + "via: [handler, handler]\n", 10, "via[1]: handler stands here twice"),
+        (PATTERNS + "via: [door]\n", 10, "via[0]: 'door' is none of proxy, handler"),
+        (PATTERNS + "warm_up: 1001\n", 10, "warm_up: 1001 is more than 1,000"),
+    ],
+)
+def test_faulty_patterns_are_refused_with_file_line_and_key(workload, text, line, says):
+    path = workload(text)
+
+    with pytest.raises(WorkloadError) as refused:
+        read(path)
+
+    assert str(refused.value).startswith(f"{path}:{line}: ")
+    assert says in str(refused.value)
