@@ -43,7 +43,7 @@ _SHOWN_LABELS: Final = 3
 @click.option(
     "--secret-arn",
     help="The secret's ARN instead (CallbackSecretArn), read with boto3's own settings: AWS_PROFILE, "
-    "AWS_ENDPOINT_URL_SECRETSMANAGER.",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER.",
 )
 @click.option("--fail", type=click.IntRange(min=1), help="Fail the first so many deliveries of each request.")
 @click.option(

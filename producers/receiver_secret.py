@@ -40,7 +40,7 @@ class GivenSecret:
 
 
 class StoredSecret:
-    """A secret of Secrets Manager, by boto3's own settings: AWS_ENDPOINT_URL_SECRETSMANAGER for the embedded AWS."""
+    """A secret of Secrets Manager, by boto3's own settings: AWS_ENDPOINT_URL_SECRETS_MANAGER for the embedded AWS."""
 
     def __init__(self, arn: str) -> None:
         self._arn = arn
@@ -72,7 +72,7 @@ class LocalSecret:
                 "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
                 "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
                 "region_name": environment["AWS_DEFAULT_REGION"],
-                "endpoint_url": environment["AWS_ENDPOINT_URL_SECRETSMANAGER"],
+                "endpoint_url": environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"],
             }
         except OSError:
             raise NoSecretError(f"{self._path} is not there yet: start `forebay local` as it is said above") from None
