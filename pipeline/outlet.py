@@ -26,10 +26,11 @@ SNS_BYTES: Final = 256 * 1024
 SQS_BYTES: Final = 1024 * 1024
 KINESIS_BYTES: Final = 1024 * 1024
 
-# Short: a client is waiting, and may try again itself.
-_ATTEMPTS: Final = 3
+# Few: a client is waiting, who may try again itself; they end within the gateway's 29 s. But each waits long for its
+# answer: what is sent again after a timeout may be in the buffer twice, and is recognised twice then.
+_ATTEMPTS: Final = 2
 _CONNECT_TIMEOUT_S: Final = 2
-_READ_TIMEOUT_S: Final = 3
+_READ_TIMEOUT_S: Final = 10
 
 
 class Refusal(Enum):

@@ -194,6 +194,6 @@ def test_the_sizes_are_those_of_the_delivery_rules() -> None:
 def test_a_client_gives_up_while_its_own_client_still_waits(kind: str) -> None:
     config = CLIENTS[kind](session()).meta.config
 
-    assert config.retries["total_max_attempts"] == 3
-    # Two pauses of 1 and 2 s at the most between the three tries.
-    assert 3 * (config.connect_timeout + config.read_timeout) + 3 < 29
+    assert config.retries["total_max_attempts"] == 2
+    # A pause of 1 s at the most between the two tries.
+    assert 2 * (config.connect_timeout + config.read_timeout) + 1 < 29
