@@ -36,9 +36,11 @@ class Running:
     def client(self, service: str) -> Any:
         """boto3, told nothing but the exported environment."""
         exported = self.ready["environment"]
+        # The SDKs' variables are named by the service's id, in which this one's name has a space.
+        variable = {"secretsmanager": "SECRETS_MANAGER"}.get(service, service.upper())
         return boto3.client(
             service,
-            endpoint_url=exported[f"AWS_ENDPOINT_URL_{service.upper()}"],
+            endpoint_url=exported[f"AWS_ENDPOINT_URL_{variable}"],
             region_name=exported["AWS_DEFAULT_REGION"],
             aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=exported["AWS_SECRET_ACCESS_KEY"],
@@ -59,7 +61,7 @@ class Running:
 
         def found() -> dict[str, Any] | None:
             answer = requests.get(f"{self.api}/v1/requests/{request_id}", timeout=10)
-            return answer.json() if answer.status_code == 200 else None
+            return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else None
 
         return until(found, f"a result of {request_id}")
 
