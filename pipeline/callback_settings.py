@@ -56,7 +56,7 @@ class CallbackSettings:
                 environment, "CALLBACK_MAXIMUM_ATTEMPTS", "a whole number", 1, _MOST_ATTEMPTS
             ),
             first_retry_s=whole_setting(
-                environment, "CALLBACK_FIRST_RETRY_S", "a whole number of seconds", 1, LONGEST_RETRY_S
+                environment, "CALLBACK_FIRST_RETRY_S", "a whole number of seconds", 0, LONGEST_RETRY_S
             ),
             timeout_s=whole_setting(
                 environment, "CALLBACK_TIMEOUT_S", "a whole number of seconds", 1, _LONGEST_TIMEOUT_S

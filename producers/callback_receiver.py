@@ -87,7 +87,8 @@ class Delivery:
 class CallbackReceiver:
     """Serves from a thread of its own between __enter__ and __exit__.
 
-    `tell` is called for each delivery, in that thread, before it is answered. `now` yields seconds.
+    `tell` is called for each delivery, in that thread, before it is answered. `now` is the time of day, `clock` is
+    monotonic, both in seconds.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class CallbackReceiver:
         port: int = 0,
         tell: "Callable[[Delivery], None]" = lambda _delivery: None,
         now: "Callable[[], float]" = time.time,
+        clock: "Callable[[], float]" = time.monotonic,
     ) -> None:
         self._certificate = certificate
         self._secret = secret
         self._misbehaviour = misbehaviour
         self._tell = tell
         self._now = now
+        self._clock = clock
         self._port = port
         self._webhook: Webhook | None = None
         self._read_at = float("-inf")
@@ -228,9 +231,9 @@ class CallbackReceiver:
         """The secret as it is now, if it is another than the one tried; the same if it was read a moment ago."""
         assert self._reading is not None
         async with self._reading:
-            moment_ago = self._loop.time() < self._read_at + _READ_AGAIN_S
+            moment_ago = self._clock() < self._read_at + _READ_AGAIN_S
             if self._webhook is None or (self._webhook is tried and not moment_ago):
-                self._read_at = self._loop.time()
+                self._read_at = self._clock()
                 try:
                     self._webhook = Webhook(await asyncio.to_thread(self._secret.read))
                 except (ValueError, EmptyWebhookSecretError) as error:
