@@ -45,12 +45,17 @@ class Attempt:
         self._thread.start()
         self._stopped.acquire()
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, be it by a defect."""
+        return self.outcome is not None or self.defect is not None
+
     def go_on(self, end: str) -> None:
         """Let it make the call that it is before, with that end, and stop before its next one."""
         self._end = end
         self._go.release()
         self._stopped.acquire()
-        if self.outcome is not None or self.defect is not None:
+        if self.over:
             self._thread.join()
 
     def _run(self, world: World, key: str, remaining_s: float) -> None:
@@ -106,7 +111,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @property
     def live(self) -> list[Attempt]:
-        return [attempt for attempt in self.attempts if attempt.outcome is None]
+        return [attempt for attempt in self.attempts if not attempt.over]
 
     @precondition(lambda self: len(self.live) < 5)
     @rule(key=st.sampled_from(KEYS), body=st.sampled_from(BODIES), remaining_s=st.sampled_from([1, 10, 29]))
@@ -148,7 +153,7 @@ class Interleavings(RuleBasedStateMachine):
         self.results.setdefault(request_id, result)
 
     def let_end(self, attempt: Attempt) -> None:
-        while attempt.outcome is None:
+        while not attempt.over:
             self.let_on(attempt, "done")
 
     def let_on(self, attempt: Attempt, end: str) -> None:
