@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,9 +18,10 @@ import requests
 from loadtest._outcome import Outcome
 from loadtest._target import BufferState, Row, TargetError, check
 from pipeline.stack import Stack, StackError
+from producers.receiver_process import ReceiverError, ReceiverProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
     from typing import IO
 
@@ -38,7 +40,10 @@ OWN_COMMAND: Final = f"{shlex.quote(str(Path(sys.executable).with_name('forebay'
 
 
 class EmbeddedTarget:
-    """`command` starts it; the options of the workload, `--json` and `--exit-with-stdin` are appended."""
+    """`command` starts it; the options of the workload, `--json` and `--exit-with-stdin` are appended.
+
+    Where clients are to be called back, their receiver starts before it, for it has to be told of that.
+    """
 
     kind: Literal["local"] = "local"
 
@@ -47,6 +52,7 @@ class EmbeddedTarget:
         self._workload: Workload | None = None
         self._process: gevent.subprocess.Popen | None = None
         self._log: IO[bytes] | None = None
+        self._receiver: ReceiverProcess | None = None
         self._ready: dict[str, Any] = {}
         self._http = requests.Session()
         self._http.trust_env = False
@@ -58,7 +64,7 @@ class EmbeddedTarget:
         return self.outputs["ApiUrl"].rstrip("/")
 
     @property
-    def outputs(self) -> "Mapping[str, str]":
+    def outputs(self) -> Mapping[str, str]:
         """The outputs of infra.yaml as it serves it."""
         outputs: Mapping[str, str] = self._ready.get("outputs", {})
         return outputs
@@ -66,10 +72,10 @@ class EmbeddedTarget:
     @property
     def callback_receiver(self) -> "Receiver | None":
         """The receiver on this machine, if the workload has clients to be called back."""
-        return None
+        return self._receiver
 
     @property
-    def options(self) -> "Mapping[str, Any] | None":
+    def options(self) -> Mapping[str, Any] | None:
         """Every option and quota in force."""
         return self._ready.get("options")
 
@@ -79,7 +85,7 @@ class EmbeddedTarget:
         Raises:
             TargetError: it does not start.
         """
-        same = self._workload is not None and dict(self._workload.local) == dict(workload.local)
+        same = self._workload is not None and _needs(self._workload) == _needs(workload)
         if self._running() and same and not self._used:
             return
         self.close()
@@ -92,7 +98,7 @@ class EmbeddedTarget:
     def renew(self) -> bool:
         """Start it anew with the same options."""
         assert self._workload is not None, "open comes first"
-        self.close()
+        self._stop()
         self._start()
         return True
 
@@ -122,7 +128,14 @@ class EmbeddedTarget:
         return self._outcome().dead_letters(buffer, request_run_id, since)
 
     def close(self) -> None:
-        """Stop it, by closing its stdin, or by signal if that does not help."""
+        """Stop it, and the receiver of callbacks if there is one."""
+        self._stop()
+        if self._receiver is not None:
+            self._receiver.__exit__(None, None, None)
+            self._receiver = None
+
+    def _stop(self) -> None:
+        """By closing its stdin, or by signal if that does not help."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(OSError):
@@ -141,7 +154,13 @@ class EmbeddedTarget:
 
     def _start(self) -> None:
         assert self._workload is not None
-        flags = [flag for name, value in self._workload.local.items() for flag in _flags(name, value)]
+        if self._receiver is None and self._workload.has("callback"):
+            self._receiver = _receiver()
+        options: dict[str, Option | Mapping[str, Option]] = dict(self._workload.local)
+        if self._receiver is not None:
+            given = options.get("parameter")
+            options["parameter"] = {**(given if isinstance(given, Mapping) else {}), **self._receiver.parameters}
+        flags = [flag for name, value in options.items() for flag in _flags(name, value)]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
         try:
             self._process = gevent.subprocess.Popen(
@@ -153,6 +172,7 @@ class EmbeddedTarget:
                 start_new_session=True,
             )
         except OSError as error:
+            self.close()
             raise TargetError(f"the embedded AWS cannot be started: {error}; is Forebay installed here?") from None
         _give_way(self._process.pid)
         try:
@@ -162,6 +182,8 @@ class EmbeddedTarget:
             said = self._said()
             self.close()
             raise TargetError(f"the embedded AWS does not start: {error}{said}") from None
+        if self._receiver is not None:
+            self._receiver.trust(self._ready)
 
     def _read_ready(self) -> dict[str, Any]:
         assert self._process is not None
@@ -198,6 +220,21 @@ class EmbeddedTarget:
 
     def _outcome(self) -> Outcome:
         return Outcome.by_environment(Stack.from_outputs(self.outputs), self._ready["environment"])
+
+
+def _needs(workload: "Workload") -> tuple[object, ...]:
+    """What it has to be started with for a workload."""
+    return dict(workload.local), workload.has("callback")
+
+
+def _receiver() -> ReceiverProcess:
+    receiver = ReceiverProcess()
+    try:
+        receiver.__enter__()
+    except (ReceiverError, OSError) as error:
+        raise TargetError(f"{error}; clients of the pattern callback have nowhere to be called back") from None
+    _give_way(receiver.pid)
+    return receiver
 
 
 def _give_way(pid: int) -> None:

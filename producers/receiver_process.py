@@ -54,7 +54,9 @@ class ReceiverProcess:
         self._begun: dict[str, Any] = {}
         self._arrivals: dict[str, list[Arrival]] = {}
         self._refused = 0
-        self._arrived = threading.Condition()
+        self._repeated = 0
+        self._waiting: dict[str, threading.Event] = {}
+        self._arrived = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -74,6 +76,18 @@ class ReceiverProcess:
         with self._arrived:
             return self._refused
 
+    @property
+    def repeated(self) -> int:
+        """How many acknowledged deliveries were of a request that had one before."""
+        with self._arrived:
+            return self._repeated
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it has not started"
+        return self._process.pid
+
     def trust(self, ready: "Mapping[str, Any]") -> None:
         """Say where the signing secret is: `ready` is the object that `forebay local --json` prints."""
         assert self._folder is not None, "it has not started"
@@ -89,9 +103,12 @@ class ReceiverProcess:
 
     def wait(self, request_id: str, timeout_s: float) -> bytes | None:
         """The document of a request's first acknowledged delivery; None if there is none after `timeout_s`."""
+        # An event for each request: of thousands who wait, an arrival wakes the one that it is for.
         with self._arrived:
-            self._arrived.wait_for(lambda: request_id in self._arrivals, timeout_s)
-            arrivals = self._arrivals.get(request_id)
+            waiting = None if request_id in self._arrivals else self._waiting.setdefault(request_id, threading.Event())
+        if waiting is not None:
+            waiting.wait(timeout_s)
+        arrivals = self.acknowledged(request_id)
         return json.dumps(arrivals[0].document).encode() if arrivals else None
 
     def __enter__(self) -> Self:
@@ -107,6 +124,8 @@ class ReceiverProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A Ctrl-C at the terminal is for whoever started it, and may still want what arrives.
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
@@ -152,5 +171,9 @@ class ReceiverProcess:
                     self._refused += 1
                     continue
                 arrival = Arrival(delivery["arrived_at"], delivery["attempt"], delivery["result"] or {})
-                self._arrivals.setdefault(delivery["request_id"], []).append(arrival)
-                self._arrived.notify_all()
+                arrivals = self._arrivals.setdefault(delivery["request_id"], [])
+                self._repeated += bool(arrivals)
+                arrivals.append(arrival)
+                waiting = self._waiting.pop(delivery["request_id"], None)
+            if waiting is not None:
+                waiting.set()

@@ -6,6 +6,7 @@ are among those of `--mute-every`.
 """
 
 import asyncio
+import base64
 import contextlib
 import http.client
 import itertools
@@ -16,16 +17,20 @@ import ssl
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import boto3
 import click
 from aiohttp import web
 from moto.server import ThreadedMotoServer
+from standardwebhooks.webhooks import Webhook
 
 from pipeline.request import BUFFERS, Request
 from pipeline.result import Passage, Result, Status
 from pipeline.results_table import BY_RUN_INDEX, ResultsTable
+
+SECRET = base64.b64encode(bytes(33)).decode()
 
 
 class StandIn:
@@ -162,8 +167,14 @@ class StandIn:
         trust = ssl.create_default_context(cadata=_pem(self.parameters["CallbackTestCertificate"]))
         connection = http.client.HTTPSConnection(name, int(port), context=trust, timeout=5)
         connection.sock = trust.wrap_socket(socket.create_connection((host, int(port))), server_hostname=name)
-        headers = {"content-type": "application/json", "webhook-id": result.request_id}
-        connection.request("POST", urlsplit(url).path or "/", json.dumps(result.to_document()), headers)
+        body, now = json.dumps(result.to_document()), datetime.now(UTC)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": result.request_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign(result.request_id, now, body),
+        }
+        connection.request("POST", urlsplit(url).path or "/", body, headers)
         assert connection.getresponse().status // 100 == 2
         connection.close()
 
@@ -203,7 +214,9 @@ def _table(url):
     s3 = session.client("s3", endpoint_url=url)
     for bucket in ("kinesis-failures", "kinesis-efo-failures"):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    return ResultsTable(dynamodb, "results"), queues
+    secrets = session.client("secretsmanager", endpoint_url=url)
+    secret = secrets.create_secret(Name="callbacks", SecretString=SECRET)["ARN"]
+    return ResultsTable(dynamodb, "results"), queues, secret
 
 
 @click.command()
@@ -225,13 +238,13 @@ def main(as_json, exit_with_stdin, **faults):
     try:
         host, port = aws.get_host_and_port()
         url = f"http://{host}:{port}"
-        table, queues = _table(url)
-        asyncio.run(_serve(url, table, queues, faults))
+        table, queues, secret = _table(url)
+        asyncio.run(_serve(url, table, queues, secret, faults))
     finally:
         aws.stop()
 
 
-async def _serve(url, table, queues, faults):
+async def _serve(url, table, queues, secret, faults):
     stand_in = StandIn(url, table, **faults)
     app = web.Application(client_max_size=10_000_000)
     app.router.add_post("/v1/sync/images", stand_in.sync)
@@ -254,12 +267,14 @@ async def _serve(url, table, queues, faults):
         "WebSocketUrl": f"{here.replace('http', 'ws')}/socket",
         "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
         "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q",
-        "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q", "CallbackSecretArn": "a",
+        "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q",
+        "CallbackSecretArn": secret,
         "ConnectionsTable": "t", "WatchersTable": "t", "CallbacksTable": "t",
         "KinesisEfoConsumerArn": "c", "KinesisEfoFailureBucket": "kinesis-efo-failures", "KinesisEfoFunctionName": "f4",
     }  # fmt: skip
     environment = {
         "AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_SQS": url, "AWS_ENDPOINT_URL_S3": url,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": url,
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1",
     }  # fmt: skip
     ready = {"outputs": outputs, "environment": environment, "control_url": here, "options": faults}
