@@ -73,6 +73,7 @@ class _TurnRecord:
             "offered": self.offered,
             "dropped": self.dropped,
             "lateness_ms": generated.by_buffer[self.way.name].to_json() if generated else None,
+            **({} if self.way.route is None else {"route": self.way.route}),
             **({} if self.way.pattern is None else self.way.to_json() | clients),
         }
 
@@ -141,8 +142,7 @@ class Benchmark:
         workload = self._workload
         self._phase("getting the target ready")
         self._target.open(workload)
-        largest = LARGEST_IN_A_MESSAGE if workload.has("websocket") else LARGEST_INLINE_BASE64
-        images = tuple(prepare(choice, largest) for choice in workload.images)
+        images = tuple(prepare(choice, _largest_inline(workload)) for choice in workload.images)
         schedule = draw(workload.rate, workload.seed, [choice.weight for choice in workload.images])
         upload(self._target, images)
         self._generator.open(self.folder, clients_wait=workload.has_patterns)
@@ -231,7 +231,8 @@ class Benchmark:
                 observer.observed(observation)
             if not sent and self._generator.counts.offered == record.scheduled:
                 sent = True
-                self._phase(f"waiting for {record.way.name} to drain")
+                what = f"{record.way.name} to drain" if record.way.route is None else "the last answers"
+                self._phase(f"waiting for {what}")
             if self._generator.failure is not None:
                 return
             if sent and self._has_drained(record.way, state, observation):
@@ -256,7 +257,7 @@ class Benchmark:
     def _observation(self, way: "Way", state: BufferState) -> Observation:
         counts = self._generator.counts
         completed, backlog = state.completed, state.backlog
-        if way.buffer is None and completed is None:
+        if way.pattern is not None and way.buffer is None and completed is None:
             completed, backlog = counts.known, counts.in_flight
         if backlog is None and state.ended is not None:
             backlog = max(0, counts.accepted - state.ended)
@@ -277,6 +278,8 @@ class Benchmark:
 
     def _collect(self, record: _TurnRecord, request_run_id: str) -> None:
         way = record.way
+        if way.route is not None:
+            return
         self._phase(f"reading the results of {way.name}")
         accepted = self._generator.counts.accepted
         since = datetime.fromtimestamp(record.started_at / 1_000, UTC) - _CLOCKS_APART
@@ -351,6 +354,13 @@ class Benchmark:
                 "uncollected": record.uncollected,
             }
         )
+
+
+def _largest_inline(workload: "Workload") -> float:
+    """How many characters of base64 travel in the request itself; larger images are uploaded first."""
+    if workload.route is not None:
+        return math.inf
+    return LARGEST_IN_A_MESSAGE if workload.has("websocket") else LARGEST_INLINE_BASE64
 
 
 def _new_folder(runs: "Path", name: str) -> RunFolder:

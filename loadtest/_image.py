@@ -36,7 +36,7 @@ class LoadImage:
     head: bytes
 
 
-def prepare(choice: "ImageChoice", most_base64: int = LARGEST_INLINE_BASE64) -> LoadImage:
+def prepare(choice: "ImageChoice", most_base64: float = LARGEST_INLINE_BASE64) -> LoadImage:
     """Scale a photo and prepare what its requests have in common. The same choice, the same bytes.
 
     An image of more than `most_base64` characters is to be uploaded.

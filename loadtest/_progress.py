@@ -31,10 +31,11 @@ class Progress:
 
     def began(self, run_id: str, workload: "Workload") -> None:
         """Say what is run."""
-        self._width = max(_NARROWEST, *(len(way.name) for way in workload.ways))
+        names = [way.name for way in workload.ways]
+        self._width = max(_NARROWEST, *map(len, names))
         self._say(
             f"run {run_id}: about {workload.rate.total:,.0f} requests in {workload.rate.duration:g} s "
-            f"through each of {', '.join(way.name for way in workload.ways)}"
+            + (f"to {workload.route}" if workload.route else f"through each of {', '.join(names)}")
         )
         self._say(f"  {' '.join(workload.why.split())}")
 
@@ -63,7 +64,8 @@ class Progress:
     def turn_ended(self, buffer: str, *, drained: bool) -> None:
         """Leave the last line of a turn standing."""
         if self._last is not None:
-            self._say(f"{self._line(self._last)}  {'drained' if drained else f'{buffer} not drained'}")
+            whole = "all answered" if self._last.completed is None else "drained"
+            self._say(f"{self._line(self._last)}  {whole if drained else f'{buffer} not {whole}'}")
 
     def ended(self, invalid_because: tuple[str, ...]) -> None:
         """Say what is wrong with the run, if anything is."""

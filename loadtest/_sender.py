@@ -22,6 +22,7 @@ TIMEOUT_S: Final = 30.0
 LONGEST_ERROR: Final = 200
 _ACCEPTED: Final = 202
 _OK: Final = 200
+_REDIRECTED: Final = 300
 _REFUSED: Final = 422
 
 
@@ -70,7 +71,10 @@ class Rejections:
 
 
 class RawSender:
-    """POSTs to a buffer's route, with as little work a request as there can be; `connections` at once."""
+    """POSTs to a buffer's route, with as little work a request as there can be; `connections` at once.
+
+    To a path of any HTTP server the same: there every 2xx accepts, and no id is to be expected.
+    """
 
     def __init__(self, turn: "Turn", *, connections: int, timeout_s: float = TIMEOUT_S) -> None:
         self._turn = turn
@@ -82,6 +86,7 @@ class RawSender:
             network_timeout=timeout_s,
             headers={"Content-Type": "application/json"},
         )
+        self._any_server = turn.way.route is not None
         # The stage in an API's URL is the first part of the path.
         self._path = urlsplit(turn.api_url).path.rstrip("/") + turn.path
         run_id = json.dumps(turn.request_run_id).encode()
@@ -100,6 +105,8 @@ class RawSender:
         except (OSError, HTTPParseError, RuntimeError) as caught:
             return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
         status = response.status_code
+        if self._any_server and _OK <= status < _REDIRECTED:
+            return Answered(status, None, None, len(answer), accepted=True)
         if status != _ACCEPTED:
             said = answer[:LONGEST_ERROR].decode("utf-8", "replace") or f"HTTP {status}"
             return Answered(status, None, said, len(answer), self._rejections.of(status))

@@ -10,6 +10,7 @@ import gevent
 from loadtest._benchmark import Benchmark
 from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._generator import Generator
+from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
@@ -64,7 +65,8 @@ class Session:
             WorkloadError: the workload is not as it should be.
             TargetError: the target does not start.
         """
-        target, workload = self._take_aim(), self._workload()
+        workload = self._workload()
+        target = self._take_aim(workload)
         if isinstance(target, EmbeddedTarget):
             for observer in self._observers:
                 observer.phase("starting the embedded AWS")
@@ -107,9 +109,10 @@ class Session:
 
     def _new_benchmark(self) -> Benchmark:
         options = self._options
+        workload = self._workload()
         return Benchmark(
-            self._workload(),
-            self._take_aim(),
+            workload,
+            self._take_aim(workload),
             Generator(self._answered, most_in_flight=options.most_in_flight),
             Path(options.runs),
             self._observers,
@@ -137,17 +140,24 @@ class Session:
     def _workload(self) -> Workload:
         return read(find(self._options.workload))
 
-    def _take_aim(self) -> "Target":
-        """The target that the options name; the one at hand if they name it still."""
+    def _take_aim(self, workload: Workload) -> "Target":
+        """The target that the options name for this workload; the one at hand if they name it still."""
         options = self._options
         host = self._environment.host or None
-        aim = (host, options.stack or None, options.embedded)
+        aim = (host, options.stack or None, options.embedded, workload.route is None)
         if self._target is None or aim != self._aim:
             if self._target is not None:
                 self._target.close()
             if host and options.stack:
                 raise TargetError("--host and --stack are two targets; give one of them")
-            if options.stack:
+            if workload.route is not None:
+                if not host:
+                    raise TargetError(
+                        f"the workload {workload.name} goes to the route {workload.route} of some HTTP server; "
+                        "say which with --host URL"
+                    )
+                self._target = HttpTarget(host)
+            elif options.stack:
                 self._target = StackTarget(options.stack)
             elif host:
                 self._target = UrlTarget(host)

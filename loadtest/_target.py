@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ class Target(Protocol):
     """Something that serves Forebay's API. All methods but `close` may raise TargetError."""
 
     @property
-    def kind(self) -> Literal["local", "aws"]:
+    def kind(self) -> Literal["local", "aws", "http"]:
         """What the report calls it."""
 
     @property
@@ -113,6 +114,22 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Stop what was started."""
+
+
+def checked_url(url: str) -> str:
+    """A URL of http or https, without a slash at its end.
+
+    Raises:
+        TargetError: it is none.
+    """
+    parts = urlsplit(url)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise TargetError(f"--host {url} is no URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise TargetError(f"--host {url} is no URL; it wants the form https://host/stage")
+    return url.rstrip("/")
 
 
 def check_buffers(stack: "Stack", workload: "Workload") -> None:

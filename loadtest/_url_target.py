@@ -9,7 +9,7 @@ from gevent.pool import Pool
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
-from loadtest._target import BufferState, Row, TargetError, check_patterns
+from loadtest._target import BufferState, Row, TargetError, check_patterns, checked_url
 from pipeline.result import Standing
 from pipeline.run import RESULT_COLUMNS
 
@@ -38,12 +38,9 @@ class UrlTarget:
     callback_receiver: "Receiver | None" = None
 
     def __init__(self, api_url: str) -> None:
-        parts = urlsplit(api_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TargetError(f"--host {api_url} is no URL; it wants the form https://host/stage")
-        self.api_url = api_url.rstrip("/")
+        self.api_url = checked_url(api_url)
         self.outputs: Mapping[str, str] = {}
-        self._path = f"{parts.path.rstrip('/')}/v1/requests/"
+        self._path = f"{urlsplit(self.api_url).path}/v1/requests/"
         self._client: HTTPClient | None = None
         self._waiting: dict[str, deque[tuple[int, str]]] = {}
         self._ended: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from pipeline.run import ROUTE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,7 @@ class Way:
     Without a `pattern` a turn is over for its client with the 202, and `name` is the buffer's. With one, the client
     waits until it knows its result: `interval_s` is that of polling, None for as the API asks. `door` is where a
     request gets into its buffer: straight, or by the request handler. A synchronous one goes through no buffer.
+    A `route` is a path of some HTTP server, of which no more is known than what it answers.
     """
 
     name: str
@@ -32,10 +35,13 @@ class Way:
     pattern: Pattern | None = None
     interval_s: float | None = None
     door: Door = "proxy"
+    route: str | None = None
 
     @property
     def path(self) -> str:
         """The route that takes its images; a WebSocket has but the stage's own."""
+        if self.route is not None:
+            return self.route
         if self.pattern == "sync":
             return "/v1/sync/images"
         if self.pattern == "websocket":
@@ -52,6 +58,11 @@ class Way:
 def of_buffers(buffers: "Sequence[Buffer]") -> tuple[Way, ...]:
     """A way for each buffer."""
     return tuple(Way(buffer, buffer) for buffer in buffers)
+
+
+def of_route(path: str) -> tuple[Way, ...]:
+    """The one way to a path of any HTTP server."""
+    return (Way(ROUTE, None, route=path),)
 
 
 def of_patterns(patterns: "Sequence[str]", buffer: "Buffer", doors: "Sequence[Door]") -> tuple[Way, ...]:

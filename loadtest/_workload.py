@@ -17,6 +17,10 @@ patterns: [sync, polling-1s, polling, callback, websocket]   # polling alone: as
 buffer: sqs                        # which all but sync go through
 via: [proxy, handler]              # polling and callback once each: straight into the buffer, by the request handler
 warm_up: 5                         # requests before each turn, not measured: no pattern pays another's cold starts
+
+Or a route, to send the same bodies to any HTTP server (--host URL), of which only the answers are known:
+
+route: /orders                     # POSTed to; latency is until its answer, and every 2xx accepts
 """
 
 from dataclasses import dataclass
@@ -24,7 +28,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from loadtest._way import DOORS, Way, of_buffers, of_patterns
+from loadtest._way import DOORS, Way, of_buffers, of_patterns, of_route
 from pipeline import document
 from pipeline.document import DocumentError, Value
 from pipeline.request import BUFFERS
@@ -43,7 +47,7 @@ Option = str | int | float | bool
 
 _REQUIRED: Final = ("name", "why", "seed", "rate", "cut_off_s")
 _OF_PATTERNS: Final = ("patterns", "buffer", "via", "warm_up")
-_KNOWN: Final = (*_REQUIRED, "buffers", *_OF_PATTERNS, "images", "local")
+_KNOWN: Final = (*_REQUIRED, "buffers", *_OF_PATTERNS, "route", "images", "local")
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
 _WIDEST: Final = 4_096
 _MOST_TO_WARM: Final = 1_000
@@ -73,6 +77,10 @@ DEFAULT_IMAGES: Final = (
 )
 
 
+# A route takes what it sends inline, and its rate is what is to be tested, not the network.
+ROUTE_IMAGES: Final = DEFAULT_IMAGES[:3]
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A load and how it is run: by each of its `ways` in turn. `document` is the file as it was read."""
@@ -92,6 +100,11 @@ class Workload:
     def buffers(self) -> "tuple[Buffer, ...]":
         """The buffers that it needs, each once."""
         return tuple(dict.fromkeys(way.buffer for way in self.ways if way.buffer is not None))
+
+    @property
+    def route(self) -> str | None:
+        """The path of some HTTP server that it goes to, None if it is for Forebay's API."""
+        return self.ways[0].route
 
     @property
     def has_patterns(self) -> bool:
@@ -117,6 +130,7 @@ def read(path: Path) -> Workload:
 
 def _workload(whole: Value, folder: Path) -> Workload:
     values = whole.keys(_KNOWN, _REQUIRED)
+    default_images = ROUTE_IMAGES if "route" in values else DEFAULT_IMAGES
     return Workload(
         name=_name(values["name"]),
         why=values["why"].text(),
@@ -124,7 +138,7 @@ def _workload(whole: Value, folder: Path) -> Workload:
         ways=_ways(whole, values),
         rate=read_rate(values["rate"], most=MOST_ARRIVALS),
         cut_off_s=values["cut_off_s"].number(above=True),
-        images=_images(values["images"], folder) if "images" in values else DEFAULT_IMAGES,
+        images=_images(values["images"], folder) if "images" in values else default_images,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
         document=whole.plain(),
         warm_up=_warm_up(values["warm_up"]) if "warm_up" in values else 0,
@@ -160,11 +174,12 @@ def _each_once(value: Value, known: "tuple[str, ...]") -> tuple[str, ...]:
 
 
 def _ways(whole: Value, values: "Mapping[str, Value]") -> tuple[Way, ...]:
-    if "buffers" in values:
-        for key in _OF_PATTERNS:
-            if key in values:
-                raise values[key].error("a workload has either buffers or patterns")
-        return of_buffers(_buffers(values["buffers"]))
+    one = next((key for key in ("buffers", "route") if key in values), None)
+    if one is not None:
+        for key in ("route", *_OF_PATTERNS):
+            if key in values and key != one:
+                raise values[key].error("a workload has either buffers, patterns or a route")
+        return of_buffers(_buffers(values["buffers"])) if one == "buffers" else of_route(_route(values["route"]))
     for key in ("patterns", "buffer"):
         if key not in values:
             missing = "buffers is missing" if "patterns" not in values else "buffer is missing, beside patterns"
@@ -183,6 +198,13 @@ def _ways(whole: Value, values: "Mapping[str, Value]") -> tuple[Way, ...]:
     if not ways:
         raise values["patterns"].error("it names no pattern")
     return tuple(ways)
+
+
+def _route(value: Value) -> str:
+    path = value.text()
+    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path or "#" in path:
+        raise value.error(f"{path!r} is no path of a URL, as /orders or /orders?fast=1 is")
+    return path
 
 
 def _warm_up(value: Value) -> int:

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # `buffer` is whose turn it was in every kind of row: a buffer's, or that of a pattern which went through one.
+# ROUTE is its name where the load went to a path of any HTTP server, of which only the answers are known.
 # Times in ms since the epoch. `status` is the HTTP status, 0 when no answer came; `error` says why, else null.
+ROUTE: Final = "route"
 REQUEST_COLUMNS: Final = (
     "buffer", "sequence", "intended_at", "sent_at", "responded_at", "status", "request_id", "error", "image", "bytes",
 )  # fmt: skip
-# When a client came to know its result, null if it never did; `status` is the result's, `error` says why not, else null.
+# When a client came to know its result, null if never; `status` is the result's, `error` says why not, else null.
 # `calls` are the HTTP requests, or messages over a WebSocket, that the request cost its client, from the first on.
 KNOWN_COLUMNS: Final = ("buffer", "sequence", "request_id", "known_at", "status", "calls", "error")
 # Counts since the buffer's turn began, but for backlog, in_flight and concurrency, which are of that moment.

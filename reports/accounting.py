@@ -14,6 +14,7 @@ class Account:
     """Counts of requests, by what became of them. `duplicates` counts deliveries beyond the first.
 
     accepted == completed + failed + dead_lettered + unfinished + lost
+    (of a server of which nothing but answers is known, all of these are 0: see reports.route)
     offered == accepted + sum(rejected) + no_answer
     """
 
@@ -60,7 +61,7 @@ def account(joined: "Joined", buffer: str) -> Account:
     counts = {outcome: int(table.requests[table.outcome == outcome].sum()) for outcome in Outcome}
     refused = table[table.outcome.isin([Outcome.REJECTED, Outcome.REJECTED_PROCESSED])]
     rejected = {str(status): int(number) for status, number in refused.groupby("http_status").requests.sum().items()}
-    accepted = sum(counts[outcome] for outcome in list(Outcome)[:5])
+    accepted = sum(counts[outcome] for outcome in list(Outcome)[:6])
     no_answer = counts[Outcome.UNANSWERED] + counts[Outcome.ACCEPTED_UNANSWERED]
     return Account(
         offered=accepted + sum(rejected.values()) + no_answer,

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import figures, findings, known_verdict, page, scorecard, verdict
+from reports import figures, findings, known_verdict, page, route_verdict, scorecard, verdict
 from reports.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -29,5 +29,5 @@ def build(folder: "RunFolder") -> str:
         write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
     for name, text in texts.items():
         write_whole(folder.path / name, partial(Path.write_text, data=text, encoding="utf-8"))
-    say = known_verdict.plain if found.knowing else verdict.plain
+    say = known_verdict.plain if found.knowing else route_verdict.plain if found.answers else verdict.plain
     return say(found, folder.path / "report.html")

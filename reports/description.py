@@ -16,6 +16,8 @@ class Turn:
     bill of one (total, per_million_completed, lines of item and usd); its `peak_concurrency` is that of any moment, not
     of the seconds observed. A real target cannot tell.
 
+    A `route` is the path of some HTTP server that the load went to.
+
     Where clients waited for their results there is a `pattern`: sync, polling, callback or websocket. `door` is how
     its requests got into their buffer (proxy or handler), `interval_s` that of polling, None for as the API asks;
     `connections` is how many WebSockets were opened, `repeated` how many results were pushed or called back once more.
@@ -37,6 +39,7 @@ class Turn:
     interval_s: float | None = None
     connections: int = 0
     repeated: int = 0
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         interval_s=turn.get("interval_s"),
         connections=int(turn.get("connections") or 0),
         repeated=int(turn.get("repeated") or 0),
+        route=turn.get("route"),
     )
 
 

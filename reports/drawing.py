@@ -77,9 +77,14 @@ def style(form: Form) -> dict[Any, Any]:
 def caption_slide(figure: "Figure", findings: "Findings", title: str) -> None:
     """Head a slide with what it shows, and foot it with the run it shows, so that it can be forwarded alone."""
     run = findings.run
-    where = {"local": "embedded AWS on one machine, not AWS", "aws": "AWS", "simulated": "simulated"}
+    where = {
+        "local": "embedded AWS on one machine, not AWS",
+        "aws": "AWS",
+        "simulated": "simulated",
+        "http": "an HTTP server",
+    }
     sent = {buffer.load.requests for buffer in findings.buffers.values()}
-    each = "for each pattern" if findings.knowing else "a buffer"
+    each = "for each pattern" if findings.knowing else "in all" if findings.answers else "a buffer"
     parts = [
         f"workload {run.workload_name}" if run.workload_name else "",
         f"{min(sent):,} requests {each}" if len(sent) == 1 else f"{min(sent):,} to {max(sent):,} requests {each}",

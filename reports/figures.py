@@ -11,6 +11,7 @@ from reports.drawing import Form, style
 from reports.knowing_figure import draw_knowing
 from reports.latency_figure import draw_latency
 from reports.palette import INKS
+from reports.route_figure import draw_answers, draw_answers_over_time
 from reports.stages_figure import draw_stages
 from reports.timeline_figure import draw_timeline
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 FIGURES: Final = {"timeline": draw_timeline, "latency": draw_latency, "stages": draw_stages}
 # Of a run whose clients waited for their results.
 PATTERN_FIGURES: Final = {"time-to-know": draw_knowing, "doors": draw_doors}
-_DRAW: Final = FIGURES | PATTERN_FIGURES
+# Of a run to a path of any HTTP server.
+ROUTE_FIGURES: Final = {"over-time": draw_answers_over_time, "latency-to-answer": draw_answers}
+_DRAW: Final = FIGURES | PATTERN_FIGURES | ROUTE_FIGURES
 
 
 def names(findings: "Findings") -> tuple[str, ...]:
     """The figures that there are of a run."""
+    if findings.answers is not None:
+        return tuple(ROUTE_FIGURES)
     if not findings.knowing:
         return tuple(FIGURES)
     return tuple(name for name in PATTERN_FIGURES if name != "doors" or findings.by_door)

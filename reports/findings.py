@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline import units
+from pipeline.run import ROUTE
 from reports import (
     accounting,
     description,
@@ -13,6 +14,7 @@ from reports import (
     joined,
     observed,
     quantiles,
+    route,
     stages,
     time_to_know,
     timeline,
@@ -53,7 +55,8 @@ class Findings:
 
     `stages` are those of a request's way in this run, and what each means. In a run whose clients waited for their
     results, `buffers` are its ways, `knowing` is when the clients of each knew, and `by_door` what it took to get into
-    the buffer; a run of buffers has neither.
+    the buffer; a run of buffers has neither. `answers` is what a server said of which no more than that is known: its
+    one entry in `buffers` is called "route", and has answers, but no results.
     """
 
     run: description.Description
@@ -65,6 +68,7 @@ class Findings:
     rows: joined.Joined
     knowing: dict[str, time_to_know.Knowing] = field(default_factory=dict)
     by_door: dict[str, doors.Passage] = field(default_factory=dict)
+    answers: route.Answers | None = None
 
     @property
     def valid(self) -> bool:
@@ -104,6 +108,7 @@ def find(folder: "RunFolder") -> Findings:
         if run.ways
         else {},
         by_door=doors.doors(run, rows) if run.ways else {},
+        answers=route.answers(run, rows, buffers[ROUTE].account) if ROUTE in buffers else None,
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Outcome(StrEnum):
     """What became of a request; each has exactly one.
 
-    The first five are those of an accepted request (HTTP 2xx). A request with both a result and a dead letter has the
+    The first six are those of an accepted request (HTTP 2xx). A request with both a result and a dead letter has the
     outcome of its result. Without either it is lost if its buffer drained, and unfinished if it was cut off.
     """
 
@@ -35,6 +35,8 @@ class Outcome(StrEnum):
     DEAD_LETTERED = "dead_lettered"
     UNFINISHED = "unfinished"
     LOST = "lost"
+    ANSWERED = "answered"
+    """Answered by a server of which nothing more is known (pipeline.run.ROUTE)."""
     REJECTED = "rejected"
     """Answered with another status than 2xx."""
     REJECTED_PROCESSED = "rejected_processed"
@@ -90,6 +92,7 @@ WITH sent AS (
                 WHEN result.status = 'SUCCEEDED' THEN 'completed'
                 WHEN result.sequence IS NOT NULL THEN 'failed'
                 WHEN dead.sequence IS NOT NULL THEN 'dead_lettered'
+                WHEN sent.buffer = 'route' THEN 'answered'
                 WHEN sent.buffer IN (SELECT buffer FROM drained) THEN 'lost'
                 ELSE 'unfinished' END
             WHEN result.sequence IS NOT NULL OR dead.sequence IS NOT NULL THEN

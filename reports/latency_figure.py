@@ -10,12 +10,17 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pipeline.units import count
 from reports.drawing import Form, caption_slide, time_axis
 from reports.palette import MUTED, Face, faces
-from reports.quantiles import BEYOND, PERCENTILES
+from reports.quantiles import BEYOND, PERCENTILES, Quantiles
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
 
-    from reports.findings import BufferFindings, Findings
+    from reports.findings import Findings
+
+    # The quantiles of one buffer, and its curve (quantiles.curve).
+    Measured = tuple[Quantiles, list[tuple[float, float]]]
 
 # By 1 / (1 - p).
 _MARKS: Final = {
@@ -26,16 +31,28 @@ _PHONE_LACKS: Final = (1, 20)
 
 
 def draw_latency(findings: "Findings", form: Form) -> Figure:
-    """Time to result over the percentile. Dotted where fewer than ten requests are left."""
-    look = faces(list(findings.buffers))
-    buffers = [buffer for buffer in findings.buffers.values() if buffer.latency_curve]
+    """Time to result over the percentile."""
+    measured = {name: (buffer.latency, buffer.latency_curve) for name, buffer in findings.buffers.items()}
+    figure = draw_curves(measured, form, "had their result")
+    if form is Form.SLIDE:
+        caption_slide(figure, findings, "Time to result, from the intended send to the stored result")
+    return figure
+
+
+def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Figure:
+    """Times over the percentile, a curve a buffer. Dotted where fewer than ten requests are left.
+
+    `had` says what the requests had within the time.
+    """
+    look = faces(list(measured))
+    buffers = {name: one for name, one in measured.items() if one[1]}
     figure = Figure(figsize=(form.width, {Form.PAGE: 4.6, Form.PHONE: 4.0, Form.SLIDE: 5.8}[form]))
     axes = figure.subplots()
-    for buffer in buffers:
-        _curve(axes, buffer, look[buffer.name])
-    times = [time for buffer in buffers for _, time in buffer.latency_curve if time > 0]
+    for name, (quantiles, curve) in buffers.items():
+        _curve(axes, quantiles, curve, look[name])
+    times = [time for _, curve in buffers.values() for _, time in curve if time > 0]
     time_axis(axes, "y", min(times, default=1), max(times, default=1e3) * 1.1)
-    reach = max((buffer.latency_curve[-1][0] for buffer in buffers), default=10)
+    reach = max((curve[-1][0] for _, curve in buffers.values()), default=10)
     axes.set_xscale("log")
     axes.set_xlim(1, reach * (4.2 if form is Form.PHONE else 2.1))
     marks = {
@@ -45,22 +62,20 @@ def draw_latency(findings: "Findings", form: Form) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: marks.get(round(x), "")))
     axes.xaxis.set_minor_locator(NullLocator())
     line_end = "\n" if form is Form.PHONE else " "
-    axes.set_xlabel(f"of the accepted requests had{line_end}their result within the time shown", loc="left")
-    _name_curves(axes, buffers, look, form)
-    if form is Form.SLIDE:
-        caption_slide(figure, findings, "Time to result, from the intended send to the stored result")
+    axes.set_xlabel(f"of the accepted requests {had.replace(' ', line_end, 1)} within the time shown", loc="left")
+    _name_curves(axes, buffers, look, form, had)
     return figure
 
 
-def _curve(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
-    total = buffer.latency.n + buffer.latency.endless
-    firm = [(x, time) for x, time in buffer.latency_curve if total / x >= BEYOND]
-    thin = firm[-1:] + [(x, time) for x, time in buffer.latency_curve if total / x < BEYOND]
+def _curve(axes: "Axes", quantiles: Quantiles, curve: "list[tuple[float, float]]", face: Face) -> None:
+    total = quantiles.n + quantiles.endless
+    firm = [(x, time) for x, time in curve if total / x >= BEYOND]
+    thin = firm[-1:] + [(x, time) for x, time in curve if total / x < BEYOND]
     for points, width, dashes in ((firm, 2.6, "-"), (thin, 1.5, (0, (1.2, 1.8)))):
         if points:
             axes.plot(*zip(*points, strict=True), color=face.ink.light, linewidth=width, linestyle=dashes)
     for name, p in PERCENTILES.items():
-        quantile = buffer.latency[name]
+        quantile = quantiles[name]
         if quantile is None:
             continue
         x = float(1 / (1 - p))
@@ -70,27 +85,27 @@ def _curve(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
         axes.plot([x], [quantile.value], "o", color=face.ink.light, markersize=5.5)
 
 
-def _name_curves(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, Face], form: Form) -> None:
+def _name_curves(axes: "Axes", buffers: "Mapping[str, Measured]", look: dict[str, Face], form: Form, had: str) -> None:
     """Name the curves in a column to their right, each at the height where it ends; names that would touch part."""
     low, high = axes.get_ylim()
     room = math.log(high / low) * (0.11 if form is Form.PHONE else 0.085)
-    named = sorted(buffers, key=lambda buffer: buffer.latency_curve[-1][1])
-    heights = [math.log(max(buffer.latency_curve[-1][1], low)) for buffer in named]
+    named = sorted(buffers, key=lambda name: buffers[name][1][-1][1])
+    heights = [math.log(max(buffers[name][1][-1][1], low)) for name in named]
     for _ in range(50):
         for lower, upper in itertools.pairwise(range(len(heights))):
             lacking = room - (heights[upper] - heights[lower])
             if lacking > 0:
                 heights[lower] -= lacking / 2
                 heights[upper] += lacking / 2
-    reach = max((buffer.latency_curve[-1][0] for buffer in buffers), default=10)
-    for buffer, height in zip(named, heights, strict=True):
-        face = look[buffer.name]
+    reach = max((curve[-1][0] for _, curve in buffers.values()), default=10)
+    for name, height in zip(named, heights, strict=True):
+        face, endless = look[name], buffers[name][0].endless
         axes.annotate(
             face.name, (reach, math.exp(height)), xytext=(8, 0), textcoords="offset points", va="center",
             color=face.ink.light, weight="bold", fontsize=12, annotation_clip=False,
         )  # fmt: skip
-        if buffer.latency.endless:
+        if endless:
             axes.annotate(
-                f"{count(buffer.latency.endless)} without result", (reach, math.exp(height)), xytext=(8, -12),
+                f"{count(endless)} without {had.split()[-1]}", (reach, math.exp(height)), xytext=(8, -12),
                 textcoords="offset points", va="center", color=MUTED.light, fontsize=8, annotation_clip=False,
             )  # fmt: skip

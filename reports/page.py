@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.units import NOTHING, count, duration, megabytes, share
-from reports import figures, known_page
+from reports import figures, known_page, route_page
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.palette import INKS, faces
@@ -32,6 +32,8 @@ def page(findings: "Findings") -> str:
     """The whole page."""
     if findings.knowing:
         return rendered("known.html.j2", findings, **known_page.parts(findings))
+    if findings.answers is not None:
+        return rendered("route.html.j2", findings, **route_page.parts(findings, findings.answers))
     buffers = list(findings.buffers.values())
     run = findings.run
     return rendered(
@@ -83,7 +85,7 @@ def rendered(template: str, findings: "Findings", **parts: Any) -> str:
         settings={
             "Parameters of the template": flat(shared_parameters(run)),
             "Scenario": _shared_scenario(run),
-            "Workload": flat({**run.workload, "rate": _rate(run.workload.get("rate"))}),
+            "Workload": flat({name: _rate(value) if name == "rate" else value for name, value in run.workload.items()}),
             "Generator": flat(run.generator),
             "Stack": flat(run.stack),
             "Versions": flat(run.versions),

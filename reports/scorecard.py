@@ -5,7 +5,7 @@ What has too few samples, or was not told by the target, is null.
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reports.quantiles import PERCENTILES, Quantiles
 from reports.simulated import simulated
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from reports.accounting import Account
     from reports.doors import Passage
     from reports.findings import BufferFindings, Findings
+    from reports.route import Answers
+
+# What is known of the load without knowing what became of it.
+_LOAD_OF_A_ROUTE: Final = ("requests", "span_s", "busiest_second", "bytes_sent", "images")
 
 
 def scorecard(findings: "Findings") -> dict[str, Any]:
     """The scorecard: `run`, and for each buffer its account, latency, stages, peaks.
 
     Of a run whose clients waited for their results: for each way when they knew, in ms, and what the doors took.
+    Of a run to some HTTP server, `buffers.route`: its answers. What is not known of one (results, backlog) is absent.
     """
     run = findings.run
     return {
@@ -41,13 +46,31 @@ def scorecard(findings: "Findings") -> dict[str, Any]:
                 "doors": {name: _door(passage) for name, passage in findings.by_door.items()},
             }
             if findings.knowing
-            else {"buffers": {name: _buffer(buffer) for name, buffer in findings.buffers.items()}}
+            else {
+                "buffers": {
+                    name: _buffer(buffer) if findings.answers is None else _answers(findings.answers, buffer.account)
+                    for name, buffer in findings.buffers.items()
+                }
+            }
         ),
     }
 
 
 def details(findings: "Findings") -> dict[str, Any]:
     """Everything the page shows and the scorecard has no room for: intervals, response times, fairness, notes."""
+    if findings.answers is not None:
+        return {
+            "scorecard": scorecard(findings),
+            "notes": list(findings.notes),
+            "buffers": {
+                name: {
+                    "latency_ms": asdict(findings.answers.latency),
+                    "arrival_error_ms": asdict(findings.answers.arrival_error),
+                    "load": {name: value for name, value in asdict(buffer.load).items() if name in _LOAD_OF_A_ROUTE},
+                }
+                for name, buffer in findings.buffers.items()
+            },
+        }
     by_way = {
         "time_to_know": {name: asdict(way) for name, way in findings.knowing.items()},
         "doors": {
@@ -111,6 +134,20 @@ def _door(passage: "Passage") -> dict[str, Any]:
         "n": passage.response.n,
         "invocations": passage.invocations,
         "usd_per_million": _rounded(passage.usd_per_million),
+    }
+
+
+def _answers(answers: "Answers", account: "Account") -> dict[str, Any]:
+    return {
+        "route": answers.route,
+        "offered": account.offered,
+        "accepted": account.accepted,
+        "rejected": _rejected(account),
+        "dropped": account.dropped,
+        "latency_ms": _values(answers.latency, *PERCENTILES)
+        | {"max": _rounded(answers.latency.max), "n": answers.latency.n, "endless": answers.latency.endless},
+        "arrival_error_ms": _values(answers.arrival_error, "p50", "p99")
+        | {"max": _rounded(answers.arrival_error.max), "n": answers.arrival_error.n},
     }
 
 

@@ -165,7 +165,7 @@ def test_a_name_is_one_of_ours_and_anything_else_a_file(workload):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are patterns, smoke, spike, steady")]
+    ("name", "says"), [("smoek", "did you mean smoke?"), ("qqq", "there are patterns, smoke, spike, stall, steady")]
 )
 def test_a_workload_that_is_not_there_is_refused_with_those_that_are(name, says):
     with pytest.raises(WorkloadError) as refused:
