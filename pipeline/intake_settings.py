@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.callback_url import TestReceiver, ports_from_text
+from pipeline.callback_settings import callback_ports, callback_test_receiver
 from pipeline.settings import SettingsError, text_setting, whole_setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.callback_url import TestReceiver
     from pipeline.request import Buffer
 
 # Kinesis keeps a record for 365 days at the most, longer than the other two.
@@ -32,7 +33,7 @@ class IntakeSettings:
     efo_stream_name: str | None
     pending_s: "Mapping[Buffer, int]"
     callback_ports: frozenset[int]
-    callback_test_receiver: TestReceiver | None
+    callback_test_receiver: "TestReceiver | None"
 
     @classmethod
     def from_environment(cls, environment: "Mapping[str, str]") -> "IntakeSettings":
@@ -57,8 +58,8 @@ class IntakeSettings:
                 "kinesis": kinesis_s,
                 "kinesis-efo": kinesis_s,
             },
-            callback_ports=_ports(environment),
-            callback_test_receiver=_test_receiver(environment),
+            callback_ports=callback_ports(environment),
+            callback_test_receiver=callback_test_receiver(environment),
         )
 
 
@@ -71,19 +72,3 @@ def _flag(environment: "Mapping[str, str]", name: str) -> bool:
     if text not in ("true", "false"):
         raise SettingsError(f"the variable {name} is {text[:80]!r}: set it to true or false")
     return text == "true"
-
-
-def _ports(environment: "Mapping[str, str]") -> frozenset[int]:
-    try:
-        return ports_from_text(text_setting(environment, "CALLBACK_PORTS", "a comma list of ports"))
-    except SettingsError:
-        raise
-    except ValueError as error:
-        raise SettingsError(f"the variable CALLBACK_PORTS is wrong: {error}") from None
-
-
-def _test_receiver(environment: "Mapping[str, str]") -> TestReceiver | None:
-    try:
-        return TestReceiver.from_text(environment.get("CALLBACK_TEST_RECEIVER", ""))
-    except ValueError as error:
-        raise SettingsError(f"the variable CALLBACK_TEST_RECEIVER is wrong: {error}") from None
