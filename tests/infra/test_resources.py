@@ -35,7 +35,7 @@ OF_PATTERNS: dict[str, tuple[str, set[str]]] = {
     ),
     "PushFunction": (
         "push",
-        {"CONNECTIONS_TABLE", "WATCHERS_TABLE", "PUSH_QUEUE_URL", "PUSH_DEAD_LETTER_QUEUE_URL", "WEBSOCKET_ENDPOINT"},
+        {"CONNECTIONS_TABLE", "WATCHERS_TABLE", "WEBSOCKET_ENDPOINT"},
     ),
     "WebSocketFunction": ("websocket", TAKING_IN | {"CONNECTIONS_TABLE", "WATCHERS_TABLE", "PUSH_QUEUE_URL"}),
 }  # fmt: skip
