@@ -102,6 +102,15 @@ def test_function_of_a_pattern_runs_its_handler_with_the_settings_it_reads(stack
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["SyncFunction", "RequestHandlerFunction", "WebSocketFunction"])
+def test_who_answers_for_the_gateway_has_the_gateways_time_whatever_the_others_have(
+    template: Template, name: str
+) -> None:
+    stack = template.resolve({**GIVEN, "FunctionTimeout": "3"}, NAMES)
+
+    assert stack.resources[name].properties["Timeout"] == 30
+
+
 def test_a_request_is_pending_no_longer_than_its_buffer_may_hold_it(stack: ResolvedStack) -> None:
     variables = stack.resources["RequestHandlerFunction"].properties["Environment"]["Variables"]
 

@@ -13,7 +13,6 @@ OF_EVERY_FUNCTION = {
     "sqs:SendMessage": "CallbackQueue PushQueue",
 }
 TAKE_IN = {
-    "dynamodb:GetItem": "ResultsTable",
     "s3:PutObject": "ImageBucket/*",
     "sns:Publish": "Topic",
     "kinesis:PutRecord": "Stream KinesisEfoStream",
@@ -77,6 +76,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         **TAKE_IN,
         "logs:CreateLogStream": "WebSocketFunctionLogs",
         "logs:PutLogEvents": "WebSocketFunctionLogs",
+        "dynamodb:GetItem": "ResultsTable",
         "dynamodb:UpdateItem": "ResultsTable ConnectionsTable",
         "dynamodb:DeleteItem": "ConnectionsTable",
         "dynamodb:PutItem": "ConnectionsTable WatchersTable",
