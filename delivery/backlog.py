@@ -141,7 +141,8 @@ class Backlog:
     def __init__(self) -> None:
         self._runs: deque[Run] = deque()
         self._head = 0
-        self._head_at = math.inf
+        self.head_at = math.inf
+        """When the first record arrives, or did; infinity if there is none."""
         self._count = 0
         self._bytes = 0
 
@@ -165,14 +166,10 @@ class Backlog:
                     f"records arriving at {run.time(0)} come after some arriving at {self._runs[-1].time(-1)}"
                 )
             if not self._runs:
-                self._head_at = run.time(0)
+                self.head_at = run.time(0)
             self._runs.append(run)
             self._count += len(run)
             self._bytes += run.bytes()
-
-    def head_at(self) -> float:
-        """When the first record arrives, or did; infinity if there is none."""
-        return self._head_at
 
     def arrived(self, now: float) -> int:
         """How many records have arrived."""
@@ -195,7 +192,7 @@ class Backlog:
             part = run.part(start, stop)
             parts.append(part)
             most -= stop - start
-            if most <= 0 or self._head_at > until:
+            if most <= 0 or self.head_at > until:
                 break
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
         return joined(parts) if parts else None
@@ -212,7 +209,7 @@ class Backlog:
 
         Only a multiple of so many, if that is asked for.
         """
-        if self._head_at > until or most <= 0 or not self._runs:
+        if self.head_at > until or most <= 0 or not self._runs:
             return None
         run, head = self._runs[0], self._head
         times, sizes, total = run.times, run.sizes, len(run.ids)
@@ -234,9 +231,9 @@ class Backlog:
         if stop < total:
             self._head = stop
             if not isinstance(times, float | int):
-                self._head_at = times[stop]
+                self.head_at = times[stop]
         else:
             self._runs.popleft()
             self._head = 0
-            self._head_at = self._runs[0].time(0) if self._runs else math.inf
+            self.head_at = self._runs[0].time(0) if self._runs else math.inf
         return run, head, stop

@@ -179,7 +179,7 @@ class Downstream:
         begins = len(self._beginning)
         if begins:
             self._begins[:begins] = self._beginning
-            self._beginning.clear()
+            self._beginning = []
         while True:
             at, ended = self._step(until, further, begins, *self._tables)
             if ended:

@@ -116,8 +116,12 @@ class Environments:
         granted = self._grant(wanted)
         if granted <= 0:
             return []
-        self._age(now)
         idle = self._idle
+        if idle and idle[0][1] + self._idle_s <= now:
+            self._age(now)
+        if granted == 1 and idle:
+            self._running += 1
+            return [idle.pop()[0]]
         slots = [idle.pop()[0] for _ in range(min(granted, len(idle)))]
         if len(slots) < granted:
             cold = self._growth.take_upto(now, granted - len(slots))
@@ -130,7 +134,8 @@ class Environments:
     def release(self, now: float, slot: Slot, *, lost: bool = False) -> None:
         """Give one back. It stays warm, unless `lost`: then the next invocation needs a new one."""
         self._running -= 1
-        self._give_back(1)
+        if self._reserved is None:
+            self._account.give_back(1)
         if not lost:
             self._idle.append((Slot(slot.environment, cold=False) if slot.cold else slot, now))
 

@@ -25,18 +25,11 @@ class Invoker(Generic[Work]):
         self._timeout_s = timeout_s
         self._ledger = ledger
         self._running: dict[int, tuple[Work, int]] = {}
-        self._in_flight = 0
         self._number = 0
-
-    @property
-    def running(self) -> int:
+        self.running = 0
         """Invocations started and not settled."""
-        return len(self._running)
-
-    @property
-    def in_flight(self) -> int:
+        self.in_flight = 0
         """Records in them."""
-        return self._in_flight
 
     def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
         """Take slots for `wanted` invocations; each one missing is a throttle."""
@@ -52,7 +45,8 @@ class Invoker(Generic[Work]):
         """Start an invocation in a slot taken before."""
         self._number += 1
         self._running[self._number] = (work, len(ids))
-        self._in_flight += len(ids)
+        self.running += 1
+        self.in_flight += len(ids)
         self._ledger.facts.cold_starts += slot.cold
         return Invocation(self._number, ids, slot, now, now + self._timeout_s, lane, attempt)
 
@@ -66,7 +60,8 @@ class Invoker(Generic[Work]):
         if found is None:
             raise ValueError(f"invocation {invocation.number} is not running: it was settled before, or elsewhere")
         work, records = found
-        self._in_flight -= records
+        self.running -= 1
+        self.in_flight -= records
         lost = False
         if not isinstance(outcome, Ok):
             lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)

@@ -52,7 +52,7 @@ class PolledShards:
 
     def invocation_ended(self, now: float, shard: int) -> None:
         """Read on at once if there is something, without waiting for the next tick."""
-        if self._unread[shard].head_at() <= now:
+        if self._unread[shard].head_at <= now:
             self._reads.set(shard, max(now, self._readable_at[shard]))
 
     def open(self, shard: int) -> None:
@@ -89,7 +89,7 @@ class PolledShards:
             self._readable_at[shard] = now + max(busy_s, 1 / self._quotas.kinesis_shard_reads_per_s)
             if limit is not None:
                 limit.charge(now, size)
-        if self._unread[shard].head_at() <= now:
+        if self._unread[shard].head_at <= now:
             self._reads.set(shard, self._readable_at[shard])
         elif len(self._unread[shard]):
             self._read_at_next_tick(shard)
@@ -97,7 +97,7 @@ class PolledShards:
 
     def _read_at_next_tick(self, shard: int) -> None:
         """An idle shard keeps its phase: it is read at the first tick after something has arrived."""
-        at = self._unread[shard].head_at()
+        at = self._unread[shard].head_at
         interval = self._quotas.kinesis_poll_interval_s
         if interval > 0:
             interval = max(interval, self._stream.pollers / self._quotas.kinesis_shard_reads_per_s)

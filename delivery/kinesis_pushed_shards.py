@@ -78,13 +78,13 @@ class PushedShards:
     def _plan(self, shard: int) -> None:
         """The first record that waits decides when its push comes."""
         share = (self._phases[shard] + self._pushed[shard] * GOLDEN) % 1.0
-        at = self._waiting[shard].head_at() + self._least_s + self._spread_s * share
+        at = self._waiting[shard].head_at + self._least_s + self._spread_s * share
         self._pushes.set(shard, max(at, self._free_at[shard]))
 
     def _push(self, now: float, shard: int) -> Run:
         """One event of the subscription; what arrived less than the least delay ago comes with the next."""
         waiting = self._waiting[shard]
-        until = max(now - self._least_s, waiting.head_at())
+        until = max(now - self._least_s, waiting.head_at)
         # A record that is larger than a push is one on its own.
         run = waiting.take(until, most_bytes=self._push_bytes) or waiting.take(until, 1)
         assert run is not None

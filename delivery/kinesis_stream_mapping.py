@@ -281,7 +281,7 @@ class StreamMapping(ABC):
             if len(batch.records):
                 return batch
         for limit_s, end in self._limits:
-            if lane.waiting.head_at() <= now - limit_s and (old := lane.waiting.take(now - limit_s)) is not None:
+            if lane.waiting.head_at <= now - limit_s and (old := lane.waiting.take(now - limit_s)) is not None:
                 self._end(old.ids, end)
         while len(lane.waiting):
             run = lane.waiting.take(now, self._batch_size, self._quotas.event_bytes)

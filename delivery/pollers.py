@@ -49,14 +49,15 @@ class Pollers:
         self._growing_from: float | None = None
         self._gained = 0
         self._credit_s = 0.0
-        self._grows_at = math.inf
+        self.grows_at = math.inf
+        """When there will be one more, if nothing changes; infinity if never."""
         self._worked = False
         self._idle_since: float | None = None
         self._idle_levels: list[tuple[float, int]] = []
 
     def count(self, now: float) -> int:
         """How many batches they hold at once now."""
-        while now >= self._grows_at:
+        while now >= self.grows_at:
             self._gained += 1
             self._level = min(self._level + self._held_by_one, self._most)
             self._plan_growth()
@@ -81,10 +82,6 @@ class Pollers:
     def saturated(self) -> bool:
         """Whether they were at the end of the last poll."""
         return self._growing_from is not None
-
-    def grows_at(self) -> float:
-        """When there will be one more, if nothing changes; infinity if never."""
-        return self._grows_at
 
     def fail(self, now: float) -> None:
         """A batch failed or was throttled: the mapping backs off."""
@@ -114,6 +111,6 @@ class Pollers:
 
     def _plan_growth(self) -> None:
         if self._growing_from is None or self._level >= self._most:
-            self._grows_at = math.inf
+            self.grows_at = math.inf
         else:
-            self._grows_at = self._growing_from + (self._gained + 1) * self._step_s
+            self.grows_at = self._growing_from + (self._gained + 1) * self._step_s

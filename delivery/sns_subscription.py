@@ -75,11 +75,11 @@ class SnsSubscription:
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        return min(self._published.head_at(), self._retries.next_at(), self._function.wake_at())
+        return min(self._published.head_at, self._retries.next_at(), self._function.wake_at())
 
     def starts_at(self, now: float) -> float:
         """Up to when `poll` yields nothing even if invocations are settled from now on."""
-        return min(self._published.head_at(), self._retries.next_at(), self._function.starts_at(now))
+        return min(self._published.head_at, self._retries.next_at(), self._function.starts_at(now))
 
     def pending(self) -> int:
         """Messages that SNS holds, and events in Lambda's queue."""
@@ -99,7 +99,7 @@ class SnsSubscription:
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest message was published that SNS holds, or the oldest event accepted."""
-        oldest = next((message.published_at for message in self._retried.values()), self._published.head_at())
+        oldest = next((message.published_at for message in self._retried.values()), self._published.head_at)
         return max(self._function.oldest_age_s(now), now - oldest, 0.0)
 
     def drain(self) -> Facts:

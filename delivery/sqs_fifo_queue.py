@@ -30,6 +30,25 @@ class _Message:
 
 
 @dataclass(slots=True, eq=False)
+class _GroupLease(Lease):
+    """A lease. Of its messages that were received before, `receives` has how often each was, this time counted."""
+
+    number: int
+    ids: Sequence[int]
+    bytes: int
+    until: float
+    receives: Mapping[int, int]
+
+    def receive_count(self, message: int) -> int:
+        """How often a message of this lease was received, this time counted (ApproximateReceiveCount)."""
+        return self.receives.get(message, 1)
+
+    def most_receives(self) -> int:
+        """How often the message received most often was received."""
+        return max(self.receives.values(), default=1)
+
+
+@dataclass(slots=True, eq=False)
 class _Group:
     """A message group's messages in their order, but for those in flight: while there are any it gives out no more."""
 
@@ -274,7 +293,7 @@ class SqsFifoQueue:
         """When there may next be a group to receive from, if nothing is done before; infinity if never."""
         if self._first_receivable() is not None:
             return self._now
-        arrival_at = self._behind.head_at() if self._looked_at < self._window else math.inf
+        arrival_at = self._behind.head_at if self._looked_at < self._window else math.inf
         return min(arrival_at, self._ends.next_at())
 
     def calls_at(self) -> float:
@@ -286,7 +305,7 @@ class SqsFifoQueue:
         while self._order and (self._order[0].ended or self._order[0].in_flight):
             # One in flight is looked at when it comes back.
             self._order.popleft()
-        return (self._order[0].sent_at if self._order else self._behind.head_at()) + self._retention_s
+        return (self._order[0].sent_at if self._order else self._behind.head_at) + self._retention_s
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest message still here was sent."""
@@ -302,7 +321,7 @@ class SqsFifoQueue:
         self._ends.set(self._number, until)
         self._in_flight += len(taken)
         self.ledger.facts.received += len(taken)
-        return Lease(
+        return _GroupLease(
             number=self._number,
             ids=[message.number for message in taken],
             bytes=size,
@@ -323,13 +342,13 @@ class SqsFifoQueue:
         while self.expires_at() <= now:
             if self._order:
                 self._expire_first_of(self._order[0].group, now)
-            elif (old := self._behind.take(max(now - self._retention_s, self._behind.head_at()))) is not None:
+            elif (old := self._behind.take(max(now - self._retention_s, self._behind.head_at))) is not None:
                 self.ledger.expire(old.ids, End.RETENTION)
             self._look_at_more(now)
 
     def _look_at_more(self, now: float) -> None:
         """Messages that have arrived are looked at, as long as they are among the first."""
-        if self._looked_at >= self._window or self._behind.head_at() > now:
+        if self._looked_at >= self._window or self._behind.head_at > now:
             return
         run = self._behind.take(now, self._window - self._looked_at)
         assert run is not None

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from delivery.agenda import Agenda
-from delivery.backlog import Backlog, Run, joined
+from delivery.backlog import Backlog, Run
 from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.sqs_lease import NEVER_BEFORE, Holding, Lease, Message, number_apart
+from delivery.sqs_lease import Holding, Lease, Part, bytes_of, ids_of, number_apart
 from delivery.sqs_returned_messages import ReturnedMessages
 
 
@@ -65,20 +65,8 @@ class SqsQueue:
         fitting = fitting.weighed(lambda size: size + self._overhead)
         self.ledger.accept(fitting)
         if delay_s > 0:
-            self._hide(
-                Holding(
-                    number=self._number + 1,
-                    ids=fitting.ids,
-                    bytes=fitting.bytes(),
-                    until=now + delay_s,
-                    receives=NEVER_BEFORE,
-                    run=fitting,
-                    first=0,
-                    stop=len(fitting),
-                    messages={},
-                    delay=True,
-                )
-            )
+            parts = ((fitting, 0, len(fitting), 0),)
+            self._hide(Holding(self._number + 1, fitting.ids, fitting.bytes(), now + delay_s, parts, parts, delay=True))
             self._delayed += len(fitting)
         else:
             self._fresh.append(fitting)
@@ -103,27 +91,29 @@ class SqsQueue:
         if most > self._in_flight_max - self._in_flight:
             most = self._in_flight_max - self._in_flight
         until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
-        if not len(self._returned):
+        taken: list[Part] = []
+        if not self._returned.count:
             span = self._fresh.take_span(now, most, most_bytes)
             if span is None:
                 return None
             run, first, stop = span
-            if stop - first == most or self._fresh.head_at() > now:
-                return self._lease(until, run, first, stop, {})
-            taken = [run.part(first, stop)]
-        else:
-            taken = []
+            taken.append((run, first, stop, 1))
+            if stop - first == most or self._fresh.head_at > now:
+                return self._lease(until, taken)
         return self._receive_mixed(now, until, most, most_bytes, taken)
 
     def receive_each(self, now: float, receives: int, most: int, *, most_bytes: float = math.inf) -> list[Lease]:
         """What so many receives after one another bring; fewer leases if there is no more."""
         if now >= self._quiet_until:
             self._advance(now)
+        if receives == 1:
+            lease = self.receive(now, most, most_bytes=most_bytes)
+            return [] if lease is None else [lease]
         leases: list[Lease] = []
-        if receives > 1 and not len(self._returned) and self._in_flight + receives * most <= self._in_flight_max:
+        if not self._returned.count and self._in_flight + receives * most <= self._in_flight_max:
             leases.extend(self._receive_alike(now, receives, most, most_bytes))
-        while len(leases) < receives and (lease := self.receive(now, most, most_bytes=most_bytes)) is not None:
-            leases.append(lease)
+        while len(leases) < receives and (more := self.receive(now, most, most_bytes=most_bytes)) is not None:
+            leases.append(more)
         return leases
 
     def _receive_alike(self, now: float, receives: int, most: int, most_bytes: float) -> list[Holding]:
@@ -138,7 +128,9 @@ class SqsQueue:
         run, first, stop = span
         ids, until, before, set_end = run.ids, now + self.visibility_timeout_s, self._number + 1, self._ends.set
         leases = [
-            Holding(number, ids[start : start + each], size * each, until, NEVER_BEFORE, run, start, start + each, {})
+            Holding(
+                number, ids[start : start + each], size * each, until, parts := ((run, start, start + each, 1),), parts
+            )
             for number, start in enumerate(range(first, stop, each), before)
         ]
         for lease in leases:
@@ -151,33 +143,30 @@ class SqsQueue:
         return leases
 
     def _receive_mixed(
-        self, now: float, until: float, most: float, most_bytes: float, taken: list[Run]
+        self, now: float, until: float, most: float, most_bytes: float, taken: list[Part]
     ) -> Lease | None:
         """Receive from several runs, and messages that were received before, in the order they became visible."""
-        again: dict[int, Message] = {}
-        for run in taken:
-            most -= len(run)
-            most_bytes -= run.bytes()
+        again: list[Part] = []
+        for run, start, stop, _ in taken:
+            most -= stop - start
+            most_bytes -= run.part(start, stop).bytes()
         while most > 0:
             first = self._returned.first(now)
             again_at = math.inf if first is None else first.until
-            if first is not None and again_at <= self._fresh.head_at():
-                count = len(again)
-                size = self._returned.take(first, now, most, most_bytes, again)
-                if len(again) == count:
+            if first is not None and again_at <= self._fresh.head_at:
+                count, size = self._returned.take(first, now, most, most_bytes, again)
+                if not count:
                     break
-                most -= len(again) - count
+                most -= count
                 most_bytes -= size
             elif (more := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
-                taken.append(more)
+                taken.append((more, 0, len(more), 1))
                 most -= len(more)
                 most_bytes -= more.bytes()
             else:
                 break
-        if not taken:
-            return self._lease(until, None, 0, 0, again) if again else None
-        run = joined(taken)
-        return self._lease(until, run, 0, len(run), again)
+        taken += again
+        return self._lease(until, taken) if taken else None
 
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many of them were still there.
@@ -189,7 +178,7 @@ class SqsQueue:
         hidden = self._hidden.get(lease)
         if hidden is None or hidden.delay:
             gone: Sequence[int] = self._returned.take_out(lease, ids)
-        elif hidden.whole and ids is hidden.ids:
+        elif ids is hidden.ids and hidden.whole():
             # All of them, as a batch that succeeded has it: nobody needs to be looked at.
             gone = ids
             del self._hidden[lease]
@@ -228,7 +217,7 @@ class SqsQueue:
         """Drop every message (PurgeQueue); they count as done."""
         self._advance(now)
         for hidden in list(self._hidden.values()):
-            self.ledger.done(hidden.left())
+            self.ledger.done(hidden.ids_left())
             self._reveal(hidden, hidden.count())
         self.ledger.done(self._returned.clear())
         if (run := self._fresh.take(math.inf)) is not None:
@@ -241,13 +230,13 @@ class SqsQueue:
     def visible(self, now: float) -> int:
         """Messages that could be received (ApproximateNumberOfMessages)."""
         self._advance(now)
-        return len(self._returned) + self._fresh.arrived(now)
+        return self._returned.count + self._fresh.arrived(now)
 
     def has_visible(self, now: float) -> bool:
         """Whether any could."""
         if now >= self._quiet_until:
             self._advance(now)
-        return self._fresh.head_at() <= now or len(self._returned) > 0
+        return self._fresh.head_at <= now or self._returned.count > 0
 
     def delayed(self, now: float) -> int:
         """Messages sent that are not yet visible for the first time (ApproximateNumberOfMessagesDelayed)."""
@@ -267,9 +256,9 @@ class SqsQueue:
         """When a receive could next bring something, if nothing is done before; infinity if never."""
         if self._in_flight >= self._in_flight_max:
             return self._ends.next_at()
-        at = self._fresh.head_at()
-        if len(self._returned):
-            at = min(at, self._returned.since())
+        at = self._fresh.head_at
+        if self._returned.count and (since := self._returned.since()) < at:
+            at = since
         return at if at <= self._quiet_until else min(at, self._ends.next_at())
 
     def calls_at(self) -> float:
@@ -278,7 +267,7 @@ class SqsQueue:
 
     def expires_at(self) -> float:
         """When the oldest message never received will have been kept long enough; infinity if there is none."""
-        return self._fresh.head_at() + self._retention_s
+        return self._fresh.head_at + self._retention_s
 
     def oldest_age_s(self, now: float) -> float:
         """Seconds since the oldest message still here was sent."""
@@ -288,18 +277,13 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, run: Run | None, first: int, stop: int, again: dict[int, Message]) -> Lease:
-        number = self._number + 1
-        ids: Sequence[int] = () if run is None else run.ids[first:stop]
-        size = 0
-        if run is not None:
-            size = run.sizes * (stop - first) if isinstance(run.sizes, int) else sum(run.sizes[first:stop])
-        receives = NEVER_BEFORE
-        if again:
-            ids = [*ids, *again]
-            receives = {record: message[2] for record, message in again.items()}
-            size += sum([message[0] for message in again.values()])
-        hidden = Holding(number, ids, size, until, receives, run, first, stop, again)
+    def _lease(self, until: float, parts: Sequence[Part]) -> Lease:
+        if len(parts) == 1:
+            run, first, stop, _ = parts[0]
+            ids: Sequence[int] = run.ids[first:stop]
+        else:
+            ids = ids_of(parts)
+        hidden = Holding(self._number + 1, ids, bytes_of(parts), until, parts, parts)
         self._hide(hidden)
         self._in_flight += len(ids)
         self.ledger.facts.received += len(ids)
@@ -322,7 +306,7 @@ class SqsQueue:
             self._returned.add(hidden)
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
-            old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at()))
+            old = self._fresh.take(max(now - self._retention_s, self._fresh.head_at))
             assert old is not None
             self.ledger.expire(old.ids, End.RETENTION)
         self._quiet_until = min(self._ends.next_at(), self.expires_at())

@@ -175,12 +175,7 @@ class SqsSourceMapping(ABC):
                 self._hold(now, batch)
             start = self._invoker.start
             for slot, batch in zip(slots, ready, strict=False):
-                lease = batch.leases[0]
-                if len(batch.leases) > 1 or lease.receives:
-                    ids, attempt = batch.ids(), batch.receive_count()
-                else:
-                    ids, attempt = lease.ids, 1
-                invocations.append(start(now, slot, batch, ids, attempt=attempt))
+                invocations.append(start(now, slot, batch, batch.ids(), attempt=batch.receive_count()))
         waiting = self._queue.has_visible(now)
         held = self._invoker.running + len(self._waiting)
         self._free = self._pollers.last_count - held
@@ -219,7 +214,9 @@ class SqsSourceMapping(ABC):
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
-        at = min(self._pollers.grows_at(), self._queue.expires_at())
+        at = self._pollers.grows_at
+        if (expires_at := self._queue.expires_at()) < at:
+            at = expires_at
         if self._waiting:
             at = min(at, self._turns.next_at())
         if self._throughput is not None and self._pollers.saturated:
@@ -272,9 +269,11 @@ class SqsSourceMapping(ABC):
     def _receive_at_once(self, now: float, ready: list[Batch]) -> None:
         """A batch for each free poller: what one receive brings."""
         free = self._pollers.count(now) - self._invoker.running - len(self._waiting) - len(ready)
+        if free <= 0:
+            return
         size, most_bytes = self._batch_size, self._event_bytes
         if self._throughput is None:
-            leases = self._queue.receive_each(now, free, size, most_bytes=most_bytes) if free > 0 else []
+            leases = self._queue.receive_each(now, free, size, most_bytes=most_bytes)
         else:
             leases = []
             while len(leases) < free and self._throughput_left(now):

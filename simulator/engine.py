@@ -74,7 +74,10 @@ def drive(
     while True:
         wake_at = wake()
         # What ends while nothing can start is settled together, up to the end of the second.
-        at, ended = advance(wake_at if wake_at < until else until, min(starts(now), next_second))
+        starts_at = starts(now)
+        at, ended = advance(
+            wake_at if wake_at < until else until, starts_at if starts_at < next_second else next_second
+        )
         if not ended and wake_at > until:
             break
         if at > now:

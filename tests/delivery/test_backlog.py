@@ -23,10 +23,10 @@ def test_a_range_of_ids_stays_a_range():
 def test_what_has_not_arrived_is_not_taken():
     backlog = Backlog()
     backlog.append(Run(range(4), 10, [1.0, 2.0, 2.0, 3.0]))
-    assert backlog.head_at() == 1.0
+    assert backlog.head_at == 1.0
     assert backlog.take(0.5) is None
     assert list(backlog.take(2.0).ids) == [0, 1, 2]
-    assert backlog.head_at() == 3.0
+    assert backlog.head_at == 3.0
 
 
 def test_a_take_that_spans_offers_keeps_their_order_and_times():
@@ -62,7 +62,7 @@ def test_an_offer_whose_lists_differ_in_length_is_refused():
 def test_nothing_appended_is_nothing_there():
     backlog = Backlog()
     backlog.append(run([]))
-    assert backlog.head_at() == math.inf
+    assert backlog.head_at == math.inf
     assert backlog.take(math.inf) is None
 
 
@@ -107,6 +107,6 @@ def test_it_gives_what_a_plain_list_would(steps):
             assert got == expected
         assert len(backlog) == len(plain)
         assert backlog.bytes == sum(size for _, _, size in plain)
-        assert backlog.head_at() == (plain[0][1] if plain else math.inf)
+        assert backlog.head_at == (plain[0][1] if plain else math.inf)
         for now in (0.0, 3.0, 7.5):
             assert backlog.arrived(now) == sum(at <= now for _, at, _ in plain)

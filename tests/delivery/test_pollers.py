@@ -58,11 +58,11 @@ def test_saturation_in_pieces_adds_up():
 
 def test_they_say_when_there_will_be_one_more():
     p = saturated_from(10.0)
-    assert p.grows_at() == pytest.approx(10.2)
+    assert p.grows_at == pytest.approx(10.2)
     p.count(10.2)
-    assert p.grows_at() == pytest.approx(10.4)
+    assert p.grows_at == pytest.approx(10.4)
     p.observe(10.3, saturated=False, idle=False)
-    assert p.grows_at() == math.inf
+    assert p.grows_at == math.inf
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_they_grow_to_the_smallest_cap(settings, start, most, why):
     p = saturated_from(0.0, **settings)
     assert p.count(0.0) == start, why
     assert p.count(1e6) == most, why
-    assert p.grows_at() == math.inf, why
+    assert p.grows_at == math.inf, why
 
 
 def test_a_failure_costs_one_and_never_the_last_two():
