@@ -47,6 +47,27 @@ _CLOCKS_APART: Final = timedelta(minutes=1)
 _VERSIONS: Final = ("forebay", "locust", "gevent", "geventhttpclient")
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What is sent in a turn."""
+
+    schedule: "Schedule"
+    images: "tuple[LoadImage, ...]"
+
+    @classmethod
+    def of(cls, workload: "Workload") -> "_Load":
+        """Draw and prepare it: the same of the same workload."""
+        return cls(
+            draw(
+                workload.rate,
+                workload.seed,
+                [choice.weight for choice in workload.images],
+                None if workload.groups is None else workload.groups.weights,
+            ),
+            tuple(prepare(choice, _largest_inline(workload)) for choice in workload.images),
+        )
+
+
 @dataclass(slots=True)
 class _TurnRecord:
     way: "Way"
@@ -142,8 +163,11 @@ class Benchmark:
         workload = self._workload
         self._phase("getting the target ready")
         self._target.open(workload)
-        images = tuple(prepare(choice, _largest_inline(workload)) for choice in workload.images)
-        schedule = draw(workload.rate, workload.seed, [choice.weight for choice in workload.images])
+        # Drawn once for all that share it.
+        own = {id(each): each for each in map(workload.of, workload.ways)}
+        drawn = {key: _Load.of(each) for key, each in own.items()}
+        loads = {way: drawn[id(workload.of(way))] for way in workload.ways}
+        images = tuple({image.name: image for load in loads.values() for image in load.images}.values())
         upload(self._target, images)
         self._generator.open(self.folder, clients_wait=workload.has_patterns)
         with RowWriter(self.folder.observations, OBSERVATION_COLUMNS) as observations:
@@ -154,7 +178,7 @@ class Benchmark:
                     self._phase("emptying the buffers")
                     if self._target.renew():
                         upload(self._target, images)
-                self._turn(way, schedule, images, observations)
+                self._turn(way, loads[way].schedule, loads[way].images, observations)
                 self._describe()
 
     def _turn(self, way: "Way", schedule: "Schedule", images: "tuple[LoadImage, ...]", observations: RowWriter) -> None:
@@ -190,7 +214,7 @@ class Benchmark:
             Turn(way, self._target.api_url, request_run_id, schedule, images, starts_at),
             partial(self._target.accepted, request_run_id),
             client,
-            self._workload.rate.duration + self._workload.cut_off_s,
+            self._workload.of(way).rate.duration + self._workload.of(way).cut_off_s,
         )
         for observer in self._observers:
             observer.turn_began(way.name, starts_at)
@@ -213,7 +237,7 @@ class Benchmark:
 
     def _watch(self, record: _TurnRecord, before: BufferState, request_run_id: str, observations: RowWriter) -> None:
         """Observe each second until all has ended, the time is up, or the run is broken off."""
-        workload = self._workload
+        workload = self._workload.of(record.way)
         starts_at = record.started_at / 1_000
         cut_off_at = starts_at + workload.rate.duration + workload.cut_off_s
         sent = False

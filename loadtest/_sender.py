@@ -95,10 +95,11 @@ class RawSender:
     def send(self, index: int) -> Answered:
         """Send one arrival's request."""
         schedule = self._turn.schedule
-        body = self._heads[schedule.images[index]] + b'%d,"intended_at":%.3f}}' % (
+        body = self._heads[schedule.images[index]] + b'%d,"intended_at":%.3f}' % (
             schedule.sequences[index],
             self._turn.intended_ms(index),
         )
+        body += b"}" if schedule.groups is None else b',"group":"g%d"}' % schedule.groups[index]
         try:
             response = self._client.request("POST", self._path, body)
             answer = response.read()

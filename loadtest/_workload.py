@@ -11,6 +11,13 @@ images:                            # the mix; without it: small, medium and one 
 local:                             # options of `forebay local`, for a run on this machine
   account_concurrency: 10
 
+In place of `rate` the arrivals may be recorded ones, and more may be said of what is sent (docs/workloads.md):
+
+arrivals: {file: yesterday.csv, column: at, unit: ms}     # beside this file; CSV or Parquet
+groups: {number: 100, skew: zipf, exponent: 1.1}          # partition keys; uniform, zipf, or hot with a share
+overrides:                                                # what a buffer has of its own
+  kinesis: {rate: [[0, 50], [30, 50]], groups: {number: 10, skew: hot, share: 0.8}, images: [...], cut_off_s: 90}
+
 In place of `buffers` a workload may have patterns, to measure when a client knows its result:
 
 patterns: [sync, polling-1s, polling, callback, websocket]   # polling alone: as often as the API's Retry-After says
@@ -23,31 +30,35 @@ Or a route, to send the same bodies to any HTTP server (--host URL), of which on
 route: /orders                     # POSTed to; latency is until its answer, and every 2xx accepts
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from loadtest._groups import Groups, read_groups
 from loadtest._way import DOORS, Way, of_buffers, of_patterns, of_route
 from pipeline import document
 from pipeline.document import DocumentError, Value
 from pipeline.request import BUFFERS
-from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_rate
+from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadtest._way import Door
     from pipeline.rate import Rate
+    from pipeline.recorded import Recorded
     from pipeline.request import Buffer
 
 PHOTOS: Final = Path(__file__).parent / "images"
 
 Option = str | int | float | bool
 
-_REQUIRED: Final = ("name", "why", "seed", "rate", "cut_off_s")
+_REQUIRED: Final = ("name", "why", "seed", "cut_off_s")
+# What a buffer may have of its own.
+_OVERRIDES: Final = ("rate", "arrivals", "images", "groups", "cut_off_s")
 _OF_PATTERNS: Final = ("patterns", "buffer", "via", "warm_up")
-_KNOWN: Final = (*_REQUIRED, "buffers", *_OF_PATTERNS, "route", "images", "local")
+_KNOWN: Final = (*_REQUIRED, *_OVERRIDES[:-1], "buffers", *_OF_PATTERNS, "route", "overrides", "local")
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
 _WIDEST: Final = 4_096
 _MOST_TO_WARM: Final = 1_000
@@ -83,18 +94,27 @@ ROUTE_IMAGES: Final = DEFAULT_IMAGES[:3]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A load and how it is run: by each of its `ways` in turn. `document` is the file as it was read."""
+    """A load and how it is run: by each of its `ways` in turn. `document` is the file as it was read.
+
+    `own` is the workload of each buffer that has something of its own.
+    """
 
     name: str
     why: str
     seed: int
     ways: tuple[Way, ...]
-    rate: "Rate"
+    rate: "Rate | Recorded"
     cut_off_s: float
     images: tuple[ImageChoice, ...]
     local: "Mapping[str, Option | Mapping[str, Option]]"
     document: "Mapping[str, Any]"
     warm_up: int = 0
+    groups: Groups | None = None
+    own: "Mapping[str, Workload]" = field(default_factory=dict)
+
+    def of(self, way: Way) -> "Workload":
+        """The workload of one way."""
+        return self.own.get(way.name, self)
 
     @property
     def buffers(self) -> "tuple[Buffer, ...]":
@@ -131,18 +151,44 @@ def read(path: Path) -> Workload:
 def _workload(whole: Value, folder: Path) -> Workload:
     values = whole.keys(_KNOWN, _REQUIRED)
     default_images = ROUTE_IMAGES if "route" in values else DEFAULT_IMAGES
-    return Workload(
+    workload = Workload(
         name=_name(values["name"]),
         why=values["why"].text(),
         seed=values["seed"].whole(),
         ways=_ways(whole, values),
-        rate=read_rate(values["rate"], most=MOST_ARRIVALS),
+        rate=read_load(values, whole, folder, most=MOST_ARRIVALS),
         cut_off_s=values["cut_off_s"].number(above=True),
         images=_images(values["images"], folder) if "images" in values else default_images,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
         document=whole.plain(),
         warm_up=_warm_up(values["warm_up"]) if "warm_up" in values else 0,
+        groups=_groups(values, "groups"),
     )
+    return replace(workload, own=_own(values["overrides"], workload, folder)) if "overrides" in values else workload
+
+
+def _groups(values: "Mapping[str, Value]", key: str) -> Groups | None:
+    if key not in values:
+        return None
+    if "patterns" in values:
+        raise values[key].error("requests of patterns name no group; give buffers or a route")
+    return read_groups(values[key])
+
+
+def _own(value: Value, workload: Workload, folder: Path) -> "dict[str, Workload]":
+    own = {}
+    for name, below in value.keys(workload.buffers if not workload.has_patterns else ()).items():
+        values = below.keys(_OVERRIDES)
+        own[name] = replace(
+            workload,
+            rate=read_load(values, below, folder, MOST_ARRIVALS)
+            if "rate" in values or "arrivals" in values
+            else workload.rate,
+            cut_off_s=values["cut_off_s"].number(above=True) if "cut_off_s" in values else workload.cut_off_s,
+            images=_images(values["images"], folder) if "images" in values else workload.images,
+            groups=_groups(values, "groups") or workload.groups,
+        )
+    return own
 
 
 def _option(value: Value) -> "Option | Mapping[str, Option]":

@@ -4,8 +4,15 @@ from array import array
 from random import Random
 from typing import TYPE_CHECKING
 
+from pipeline.recorded import Recorded
+
 if TYPE_CHECKING:
     from pipeline.rate import Rate
+
+
+def times_of(load: "Rate | Recorded", seed: int) -> "array[float]":
+    """The times of a load: those recorded, or Poisson arrivals drawn from its rate."""
+    return load.times if isinstance(load, Recorded) else poisson(load, seed)
 
 
 def poisson(rate: "Rate", seed: int) -> "array[float]":

@@ -1,17 +1,19 @@
 """The files of workloads: which there are, and what of one makes its arrivals. The rest of it is the load test's."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from pipeline import document
-from pipeline.arrivals import poisson
+from pipeline import document, recorded
+from pipeline.arrivals import times_of
 from pipeline.document import DocumentError
 from pipeline.rate import Knot, Rate
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Mapping
 
     from pipeline.document import Value
+    from pipeline.recorded import Recorded, Unit
 
 WORKLOADS: Final = Path(__file__).parents[1] / "loadtest" / "workloads"
 # More would not fit one process' memory with room to spare; such loads are for several workers.
@@ -61,14 +63,42 @@ def read_rate(value: "Value", most: float) -> Rate:
     return rate
 
 
+def read_load(values: "Mapping[str, Value]", whole: "Value", folder: Path, most: float) -> "Rate | Recorded":
+    """Read what makes the arrivals among the keys of `whole`: its rate, or the recorded arrivals that stand for one.
+
+    Raises:
+        DocumentError: there is neither or both, or it is not as it should be.
+    """
+    if "arrivals" not in values:
+        if "rate" not in values:
+            raise whole.error("rate is missing")
+        return read_rate(values["rate"], most)
+    if "rate" in values:
+        raise values["arrivals"].error("a workload has either a rate or recorded arrivals")
+    return _read_recorded(values["arrivals"], folder, most)
+
+
+def _read_recorded(value: "Value", folder: Path, most: float) -> "Recorded":
+    keys = value.keys(("file", "column", "unit"), ("file", "column"))
+    unit = cast("Unit", keys["unit"].choice(tuple(recorded.UNITS))) if "unit" in keys else "s"
+    try:
+        load = recorded.read(folder / keys["file"].text(), keys["column"].text(), unit)
+    except recorded.RecordingError as error:
+        raise keys["file"].error(str(error)) from None
+    if load.total > most:
+        raise keys["file"].error(f"it holds {load.total:,.0f} arrivals; {most:,} are the most")
+    return load
+
+
 def arrival_times(path: Path) -> "array[float]":
     """The times at which a load test of that file sends, in seconds since its start, ascending.
 
     Raises:
-        WorkloadError: it cannot be read, or has no seed and rate.
+        WorkloadError: it cannot be read, or has no seed and no rate or recorded arrivals.
     """
     try:
-        values = document.read(path, "workload").keys(required=("seed", "rate"))
-        return poisson(read_rate(values["rate"], most=MOST_ARRIVALS), values["seed"].whole())
+        whole = document.read(path, "workload")
+        values = whole.keys(required=("seed",))
+        return times_of(read_load(values, whole, path.parent, most=MOST_ARRIVALS), values["seed"].whole())
     except DocumentError as error:
         raise WorkloadError(str(error)) from None

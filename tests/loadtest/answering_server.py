@@ -24,7 +24,11 @@ class Server:
     async def post(self, request):
         body = await request.json()
         self.sequences.append(body["run"]["sequence"])
-        self.bodies[body["run"]["sequence"]] = body["run"] | {"path": request.path, "image": str(body["image"])[:40]}
+        self.bodies[body["run"]["sequence"]] = body["run"] | {
+            "path": request.path,
+            "image": str(body["image"])[:40],
+            "group": body.get("group"),
+        }
         if self.stall_after and len(self.sequences) == self.stall_after:
             self.stall_began = time.time()
             self.stall_ends = self.stall_began + self.stall_s

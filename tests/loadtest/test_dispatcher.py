@@ -25,8 +25,8 @@ IMAGES = (
 def dispatch(tmp_path):
     """Runs a turn to its end; answers with its counts, its rows and what the dispatcher told."""
 
-    def run(url, rate, *, images=IMAGES, run_id="r1", kill_after=None, timeout_s=TIMEOUT_S, **limits):
-        schedule = draw(rate, 3, [3, 1])
+    def run(url, rate, *, images=IMAGES, run_id="r1", groups=None, kill_after=None, timeout_s=TIMEOUT_S, **limits):
+        schedule = draw(rate, 3, [3, 1], groups)
         turn = Turn(Way("sqs", "sqs"), f"{url}/prod", run_id, schedule, images, time.time() + 0.1)
         told = {"answered": [], "accepted": []}
         with RowWriter(tmp_path / "requests-0.rows", REQUEST_COLUMNS) as rows:
@@ -84,6 +84,17 @@ def test_a_request_carries_its_run_its_time_and_the_image_of_the_schedule(answer
         assert body["intended_at"] == pytest.approx(row["intended_at"], abs=0.001)
         assert ("key" in body["image"]) == (image.key is not None)
         assert (row["image"], row["bytes"]) == (image.name, len(image.data))
+
+
+def test_a_request_names_its_group_where_the_load_has_groups(answering_server, dispatch):
+    url = answering_server()
+
+    schedule, _, rows, _ = dispatch(url, flat(50, 0.5), groups=[1, 1, 1])
+
+    asked = requests.get(f"{url}/told", timeout=5).json()["bodies"]
+    assert len(rows) == len(schedule) > 0
+    assert [asked[str(n)]["group"] for n in schedule.sequences] == [f"g{group}" for group in schedule.groups]
+    assert len(set(schedule.groups)) == 3
 
 
 def test_a_stalled_server_holds_back_no_request_and_the_stall_is_in_the_latency(answering_server, dispatch):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest._groups import Groups
 from loadtest._workload import DEFAULT_IMAGES, PHOTOS, read
 from pipeline.request import BUFFERS
-from pipeline.workload_file import WORKLOADS, WorkloadError, find
+from pipeline.workload_file import WORKLOADS, WorkloadError, arrival_times, find
 
 GOOD = """\
 name: tiny
@@ -179,7 +180,7 @@ def test_each_workload_of_ours_is_sound_and_called_as_its_file(path):
     workload = read(path)
 
     assert workload.name == path.stem
-    assert workload.buffers == (("sqs",) if workload.has_patterns else BUFFERS)
+    assert workload.buffers == (() if workload.route else ("sqs",) if workload.has_patterns else BUFFERS)
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 70)])
@@ -236,3 +237,69 @@ def test_faulty_patterns_are_refused_with_file_line_and_key(workload, text, line
 
     assert str(refused.value).startswith(f"{path}:{line}: ")
     assert says in str(refused.value)
+
+
+def test_recorded_arrivals_stand_for_the_rate_and_groups_are_read(workload, tmp_path):
+    (tmp_path / "r.csv").write_text("at\n2000\n1000\n4000\n")
+    text = GOOD[: GOOD.index("rate:")] + "cut_off_s: 20\narrivals: {file: r.csv, column: at, unit: ms}\n"
+
+    tiny = read(workload(text + "groups: {number: 5, skew: zipf}\n"))
+
+    assert list(tiny.rate.times) == [0, 1, 3]
+    assert tiny.groups == Groups(5, "zipf", exponent=1)
+    assert list(arrival_times(tmp_path / "w.yaml")) == [0, 1, 3]  # as a simulation takes them
+
+
+def test_a_buffer_has_its_overrides_and_the_rest_of_the_workload(workload):
+    tiny = read(
+        workload(
+            GOOD
+            + "groups: {number: 5}\noverrides:\n"
+            + "  sqs: {rate: [[0, 1], [4, 1]], cut_off_s: 3, images: [{photo: coffee.jpg}], groups: {number: 2}}\n"
+        )
+    )
+
+    sns, sqs = (tiny.of(way) for way in tiny.ways)
+    assert sns is tiny
+    assert (sqs.rate.total, sqs.cut_off_s, [image.name for image in sqs.images]) == (4, 3.0, ["coffee"])
+    assert (sqs.groups, sqs.seed) == (Groups(2), tiny.seed)
+    assert tiny.groups == Groups(5)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("groups: {number: 0}", 9, "groups.number: 0 is less than 1"),
+        ("groups: {}", 9, "groups: number is missing"),
+        ("groups: {number: 1, skew: hot}", 9, "groups.number: 1 is less than 2"),
+        ("groups: {number: 9, exponent: 2}", 9, "groups.exponent: only the skew zipf has it, and this is uniform"),
+        ("groups: {number: 9, skew: hot, share: 1}", 9, "groups.share: 1 is not less than 1"),
+        ("groups: {number: 9, skew: zipf, exponent: 0}", 9, "groups.exponent: 0 is not more than 0"),
+        ("arrivals: {file: r.csv, column: at}", 9, "arrivals: a workload has either a rate or recorded arrivals"),
+        ("overrides:\n  sqs: {seed: 2}", 10, "overrides.sqs.seed: there is no such key"),
+        ("overrides:\n  kinesis: {cut_off_s: 2}", 10, "overrides.kinesis: there is no such key; there are sns, sqs"),
+        ("overrides:\n  sqs:\n    arrivals: {file: no.csv, column: at}", 11, "overrides.sqs.arrivals.file: "),
+        ("overrides:\n  sqs:\n    rate: [[0, 1]]", 11, "overrides.sqs.rate: it needs two knots"),
+        ("route: /x", 9, "route: a workload has either buffers, patterns or a route"),
+    ],
+)
+def test_what_is_wrong_with_the_newer_keys_is_said_with_its_line_too(workload, text, line, says):
+    with pytest.raises(WorkloadError) as refused:
+        read(workload(GOOD + text + "\n"))
+
+    assert f"w.yaml:{line}: {says}" in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["orders", "''", "/a b", "/a#b", "/\u00e4", "http://x/"])
+def test_a_route_is_a_path(workload, path):
+    with pytest.raises(WorkloadError, match=r"w.yaml:4: route: "):
+        read(workload(GOOD.replace("buffers: [sns, sqs]", f"route: {path}")))
+
+
+def test_patterns_name_no_groups(workload):
+    text = GOOD.replace("buffers: [sns, sqs]", "patterns: [polling]\nbuffer: sqs")
+
+    with pytest.raises(WorkloadError, match="groups: requests of patterns name no group"):
+        read(workload(text + "groups: {number: 2}\n"))
+    with pytest.raises(WorkloadError, match=r"overrides\.sqs: there is no such key"):
+        read(workload(text + "overrides: {sqs: {cut_off_s: 3}}\n"))
