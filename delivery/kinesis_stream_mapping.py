@@ -149,6 +149,8 @@ class StreamMapping(ABC):
             assert run.keys is not None
             lanes = [order_key_of(key) % self._factor for key in run.keys]
             run = Run(run.ids, run.sizes, run.times, lanes)
+        else:
+            run = Run(run.ids, run.sizes, run.times)
         self._feed.append(shard, run)
 
     def split(self, shard: int, children: Sequence[int]) -> None:

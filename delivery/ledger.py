@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from delivery.protocol import End, Facts
 
 # From so many records on, arrays are quicker than a loop.
 _MANY = 24
+# So many pieces may have ended without being marked: they are kept in memory until then.
+_MOST_UNMARKED = 1 << 12
 # What has ended is let go of in pieces, so that a machine that runs for days does not grow.
 _PIECE = 1 << 16
 
@@ -29,6 +32,10 @@ class Ledger:
         self._open = bytearray()
         self._arrived_at = array("d")
         self._first = 0
+        # What was done since the last drain, and what has ended but is still marked as pending: to see to many at once
+        # takes less than half as long.
+        self._done: list[Sequence[int]] = []
+        self._ended: list[Sequence[int]] = []
         # No record before this place is pending.
         self._head = 0
 
@@ -68,7 +75,7 @@ class Ledger:
 
     def done(self, ids: Sequence[int]) -> None:
         """Records were processed."""
-        self.facts.done.extend(ids)
+        self._done.append(ids)
         self._end(ids)
 
     def give_up(self, ids: Sequence[int], end: End) -> None:
@@ -88,24 +95,38 @@ class Ledger:
         """Seconds since the oldest pending record arrived; 0 if there is none, or it is still to come."""
         if not self._pending:
             return 0.0
+        self._mark_ended()
         self._head = self._open.index(1, self._head)
         return max(0.0, now - self._arrived_at[self._head])
 
     def drain(self) -> Facts:
         """The facts since the last call."""
         facts, self.facts = self.facts, Facts()
+        facts.done.extend(chain.from_iterable(self._done))
+        self._done = []
         return facts
 
     def _end(self, ids: Sequence[int]) -> None:
         self._pending -= len(ids)
+        self._ended.append(ids)
+        if len(self._ended) >= _MOST_UNMARKED:
+            self._mark_ended()
+
+    def _mark_ended(self) -> None:
+        """See to it that only what is pending is marked so."""
         first = self._first
-        if isinstance(ids, range) and ids.step == 1:
-            self._open[ids.start - first : ids.stop - first] = bytes(len(ids))
-        elif len(ids) < _MANY:
-            for record in ids:
-                self._open[record - first] = 0
-        else:
-            np.frombuffer(self._open, np.uint8)[np.asarray(ids) - first] = 0
+        few: list[Sequence[int]] = []
+        many: list[Sequence[int]] = []
+        for ids in self._ended:
+            if isinstance(ids, range) and ids.step == 1:
+                self._open[ids.start - first : ids.stop - first] = bytes(len(ids))
+            else:
+                (few if len(ids) < _MANY else many).append(ids)
+        for record in chain.from_iterable(few):
+            self._open[record - first] = 0
+        if many:
+            np.frombuffer(self._open, np.uint8)[np.concatenate(many) - first] = 0
+        self._ended = []
 
     def _make_room(self, ids: Sequence[int]) -> None:
         """Have a place for every number from the first to the last of these."""
@@ -127,6 +148,7 @@ class Ledger:
 
     def _let_go(self) -> None:
         """Forget the records before the oldest pending one, if they are many."""
+        self._mark_ended()
         oldest = self._open.find(1, self._head)
         self._head = len(self._open) if oldest < 0 else oldest
         if self._head >= _PIECE:

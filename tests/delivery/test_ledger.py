@@ -1,3 +1,5 @@
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +90,28 @@ def test_what_ended_long_ago_takes_no_memory():
     ledger.accept(Run([2_000_000], 1, 2_000_000.0))
     assert ledger.oldest_age_s(2_000_001.0) == 1.0
     assert len(ledger._open) < 200_000
+
+
+@given(st.lists(st.sampled_from(range(8)), unique=True), st.integers(0, 7))
+def test_pieces_of_every_shape_end_alike(order, asked_after):
+    pieces = [
+        range(40),
+        range(40, 41),
+        [41, 42],
+        (43,),
+        range(44, 100, 2),
+        list(range(45, 100, 2)),
+        array("q", range(100, 200)),
+        [200],
+    ]
+    ledger = Ledger()
+    ledger.accept(Run(range(201), 1, [float(n) for n in range(201)]))
+    left = set(range(201))
+    for piece in order:
+        ledger.done(pieces[piece])
+        left -= set(pieces[piece])
+        assert ledger.pending == len(left)
+        if piece == asked_after:
+            assert ledger.oldest_age_s(300.0) == (300.0 - min(left) if left else 0.0)
+    assert ledger.oldest_age_s(300.0) == (300.0 - min(left) if left else 0.0)
+    assert ledger.drain().done == [record for piece in order for record in pieces[piece]]
