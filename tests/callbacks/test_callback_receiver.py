@@ -1,6 +1,5 @@
 """The receiver to test with, called by the notifier's own POST and by plain HTTPS."""
 
-import base64
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,15 @@ import boto3
 import pytest
 from click.testing import CliRunner
 from moto import mock_aws
+from receiver_calls import BODY, OTHER, SECRET, called, poster
 
-from consumers.callback_post import Answered, NoAnswer, Outcome, Poster, trust_in
+from consumers.callback_post import Answered, NoAnswer, Outcome, trust_in
 from pipeline.callback_signature import signed, signing_key
-from pipeline.callback_url import TestReceiver
 from producers.callback_receiver import CallbackReceiver, Delivery, Misbehaviour
 from producers.receiver_certificate import ReceiverCertificate
 from producers.receiver_command import callback_receiver
 from producers.receiver_secret import GivenSecret, LocalSecret, NoSecretError, SecretSource, StoredSecret
 
-SECRET = base64.b64encode(b"s" * 33).decode()
-OTHER = base64.b64encode(b"o" * 33).decode()
-BODY = json.dumps(
-    {"request_id": "r1", "status": "SUCCEEDED", "labels": [{"name": "Café", "confidence": 99.0}]}
-).encode()
 AMPLE_S = 60.0
 
 Start = Callable[..., CallbackReceiver]
@@ -54,17 +48,6 @@ def start(certificate: ReceiverCertificate) -> Iterator[Start]:
     yield start
     for receiver in started:
         receiver.__exit__(None, None, None)
-
-
-def poster(parameters: Mapping[str, str]) -> Poster:
-    """The notifier's, with nothing but the parameters that the receiver says."""
-    return Poster(
-        ports=frozenset({443}),
-        resolve=lambda name, timeout_s: [],
-        trust=ssl.create_default_context(cadata=ReceiverCertificate.fresh("nobody.test").certificate),
-        test_receiver=TestReceiver.from_text(parameters["CallbackTestReceiver"]),
-        test_certificate=parameters["CallbackTestCertificate"],
-    )
 
 
 def post(
@@ -345,11 +328,6 @@ class Running:
             self.process.send_signal(number)
         out, err = self.process.communicate(timeout=AMPLE_S)
         return self.process.returncode, out, err
-
-
-def called(parameters: Mapping[str, str], secret: str = SECRET) -> Outcome:
-    headers = signed([signing_key(secret)], message_id="r1", timestamp_s=int(time.time()), body=BODY)
-    return poster(parameters).post("https://receiver.test/hook", BODY, headers, time.monotonic() + AMPLE_S)
 
 
 def test_the_command_prints_its_parameters_and_each_delivery_as_json() -> None:

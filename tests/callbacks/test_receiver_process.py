@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from test_callback_receiver import BODY, OTHER, SECRET, called
+from receiver_calls import BODY, OTHER, SECRET, called
 
 from consumers.callback_post import Answered
 from producers.receiver_process import ReceiverError, ReceiverProcess
