@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gevent.event import Event
 
-from loadtest._clients import client_of
+from loadtest._clients import client_of, told_again_so_far
 from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._observation import Observation
 from loadtest._schedule import draw
@@ -190,12 +190,14 @@ class Benchmark:
             with client_of(way, self._target, self._workload.warm_up, warming=True) as client:
                 warm_up(client, images[0], self._workload.warm_up, way.name)
         with client_of(way, self._target, len(schedule)) as client:
+            told_again = told_again_so_far(client, self._target)
             try:
                 self._send(way, schedule, images, observations, client)
             finally:
-                if isinstance(client, WebSocketPool) and self._record.turns:
-                    self._record.turns[-1].connections = client.opened
-                    self._record.turns[-1].repeated = client.repeated
+                if self._record.turns:
+                    record = self._record.turns[-1]
+                    record.connections = client.opened if isinstance(client, WebSocketPool) else 0
+                    record.repeated = told_again_so_far(client, self._target) - told_again
 
     def _send(
         self,

@@ -24,6 +24,15 @@ _KEPT_CONNECTIONS: Final = 256
 _WARMING_INTERVAL_S: Final = 0.2
 
 
+def told_again_so_far(client: "Client", target: "Target") -> int:
+    """How many results were called back or pushed once more."""
+    if isinstance(client, WebSocketPool):
+        return client.repeated
+    if isinstance(client, CallbackClient) and target.callback_receiver is not None:
+        return target.callback_receiver.repeated
+    return 0
+
+
 def client_of(way: "Way", target: "Target", requests: int, *, warming: bool = False) -> "Client":
     """The client of a way, for so many requests. `warming` says that what it sends is not measured.
 

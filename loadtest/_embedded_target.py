@@ -16,7 +16,7 @@ import gevent.subprocess
 import requests
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError, check
+from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check
 from pipeline.stack import Stack, StackError
 from producers.receiver_process import ReceiverError, ReceiverProcess
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Option, Workload
     from pipeline.request import Buffer
-    from producers.callback import Receiver
 
 # The first start on a machine builds the recogniser's model.
 _READY_S: Final = 120
@@ -70,7 +69,7 @@ class EmbeddedTarget:
         return outputs
 
     @property
-    def callback_receiver(self) -> "Receiver | None":
+    def callback_receiver(self) -> CallbackReceiver | None:
         """The receiver on this machine, if the workload has clients to be called back."""
         return self._receiver
 

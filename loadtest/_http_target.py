@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from loadtest._target import CallbackReceiver
     from loadtest._workload import Workload
     from pipeline.request import Buffer
-    from producers.callback import Receiver
 
 
 class HttpTarget:
     """`url` is the server's, with whatever part of the path comes before the workload's route."""
 
     kind: Literal["http"] = "http"
-    callback_receiver: "Receiver | None" = None
+    callback_receiver: "CallbackReceiver | None" = None
 
     def __init__(self, url: str) -> None:
         self.api_url = checked_url(url)

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, Row, TargetError, check
+from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check
 from pipeline.stack import Stack, StackError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Workload
     from pipeline.request import Buffer
-    from producers.callback import Receiver
 
 # Each look reads the run's part of the results' index, which costs read units.
 _LOOK_S: Final = 5.0
@@ -29,7 +28,7 @@ class StackTarget:
 
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
-    callback_receiver: "Receiver | None" = None
+    callback_receiver: CallbackReceiver | None = None
 
     def __init__(self, name: str) -> None:
         self._name = name

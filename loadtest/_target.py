@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from loadtest._workload import Workload
     from pipeline.request import Buffer
     from pipeline.stack import Stack
-    from producers.callback import Receiver
 
 # Rows in the order of RESULT_COLUMNS and DEAD_LETTER_COLUMNS of pipeline.run.
 Row = tuple[object, ...]
@@ -71,6 +70,21 @@ class BufferState:
         return self.completed + (self.dead_lettered or 0) + (self.expired or 0)
 
 
+class CallbackReceiver(Protocol):
+    """Where clients of the load test are called back: a receiver that counts."""
+
+    @property
+    def url(self) -> str:
+        """What requests name."""
+
+    @property
+    def repeated(self) -> int:
+        """How many callbacks were of a request that had been called back before."""
+
+    def wait(self, request_id: str, timeout_s: float) -> bytes | None:
+        """The body of a request's callback, None if none has come after `timeout_s`."""
+
+
 class Target(Protocol):
     """Something that serves Forebay's API. All methods but `close` may raise TargetError."""
 
@@ -87,7 +101,7 @@ class Target(Protocol):
         """The stack's outputs; empty where they are not known."""
 
     @property
-    def callback_receiver(self) -> "Receiver | None":
+    def callback_receiver(self) -> CallbackReceiver | None:
         """Where it can call back, of the embedded AWS only."""
 
     @property

@@ -9,7 +9,7 @@ from gevent.pool import Pool
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
-from loadtest._target import BufferState, Row, TargetError, check_patterns, checked_url
+from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check_patterns, checked_url
 from pipeline.result import Standing
 from pipeline.run import RESULT_COLUMNS
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from loadtest._workload import Workload
     from pipeline.request import Buffer
-    from producers.callback import Receiver
 
 _TIMEOUT_S: Final = 30.0
 _AT_ONCE: Final = 8
@@ -35,7 +34,7 @@ class UrlTarget:
 
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
-    callback_receiver: "Receiver | None" = None
+    callback_receiver: CallbackReceiver | None = None
 
     def __init__(self, api_url: str) -> None:
         self.api_url = checked_url(api_url)

@@ -31,15 +31,14 @@ def headline(findings: "Findings") -> str:
     untold = {name: way.untold for name, way in findings.knowing.items() if way.untold}
     if untold:
         told = [f"{number:,} by {look[name].name}" for name, number in untold.items()]
-        return f"Results were stored that their clients never came to know: {listed(told)}."
+        return f"When their turns ended, clients did not know results that were stored: {listed(told)}."
     times = {name: half for name, way in findings.knowing.items() if (half := way.known.typical) is not None}
     if len(times) < 2:
         return "Every accepted request came to an end, and its client knows."
     first, *_, last = sorted(times, key=lambda name: times[name])
-    return (
-        f"{look[first].name}: half of the clients knew their result within {duration(times[first])}. "
-        f"{look[last].name}: within {duration(times[last])}."
-    )
+    halves = all(way.known.p50 is not None for way in findings.knowing.values())
+    how = "half of the clients knew their result within" if halves else "on average clients knew their result after"
+    return f"{look[first].name}: {how} {duration(times[first])}; {look[last].name}: {duration(times[last])}."
 
 
 def load(findings: "Findings") -> str:

@@ -31,6 +31,16 @@ def workload(tmp_path):
 
 
 @pytest.fixture
+def patterns(tmp_path):
+    def write(pattern, local="{}"):
+        text = WORKLOAD.replace("buffers: [sns]", f"patterns: [{pattern}]\nbuffer: sns")
+        (tmp_path / "p.yaml").write_text(text.format(local=local))
+        return read(tmp_path / "p.yaml")
+
+    return write
+
+
+@pytest.fixture
 def embedded(stand_in):
     target = EmbeddedTarget(stand_in)
     yield target
@@ -157,6 +167,43 @@ def test_one_that_does_not_start_says_why_and_leaves_no_process(workload, comman
         target.open(workload())
 
     assert "no-such" in command or "its last words" in str(refused.value)
+    assert target._process is None
+
+
+def test_a_workload_with_callbacks_has_a_receiver_that_the_stack_is_told_of(patterns):
+    target = EmbeddedTarget(telling_its_arguments())
+
+    with pytest.raises(TargetError) as refused:
+        target.open(patterns("callback", "{parameter: {SqsFifo: true}}"))
+
+    assert "--parameter SqsFifo=true" in str(refused.value)
+    assert "--parameter CallbackTestReceiver=receiver.test=127.0.0.1:" in str(refused.value)
+    assert "--parameter CallbackTestCertificate=-----BEGIN CERTIFICATE-----" in str(refused.value)
+    assert target.callback_receiver is None, "what did not start leaves no receiver"
+
+
+def test_the_receiver_stays_where_the_embedded_aws_starts_anew_and_goes_with_it(embedded, patterns, workload):
+    embedded.open(patterns("callback"))
+    receiver = embedded.callback_receiver
+    assert receiver.url == "https://receiver.test/"
+    pid = receiver.pid
+
+    embedded.renew()
+    assert embedded.callback_receiver is receiver
+    assert alive(pid)
+
+    embedded.open(workload())
+    assert embedded.callback_receiver is None
+    assert not alive(pid)
+
+
+def test_a_receiver_that_does_not_start_is_said_and_nothing_else_starts(patterns, monkeypatch):
+    monkeypatch.setattr("producers.receiver_process._COMMAND", (sys.executable, "-c", "raise SystemExit('its words')"))
+    target = EmbeddedTarget(telling_its_arguments())
+
+    with pytest.raises(TargetError, match="its words"):
+        target.open(patterns("callback"))
+
     assert target._process is None
 
 

@@ -25,7 +25,7 @@ WORKLOAD = """\
 name: tiny
 why: a test
 seed: 1
-buffers: [{buffers}]
+{ways}
 rate: [[0, 30], [{seconds}, 30]]
 cut_off_s: {cut_off}
 images: [{images}]
@@ -78,11 +78,10 @@ class Locust:
 def locust(tmp_path, stand_in):
     started = []
 
-    def start(*arguments, embedded=stand_in, seconds=1, cut_off=20, buffers=ALL, images=SMALL, local=""):
+    def start(*arguments, embedded=stand_in, seconds=1, cut_off=20, buffers=ALL, images=SMALL, local="", patterns=""):
         workload = tmp_path / "tiny.yaml"
-        workload.write_text(
-            WORKLOAD.format(seconds=seconds, cut_off=cut_off, buffers=buffers, images=images, local=local)
-        )
+        ways = patterns or f"buffers: [{buffers}]"
+        workload.write_text(WORKLOAD.format(seconds=seconds, cut_off=cut_off, ways=ways, images=images, local=local))
         aim = ["--embedded", embedded] if embedded else []
         started.append(Locust("--workload", workload, "--runs", tmp_path / "runs", *aim, *arguments))
         return started[-1]
@@ -112,9 +111,9 @@ def alive(pid):
     return True
 
 
-def ended_valid(run, latest):
+def ended_valid(run, latest, seconds=90):
     """The run ended and found nothing wrong but, on a busy machine, its own lateness."""
-    code = run.end()
+    code = run.end(seconds)
     described = latest.described()
     late = [reason for reason in described["invalid_because"] if reason.startswith("the load generator was late")]
     assert described["invalid_because"] == late, run.output
@@ -160,6 +159,109 @@ def test_a_headless_run_goes_through_each_buffer_and_reports(locust, latest):
         assert all(row["at"] > turn["started_at"] for row in seen)
     assert "report.html" in run.lines[-1]
     assert ("the run is valid" in run.output) == described["valid"]
+
+
+EVERY_PATTERN = """\
+patterns: [sync, polling-0.25s, callback, websocket]
+buffer: sqs
+via: [proxy, handler]
+warm_up: 2
+"""
+WAYS = [
+    "sync", "polling-0.25s", "polling-0.25s-handler", "callback", "callback-handler", "websocket",
+]  # fmt: skip
+
+
+def test_clients_of_every_pattern_know_all_their_results_and_the_table_has_the_last_word(locust, latest):
+    run = locust("--headless", patterns=EVERY_PATTERN, images=f"{SMALL}, {LARGE}", cut_off=60)
+
+    described = ended_valid(run, latest, seconds=240)
+    assert [turn["buffer"] for turn in described["buffers"]] == described["ways"] == WAYS
+    assert all(turn["drained"] for turn in described["buffers"])
+    rows, known = list(read_rows(latest.requests(0))), list(read_rows(latest.known(0)))
+    results = list(read_rows(latest.results))
+    schedules = []
+    for turn in described["buffers"]:
+        way = turn["buffer"]
+        sent = {row["sequence"]: row for row in rows if row["buffer"] == way}
+        assert sorted(sent) == sequences(known, way) == sequences(results, way) == list(range(turn["scheduled"]))
+        assert turn["known"] == turn["scheduled"]
+        first = min(row["intended_at"] for row in sent.values())
+        schedules.append([sent[each]["intended_at"] - first for each in sorted(sent)])
+        stored = {row["sequence"]: row["stored_at"] for row in results if row["buffer"] == way}
+        for row in (row for row in known if row["buffer"] == way):
+            request = sent[row["sequence"]]
+            assert row["request_id"] == request["request_id"]
+            assert row["request_id"].startswith("h-") == (way.endswith("handler") or way == "websocket")
+            # A poll may find the result before its second write has stamped it.
+            assert row["known_at"] > max(request["responded_at"] - 1, stored[row["sequence"]] - 50)
+            assert row["calls"] >= (2 if way.startswith("polling") else 1)
+    assert all(schedule == pytest.approx(schedules[0], abs=0.01) for schedule in schedules)
+    card = json.loads((latest.path / "scorecard.json").read_text())
+    assert list(card["time_to_know"]) == WAYS
+    assert all(way["lost"] == way["untold"] == 0 for way in card["time_to_know"].values())
+    assert card["time_to_know"]["websocket"]["requests_per_result"] > 1
+    assert {door["invocations"] for door in card["doors"].values()} == {0, 1}
+    table = run.output.rindex("Time to know, from the intended send")
+    assert table > run.output.rindex("accepted =")
+    assert all(name in run.output[table:] for name in ("Synchronous", "Polling every 0.25 s", "Callback", "WebSocket"))
+
+
+def test_clients_who_are_never_told_are_cut_off_and_on_record(locust, latest):
+    run = locust(
+        "--headless", patterns="patterns: [callback, websocket]\nbuffer: sqs\n", cut_off=3, local="mute_every: 4"
+    )
+
+    described = ended_valid(run, latest)
+    known = list(read_rows(latest.known(0)))
+    for turn in described["buffers"]:
+        untold = [row for row in known if row["buffer"] == turn["buffer"] and row["known_at"] is None]
+        assert turn["cut_off"]
+        assert len(untold) == turn["scheduled"] - turn["known"] > 0
+        assert {row["error"] for row in untold} == {"not known when the turn ended"}
+    card = json.loads((latest.path / "scorecard.json").read_text())
+    assert all(way["untold"] > 0 for way in card["time_to_know"].values())
+    assert "clients did not know results that were stored" in run.output
+
+
+def test_a_patterns_run_stopped_in_the_middle_leaves_no_process_receiver_included(locust, latest):
+    run = locust("--headless", patterns="patterns: [callback]\nbuffer: sqs\n", seconds=30)
+    run.wait_for(r"callback +\d+ s +offered")
+    children = children_of(run.process)
+
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.end() == 1, run.output
+    accepted = {row["sequence"] for row in read_rows(latest.requests(0)) if row["status"] == 202}
+    assert set(sequences(read_rows(latest.known(0)), "callback")) == accepted
+    assert (latest.path / "report.html").exists()
+    assert len(children) >= 2
+    assert not any(alive(pid) for pid in children)
+
+
+def test_a_pattern_that_does_not_work_is_said_before_its_turn(locust, latest):
+    """Every request into the stand-in's queue is lost, and so are those that warm it up."""
+    run = locust(
+        "--headless", "--no-report", patterns="patterns: [websocket]\nbuffer: sqs\nwarm_up: 2\n", local="lose_every: 1"
+    )
+
+    assert run.end() == 1
+    assert latest.described()["buffers"] == []
+    assert "2 of 2 requests to warm websocket up failed" in run.output
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [("callback", "this target cannot call back"), ("websocket", "this target tells no WebSocketUrl")],
+)
+def test_a_pattern_that_the_target_does_not_serve_is_refused_at_once(locust, pattern, says):
+    run = locust(
+        "--headless", "--host", "http://127.0.0.1:1", embedded=None, patterns=f"patterns: [{pattern}]\nbuffer: sqs\n"
+    )
+
+    assert run.end() != 0
+    assert says in run.output
+    assert "Traceback" not in run.output
 
 
 @pytest.mark.end_to_end

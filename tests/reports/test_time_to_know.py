@@ -96,9 +96,10 @@ def test_clients_that_never_knew_rank_as_the_slowest_and_are_counted(
 @pytest.mark.parametrize(
     ("spoiled", "says"),
     [
-        ({}, "Synchronous: half of the clients knew their result within 504 ms. Polling as told: within 2.00 s."),
+        ({}, "Synchronous: half of the clients knew their result within 504 ms; Polling as told: 2.00 s."),
+        ({"requests": 10}, "Synchronous: on average clients knew their result after 410 ms; Polling as told: 2.00 s."),
         ({"lost": 1}, "lost accepted requests."),
-        ({"untold": 3}, "stored that their clients never came to know: 3 by Synchronous"),
+        ({"untold": 3}, "clients did not know results that were stored: 3 by Synchronous"),
         ({"ways": ("callback",)}, "Every accepted request came to an end, and its client knows."),
     ],
 )
