@@ -102,8 +102,8 @@ def test_function_of_a_pattern_runs_its_handler_with_the_settings_it_reads(stack
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["SyncFunction", "RequestHandlerFunction", "WebSocketFunction"])
-def test_who_answers_for_the_gateway_has_the_gateways_time_whatever_the_others_have(
+@pytest.mark.parametrize("name", OF_PATTERNS)
+def test_a_function_of_a_pattern_has_its_own_time_whatever_those_behind_the_buffers_have(
     template: Template, name: str
 ) -> None:
     stack = template.resolve({**GIVEN, "FunctionTimeout": "3"}, NAMES)
