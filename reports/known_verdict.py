@@ -25,7 +25,7 @@ _WHERE: Final = {
 def headline(findings: "Findings") -> str:
     """The verdict in one line."""
     look = way_faces(findings.knowing)
-    lost = [look[name].name for name, buffer in findings.buffers.items() if buffer.account.lost]
+    lost = [look[name].name for name, way in findings.knowing.items() if way.lost]
     if lost:
         return f"{listed(lost)} lost accepted requests."
     untold = {name: way.untold for name, way in findings.knowing.items() if way.untold}
@@ -63,9 +63,10 @@ def sums(account: "Account", way: "Knowing") -> str:
     """What became of a way's requests, and whether their clients know."""
     ends = (
         f"{account.accepted:,} accepted = {account.completed:,} completed + {account.failed:,} failed + "
-        f"{account.dead_lettered:,} dead-lettered + {account.unfinished:,} unfinished + {account.lost:,} lost"
+        f"{account.dead_lettered:,} dead-lettered + {account.unfinished:,} unfinished + {way.lost:,} lost"
     )
-    return f"{ends}; {way.known.n:,} known"
+    unstored = f" + {way.unstored:,} unstored" if way.unstored else ""
+    return f"{ends}{unstored}; {way.known.n:,} known"
 
 
 def table(findings: "Findings") -> str:
@@ -81,7 +82,7 @@ def table(findings: "Findings") -> str:
             duration(way.stored.typical),
             duration(way.behind.typical),
             NOTHING if way.requests_per_result is None else f"{way.requests_per_result:.2f}",
-            count(findings.buffers[name].account.lost),
+            count(way.lost),
             count(way.untold),
         )
         for name, way in findings.knowing.items()

@@ -121,7 +121,8 @@ def _knowing(findings: "Findings", name: str) -> dict[str, Any]:
         "failed": account.failed,
         "dead_lettered": account.dead_lettered,
         "unfinished": account.unfinished,
-        "lost": account.lost,
+        "lost": way.lost,
+        "unstored": way.unstored,
         "untold": way.untold,
         "told_again": way.repeated,
     }

@@ -21,7 +21,8 @@ class Knowing:
 
     `known` runs from the intended send until the client has the result; accepted requests whose client never knew rank
     above all others. `stored` is the same until the result was stored, `behind` the time between the two.
-    `untold` counts results that were stored and that their clients did not know when the turn ended.
+    `untold` counts results that were stored and that their clients did not know when the turn ended, `lost` requests
+    that have no end and no client that knows; an answer that a client has is not lost even if it is `unstored`.
     `requests_per_result` is what clients spent: HTTP requests, messages over a WebSocket, connections opened.
     """
 
@@ -35,6 +36,8 @@ class Knowing:
     calls: int
     connections: int
     untold: int
+    lost: int
+    unstored: int
     repeated: int
 
     @property
@@ -54,9 +57,13 @@ def knowing(joined: "Joined", turn: "Turn | None", name: str, account: "Account"
     """When the clients of one way knew."""
     row = joined.frame(
         """
-        SELECT count(known_at) AS known, coalesce(sum(calls), 0) AS calls,
-            count(*) FILTER (known_at IS NULL AND outcome IN ('completed', 'failed')) AS untold
-        FROM knowledge WHERE buffer = $buffer
+        SELECT coalesce(sum(calls), 0) AS calls,
+            count(*) FILTER (known_at IS NULL AND joined.outcome IN ('completed', 'failed')) AS untold,
+            count(*) FILTER (known_at IS NULL AND joined.outcome = 'lost') AS lost,
+            count(*) FILTER (known_at IS NOT NULL AND joined.outcome = 'lost') AS unstored
+        -- A generator that was killed may have left a request without a row of when its client knew.
+        FROM joined LEFT JOIN knowledge ON knowledge.buffer = joined.buffer AND knowledge.sequence = joined.sequence
+        WHERE joined.buffer = $buffer
         """,
         buffer=name,
     ).iloc[0]
@@ -71,19 +78,8 @@ def knowing(joined: "Joined", turn: "Turn | None", name: str, account: "Account"
         behind=measure(joined.values("behind_ms", name, table="knowledge")),
         calls=int(row.calls),
         connections=turn.connections if turn else 0,
-        untold=int(row.untold) + _without_a_row(joined, name),
+        untold=int(row.untold),
+        lost=int(row.lost),
+        unstored=int(row.unstored),
         repeated=turn.repeated if turn else 0,
     )
-
-
-def _without_a_row(joined: "Joined", name: str) -> int:
-    """Results whose client is not even on record, as a generator that was killed leaves them."""
-    row = joined.frame(
-        """
-        SELECT count(*) AS missing FROM joined ANTI JOIN knowledge
-            ON knowledge.buffer = joined.buffer AND knowledge.sequence = joined.sequence
-        WHERE joined.buffer = $buffer AND joined.outcome IN ('completed', 'failed')
-        """,
-        buffer=name,
-    ).iloc[0]
-    return int(row.missing)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from pipeline.run import RESULT_COLUMNS, RowWriter, read_rows
 from pipeline.units import NOTHING
 from reports import findings
 from reports.build import build
@@ -116,6 +117,24 @@ def test_a_synchronous_request_that_got_a_504_is_none_that_knows(
 
     assert (told["offered"], told["accepted"], told["rejected"], told["n"]) == (200, 196, {"504": 4}, 196)
     assert told["lost"] == told["untold"] == 0
+
+
+def test_an_answer_that_a_client_has_is_not_lost_though_it_is_not_stored(
+    known_run: "Callable[..., RunFolder]", tmp_path: "Path"
+) -> None:
+    folder = known_run(tmp_path / "run", ways=("sync",))
+    rows = list(read_rows(folder.results))
+    folder.results.unlink()
+    with RowWriter(folder.results, RESULT_COLUMNS) as results:
+        for row in rows[1:]:
+            results.write(*row.values())
+
+    found = findings.find(folder)
+
+    told = scorecard(found)["time_to_know"]["sync"]
+    assert (told["n"], told["completed"], told["unstored"], told["lost"]) == (200, 199, 1, 0)
+    assert "199 completed" in plain(found, tmp_path)
+    assert "0 lost + 1 unstored; 200 known" in plain(found, tmp_path)
 
 
 def test_a_generator_killed_before_it_wrote_who_knew_has_untold_results(
