@@ -170,7 +170,7 @@ class AsyncInvoke:
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
         at, wakes_at = self._events.next_at, self._asleep.next_at
-        if self._in_advance and self._capacity.exhausted():
+        if self._in_advance and at < math.inf and self._capacity.exhausted():
             at += self._least_wait_s
         at = wakes_at if wakes_at < at else at
         at = self._draw_at if self._draw_at < at else at
@@ -182,7 +182,10 @@ class AsyncInvoke:
         """Up to when `poll` yields nothing even if invocations are settled from now on."""
         if self._reads is not None:
             return -math.inf
-        return min(self._events.next_at, self._asleep.next_at, self._draw_at, now + self._least_error_wait_s)
+        at, wakes_at = self._events.next_at, self._asleep.next_at
+        at = wakes_at if wakes_at < at else at
+        at = self._draw_at if self._draw_at < at else at
+        return min(at, now + self._least_error_wait_s)
 
     def pending(self) -> int:
         """Events accepted and not yet ended."""

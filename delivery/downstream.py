@@ -195,7 +195,7 @@ class Downstream:
 
     def free(self, slot: int) -> None:
         """Let go of a batch that ended."""
-        if slot in self._with_poison:
+        if self._with_poison and slot in self._with_poison:
             self._with_poison.remove(slot)
             self._poisoned[slot] = False
         self._free.append(slot)

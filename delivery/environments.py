@@ -29,9 +29,9 @@ class Account:
         return self._quotas.account_concurrency - self._reserved
 
     @property
-    def used(self) -> int:
-        """Concurrency of the pool that is in use."""
-        return self._pool_used
+    def left(self) -> int:
+        """Concurrency of the pool that is not in use."""
+        return self._quotas.account_concurrency - self._reserved - self._pool_used
 
     def reserve(self, concurrency: int) -> None:
         """Set concurrency aside for one function.
@@ -52,7 +52,7 @@ class Account:
 
     def take_upto(self, wanted: int) -> int:
         """Take concurrency out of the pool; says how much there was, `wanted` at most."""
-        left = self._quotas.account_concurrency - self._reserved - self._pool_used
+        left = self.left
         taken = wanted if wanted < left else max(left, 0)
         self._pool_used += taken
         return taken
@@ -142,7 +142,7 @@ class Environments:
     def exhausted(self) -> bool:
         """Whether all the concurrency it can have is in use: growth is not what it lacks."""
         if self._reserved is None:
-            return self._account.used >= self._account.pool
+            return self._account.left <= 0
         return self._running >= self._reserved
 
     def refusal(self) -> Refusal:
