@@ -17,6 +17,7 @@ from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._observation import Observation
 from loadtest._schedule import draw
 from loadtest._target import BufferState, TargetError, upload
+from loadtest._target_clock import target_clock
 from loadtest._turn import Turn
 from loadtest._validity import Generated, examine
 from loadtest._warm_up import warm_up
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from loadtest._schedule import Schedule
     from loadtest._target import Target
     from loadtest._way import Way
+    from loadtest._worker_pool import WorkerPool
     from loadtest._workload import Workload
     from producers.client import Client
 
-# From the decision to start until second 0: the generator has to be in place by then.
-_LEAD_S: Final = 0.5
 _OBSERVE_S: Final = 1.0
 # The results' index follows the table after a moment; only a drained buffer is known to have more to show.
 _RESULT_READS: Final = 6
@@ -108,6 +108,7 @@ class _Record:
     turns: list[_TurnRecord] = field(default_factory=list)
     ended_at: float | None = None
     generated: Generated | None = None
+    target_clock_ms: dict[str, float] | None = None
     uncollected: bool = False
     faults: list[str] = field(default_factory=list)
 
@@ -119,7 +120,7 @@ class Benchmark:
         self,
         workload: "Workload",
         target: "Target",
-        generator: "Generator",
+        generator: "Generator | WorkerPool",
         runs: "Path",
         observers: "Sequence[Observer]",
     ) -> None:
@@ -128,6 +129,7 @@ class Benchmark:
         self._generator = generator
         self._observers = observers
         self._stopping = Event()
+        self._sent = Event()
         started = time.time()
         self.folder = _new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
         self._record = _Record(self.folder.path.name, started * 1_000)
@@ -140,6 +142,10 @@ class Benchmark:
     def stop(self) -> None:
         """Break the run off; `run` then reads what there is and returns soon."""
         self._stopping.set()
+
+    def wait_until_sent(self) -> None:
+        """Return once nothing more is to come from what sends."""
+        self._sent.wait()
 
     def run(self) -> None:
         """Run, and describe the run in its folder however it ends."""
@@ -157,6 +163,7 @@ class Benchmark:
             raise
         finally:
             self._generator.close()
+            self._sent.set()
             self._finish()
 
     def _turns(self) -> None:
@@ -170,6 +177,8 @@ class Benchmark:
         images = tuple({image.name: image for load in loads.values() for image in load.images}.values())
         upload(self._target, images)
         self._generator.open(self.folder, clients_wait=workload.has_patterns)
+        if self._generator.described["workers"] > 1:
+            self._record.target_clock_ms = self._target_clock_ms()
         with RowWriter(self.folder.observations, OBSERVATION_COLUMNS) as observations:
             for index, way in enumerate(workload.ways):
                 if self._stopping.is_set():
@@ -180,6 +189,13 @@ class Benchmark:
                         upload(self._target, images)
                 self._turn(way, loads[way].schedule, loads[way].images, observations)
                 self._describe()
+
+    def _target_clock_ms(self) -> dict[str, float] | None:
+        """How far the target's clock is ahead of the run's, at least and at most; None if it does not tell."""
+        if self._target.kind == "local":
+            return {"at_least": 0.0, "at_most": 0.0}
+        ahead = target_clock(self._target.api_url)
+        return ahead and {"at_least": round(ahead[0] * 1_000, 1), "at_most": round(ahead[1] * 1_000, 1)}
 
     def _turn(self, way: "Way", schedule: "Schedule", images: "tuple[LoadImage, ...]", observations: RowWriter) -> None:
         if way.pattern is None:
@@ -209,7 +225,7 @@ class Benchmark:
     ) -> None:
         request_run_id = f"{self._record.id}.{way.name}"
         before = self._target.state(way.buffer, request_run_id)
-        starts_at = time.time() + _LEAD_S
+        starts_at = time.time() + self._generator.lead_s
         record = _TurnRecord(way, len(schedule), starts_at * 1_000)
         self._record.turns.append(record)
         self._generator.begin(
@@ -366,7 +382,8 @@ class Benchmark:
                     "lateness_ms": generated.lateness.to_json() if generated else None,
                     "dropped": generated.dropped if generated else None,
                     "lost_rows": generated.lost_rows if generated else None,
-                    "workers": 1,
+                    **self._generator.described,
+                    **({} if record.target_clock_ms is None else {"target_clock_ms": record.target_clock_ms}),
                 },
                 "options": self._target.options,
                 "stack": dict(self._target.outputs),

@@ -1,7 +1,7 @@
 """One worker's generator: sends its part of each buffer's turn when the benchmark says so, and counts."""
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 class Generator:
     """Takes turns, one at a time. `answered` is told path, milliseconds since the intended start, bytes, failure."""
+
+    # From the decision to start until second 0.
+    lead_s = 0.5
 
     def __init__(
         self,
@@ -92,6 +95,11 @@ class Generator:
     def counts(self) -> Counts:
         """Of the present turn, or of the last."""
         return Counts() if self._dispatcher is None else self._dispatcher.counts
+
+    @property
+    def described(self) -> "dict[str, Any]":
+        """For run.json: how many processes send."""
+        return {"workers": 1}
 
     def flush(self) -> None:
         """Hand the rows so far to the operating system."""

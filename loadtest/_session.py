@@ -9,7 +9,6 @@ import gevent
 
 from loadtest._benchmark import Benchmark
 from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
-from loadtest._generator import Generator
 from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
 from loadtest._stack_target import StackTarget
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from loadtest._generator import Generator
     from loadtest._observation import Observer
     from loadtest._target import Target
+    from loadtest._worker_pool import WorkerPool
 
 RUNS: Final = Path(__file__).parent.parent / "reports" / "runs"
 _FOREBAY: Final = Path(OWN_COMMAND.split()[0])
@@ -34,17 +35,17 @@ _FOREBAY: Final = Path(OWN_COMMAND.split()[0])
 class Session:
     """One target at a time, one run at a time; another may follow from Locust's page.
 
-    `answered` is told path, milliseconds since the intended start, bytes and failure of each answer.
+    `new_generator` makes what sends a run, given how many requests may be in flight.
     """
 
     def __init__(
         self,
         environment: "Environment",
-        answered: "Callable[[str, float, int, Exception | None], None]",
+        new_generator: "Callable[[int], Generator | WorkerPool]",
         observers: "Sequence[Observer]" = (),
     ) -> None:
         self._environment = environment
-        self._answered = answered
+        self._new_generator = new_generator
         self._observers: list[Observer] = [Progress(sys.stdout), *observers]
         self._target: Target | None = None
         self._aim: tuple[object, ...] = ()
@@ -82,6 +83,11 @@ class Session:
         if self.running and self._benchmark is not None:
             self._benchmark.stop()
 
+    def wait_until_sent(self) -> None:
+        """Return once the present run wants nothing more of its workers."""
+        if self.running and self._benchmark is not None:
+            self._benchmark.wait_until_sent()
+
     def end(self) -> None:
         """Stop everything and wait for it."""
         try:
@@ -113,7 +119,7 @@ class Session:
         return Benchmark(
             workload,
             self._take_aim(workload),
-            Generator(self._answered, most_in_flight=options.most_in_flight),
+            self._new_generator(options.most_in_flight),
             Path(options.runs),
             self._observers,
         )

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Turn:
     """One worker's part of a way's turn.
 
-    `request_run_id` stands on each request. `starts_at` is second 0 of the schedule, in seconds since the epoch.
+    `request_run_id` stands on each request. `starts_at` is second 0 of the schedule, in seconds since the epoch,
+    by the clock of the run, which this process' own is ahead of by `clock_offset_s`.
     """
 
     way: "Way"
@@ -23,6 +24,7 @@ class Turn:
     schedule: "Schedule"
     images: "tuple[LoadImage, ...]"
     starts_at: float
+    clock_offset_s: float = 0.0
 
     @property
     def path(self) -> str:
@@ -43,7 +45,7 @@ class TurnClock:
 
     def __init__(self, turn: Turn) -> None:
         self._starts_at = turn.starts_at
-        self._start = time.perf_counter() + (turn.starts_at - time.time())
+        self._start = time.perf_counter() + (turn.starts_at + turn.clock_offset_s - time.time())
 
     def second(self) -> float:
         """How many seconds the turn is old."""

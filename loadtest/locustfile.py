@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 from locust import LoadTestShape, User, events, task
-from locust.runners import LocalRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadtest._dispatcher import MOST_IN_FLIGHT
 from loadtest._embedded_target import OWN_COMMAND
+from loadtest._generator import Generator
 from loadtest._live import LiveView
 from loadtest._session import RUNS, Session
 from loadtest._target import TargetError
+from loadtest._worker import Worker
+from loadtest._worker_pool import WorkerPool
 from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 _sessions: dict[int, Session] = {}
+_workers: dict[int, Worker] = {}
 
 
-def _session(environment: "Environment") -> Session:
-    return _sessions[id(environment)]
+def _session(environment: "Environment") -> Session | None:
+    """The session of a process that leads a run; a worker has none."""
+    return _sessions.get(id(environment))
 
 
 @events.init_command_line_parser.add_listener
@@ -55,8 +60,6 @@ def prepare(environment: "Environment", **_: Any) -> None:
     """Have the target ready before the page opens."""
     # Locust's start takes longer than gevent's clock knows; without this the first sleeps are cut short.
     gevent.get_hub().loop.update_now()
-    if not isinstance(environment.runner, LocalRunner):
-        sys.exit("Forebay's load runs in one process: leave out --processes, --master and --worker.")
     options = environment.parsed_options
     assert options is not None
     if options.headless:
@@ -72,7 +75,6 @@ def prepare(environment: "Environment", **_: Any) -> None:
         logging.getLogger("locust.runners").setLevel(logging.WARNING)
         if options.headless:
             logging.getLogger("locust.main").setLevel(logging.WARNING)
-    live = LiveView()
 
     def answered(path: str, latency_ms: float, length: int, failure: Exception | None) -> None:
         environment.events.request.fire(
@@ -84,7 +86,20 @@ def prepare(environment: "Environment", **_: Any) -> None:
             context={},
         )
 
-    session = Session(environment, answered, [live])
+    runner = environment.runner
+    if isinstance(runner, WorkerRunner):
+        _workers[id(environment)] = Worker(runner, answered)
+        if options.processes:
+            _leave_ctrl_c_to_the_master(_workers[id(environment)])
+        return
+
+    def new_generator(most_in_flight: int) -> Generator | WorkerPool:
+        if isinstance(runner, MasterRunner):
+            return WorkerPool(runner, lambda: _connected(runner), most_in_flight=most_in_flight)
+        return Generator(answered, most_in_flight=most_in_flight)
+
+    live = LiveView()
+    session = Session(environment, new_generator, [live])
     try:
         session.prepare()
     except (WorkloadError, TargetError) as error:
@@ -95,10 +110,29 @@ def prepare(environment: "Environment", **_: Any) -> None:
         live.show_in(environment.web_ui)
 
 
+def _leave_ctrl_c_to_the_master(worker: Worker) -> None:
+    """A terminal's Ctrl-C reaches each process. In a run the master breaks it off, and wants the workers' last rows."""
+
+    def interrupted(*_: object) -> None:
+        if not worker.in_a_run:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
+
+
+def _connected(master: MasterRunner) -> list[str]:
+    """The ids of the workers that are there, in the order in which they came."""
+    there = [node.id for node in master.clients.all if node.state != STATE_MISSING]
+    return sorted(there, key=master.get_worker_index)
+
+
 @events.test_start.add_listener
 def start(environment: "Environment", **_: Any) -> None:
     """Start a run."""
-    _session(environment).start()
+    session = _session(environment)
+    if session is None:
+        return
+    session.start()
     assert isinstance(environment.shape_class, OneRun)
     environment.shape_class.begun = True
 
@@ -106,15 +140,24 @@ def start(environment: "Environment", **_: Any) -> None:
 @events.test_stop.add_listener
 def stop(environment: "Environment", **_: Any) -> None:
     """Break the run off, if it has not ended by itself."""
-    _session(environment).stop()
+    session = _session(environment)
+    if session is not None:
+        session.stop()
+        if isinstance(environment.runner, MasterRunner):
+            # Locust sends the workers away next, and their last rows with them.
+            session.wait_until_sent()
 
 
 @events.quitting.add_listener
 def end(environment: "Environment", **_: Any) -> None:
     """Let the run end, and say with what."""
     session = _session(environment)
-    session.end()
-    environment.process_exit_code = session.exit_code or 0
+    if session is not None:
+        session.end()
+        environment.process_exit_code = session.exit_code or 0
+    elif (worker := _workers.get(id(environment))) is not None:
+        worker.close()
+        environment.process_exit_code = 0
 
 
 @events.quit.add_listener
@@ -142,13 +185,17 @@ class OneRun(LoadTestShape):
         self.begun = False
 
     def reset_time(self) -> None:
-        """Locust calls this, and then `tick`, before it says that a test starts."""
+        """Locust calls this, and then `tick`, before it says that a test starts; a master calls it after that, too."""
         super().reset_time()
-        self.begun = False
+        self.begun = self.begun and self._is_running()
 
     def tick(self) -> tuple[int, float] | None:
         """One user until the run has ended."""
-        assert self.runner is not None
-        if self.begun and not _session(self.runner.environment).running:
+        if self.begun and not self._is_running():
             return None
         return 1, 1
+
+    def _is_running(self) -> bool:
+        assert self.runner is not None
+        session = _session(self.runner.environment)
+        return session is not None and session.running

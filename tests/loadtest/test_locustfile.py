@@ -359,7 +359,6 @@ def test_an_embedded_aws_that_ends_in_mid_run_makes_the_run_invalid_with_its_las
         (("--workload", "smoek"), "did you mean smoke?"),
         (("--host", "nowhere"), "--host nowhere is no URL"),
         (("--host", "http://127.0.0.1:1", "--stack", "x"), "give one of them"),
-        (("--processes", "2"), "in one process"),
     ],
 )
 def test_what_cannot_run_is_said_before_it_runs(locust, tmp_path, arguments, says):
