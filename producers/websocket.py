@@ -74,7 +74,9 @@ class WebSocketClient(Client):
         self._told: set[str] = set()
         # Why the connection has ended, empty while it stands.
         self._ended = ""
-        self._unmatched = ""
+        # What the gateway itself has said: how often since nobody waited for a reply, and the last of it.
+        self._unmatched = 0
+        self._gateway_said = b""
         self.repeated = 0
         """How many results were pushed once more; at least once is what is promised."""
         try:
@@ -151,13 +153,14 @@ class WebSocketClient(Client):
             self._send(text)
             reply = replied.result(self._timeout_s)
         except FutureTimeoutError:
-            said = f"; the gateway said {self._unmatched}" if self._unmatched else ""
-            raise ApiError(0, f"{self._url} did not answer in {self._timeout_s:g} s{said}") from None
+            raise ApiError(0, f"{self._url} did not answer in {self._timeout_s:g} s{self._said()}") from None
         except (OSError, WebSocketException) as error:
             raise ApiError(0, f"the connection to {self._url} is lost: {error}") from None
         finally:
             with self._lock:
                 self._replies.pop(number, None)
+                if not self._replies:
+                    self._unmatched = 0
         if reply.get("type") != wanted:
             raise _refusal(reply)
         return reply
@@ -203,14 +206,18 @@ class WebSocketClient(Client):
             if message.get("type") == "result":
                 self._tell(message)
                 return
+            if "correlation_id" not in message:
+                self._unmatched += 1
+                self._gateway_said = data
             replied = self._replies.get(str(message.get("correlation_id")))
-            if replied is None and "correlation_id" not in message and len(self._replies) == 1:
-                # What the gateway itself says names no message; where one alone waits, it is that one's.
-                (replied,) = self._replies.values()
-            if replied is None:
-                self._unmatched = data[:200].decode(errors="replace")
-            elif not replied.done():
+            if replied is not None and not replied.done():
                 replied.set_result(message)
+            # What the gateway itself says names no message. Once it has said as much as messages wait, it was theirs.
+            waiting = [each for each in self._replies.values() if not each.done()]
+            if waiting and self._unmatched >= len(waiting):
+                self._unmatched = 0
+                for each in waiting:
+                    each.set_exception(ApiError(0, f"{self._url} did not take the message{self._said()}"))
 
     def _tell(self, message: "Mapping[str, Any]") -> None:
         request_id = str(message.get("request_id"))
@@ -223,6 +230,10 @@ class WebSocketClient(Client):
             result.set_result(read_answer(message))
         except ApiError as error:
             result.set_exception(error)
+
+    def _said(self) -> str:
+        said = self._gateway_said[:200].decode(errors="replace")
+        return f"; the gateway said {said}" if said else ""
 
     def _gone(self) -> ApiError:
         return ApiError(0, f"the connection to {self._url} has ended: {self._ended}; open another")

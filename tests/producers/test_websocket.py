@@ -189,11 +189,44 @@ def test_what_is_refused_says_why_and_what_to_do(server: Server, client: WebSock
     assert (error.value.status, error.value.retry_after_s, error.value.retryable) == (429, 2.0, True)
 
 
-def test_what_the_gateway_itself_answers_is_the_lone_messages_answer(server: Server, client: WebSocketClient) -> None:
-    server.answers = lambda *_: [{"message": "Internal server error", "connectionId": "c", "requestId": "x"}]
+GATEWAY: dict[str, Any] = {"message": "Internal server error", "connectionId": "c", "requestId": "x"}
 
-    with pytest.raises(ApiError, match="Internal server error"):
-        client.submit(JPEG)
+
+def test_what_the_gateway_itself_answers_is_the_lone_messages_answer(server: Server, client: WebSocketClient) -> None:
+    server.answers = lambda *_: [GATEWAY]
+
+    for _ in range(2):
+        with pytest.raises(ApiError, match=r"did not take the message; .*Internal server error") as error:
+            client.submit(JPEG)
+
+    assert (error.value.status, error.value.retryable) == (0, True)
+
+
+def test_of_several_messages_the_gateways_errors_are_theirs_who_are_left(
+    server: Server, client: WebSocketClient
+) -> None:
+    """Three wait; the gateway says twice that something failed, and one is accepted. The other two need not wait on."""
+    held: list[str] = []
+
+    def answers(_: int, given: dict[str, Any]) -> list[dict[str, Any] | str]:
+        held.append(given["correlation_id"])
+        if len(held) < 3:
+            return []
+        return [GATEWAY, {"type": "accepted", "request_id": "r1", "correlation_id": held[1]}, GATEWAY]
+
+    server.answers = answers
+
+    def submit(_: int) -> str:
+        try:
+            return client.submit(JPEG).request_id
+        except ApiError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as threads:
+        said = sorted(threads.map(submit, range(3)))
+
+    assert said[0] == "r1"
+    assert all("did not take the message; the gateway said" in each for each in said[1:])
 
 
 def test_a_result_pushed_again_is_counted_and_disturbs_nothing(server: Server, client: WebSocketClient) -> None:
