@@ -62,7 +62,7 @@ def _draw_times(axes: "Axes", ways: "list[Knowing]", look: "dict[str, Face]", fo
             words, (known, row), xytext=(6, 2), textcoords="offset points", va="center", color=color, weight="bold"
         )
     _name_rows(axes, ways, look, form)
-    axes.set_xlim(0, longest * (1.75 if form is Form.PHONE else 1.16))
+    axes.set_xlim(0, longest * (1.9 if form is Form.PHONE else 1.16))
     axes.xaxis.set_major_locator(MaxNLocator(4 if form is Form.PHONE else 7, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: "0" if not ms else f"{ms / 1000:g} s"))
     axes.set_xlabel("since the request was meant to be sent", loc="left")

@@ -112,7 +112,7 @@ def _door_items(by_door: "Mapping[str, Passage]") -> list[Line]:
 def _account_line(face: "Face", findings: "Findings", name: str) -> Line:
     account, way = findings.buffers[name].account, findings.knowing[name]
     numbers = (
-        account.offered, account.refused + account.no_answer, account.accepted, account.completed, account.failed,
+        account.offered, account.offered - account.accepted, account.accepted, account.completed, account.failed,
         account.dead_lettered, account.unfinished, way.unstored, way.lost, way.known.n, way.untold, way.repeated,
     )  # fmt: skip
     return Line(face, face.name, [Cell(count(number)) for number in numbers])

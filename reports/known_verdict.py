@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from reports.findings import Findings
     from reports.time_to_know import Knowing
 
-_HEADS: Final = ("", "p50", "p90", "p99", "max", "n", "stored p50", "after it", "requests", "lost", "untold")
+_HEADS: Final = (
+    "",
+    "p50",
+    "p90",
+    "p99",
+    "max",
+    "n",
+    "stored p50",
+    "after it",
+    "requests",
+    "not taken",
+    "lost",
+    "untold",
+)
 _WHERE: Final = {
     "local": "It ran on the embedded AWS of one machine, not on AWS",
     "aws": "It ran on AWS",
@@ -82,6 +95,7 @@ def table(findings: "Findings") -> str:
             duration(way.stored.typical),
             duration(way.behind.typical),
             NOTHING if way.requests_per_result is None else f"{way.requests_per_result:.2f}",
+            count(findings.buffers[name].account.offered - findings.buffers[name].account.accepted),
             count(way.lost),
             count(way.untold),
         )

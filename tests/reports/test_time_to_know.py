@@ -113,10 +113,13 @@ def test_the_headline_says_the_worst_first(
 def test_a_synchronous_request_that_got_a_504_is_none_that_knows(
     known_run: "Callable[..., RunFolder]", tmp_path: "Path"
 ) -> None:
-    told = scorecard(findings.find(known_run(tmp_path / "run", refused=4)))["time_to_know"]["sync"]
+    found = findings.find(known_run(tmp_path / "run", refused=4))
+    told = scorecard(found)["time_to_know"]["sync"]
 
     assert (told["offered"], told["accepted"], told["rejected"], told["n"]) == (200, 196, {"504": 4}, 196)
     assert told["lost"] == told["untold"] == 0
+    line = next(line for line in table(found).splitlines() if line.startswith("Synchronous"))
+    assert re.split(r"\s{2,}", line)[-3:] == ["4", "0", "0"], "what was not taken stands beside what was fast"
 
 
 def test_an_answer_that_a_client_has_is_not_lost_though_it_is_not_stored(
@@ -166,7 +169,7 @@ def test_the_table_for_a_terminal_has_a_line_a_way_in_columns(known_findings: "F
     ]  # fmt: skip
     assert {len(line) for line in (heads, *lines[:6])} == {len(heads)}
     assert cells[5][1:] == [
-        "539 ms", "619 ms", NOTHING, "639 ms", "200", "499 ms", "40.0 ms", "1.10", "0", "0",
+        "539 ms", "619 ms", NOTHING, "639 ms", "200", "499 ms", "40.0 ms", "1.10", "0", "0", "0",
     ]  # fmt: skip
     assert "p99 needs 1,000" in lines[-1]
 
