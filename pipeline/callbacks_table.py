@@ -138,6 +138,22 @@ class CallbacksTable:
         """Settle a callback whose dead letter was sent."""
         self._update(claim, "SET dead_lettered_at = :now REMOVE holder, not_before", {":now": _ms(self._now())})
 
+    def reopen(self, request_id: str) -> None:
+        """Make a callback due once more, with all its attempts, if it was not acknowledged: its message is sent again.
+
+        Where somebody is at work on it, his lease or pause stays.
+        """
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key={_KEY: {"S": request_id}},
+                UpdateExpression="REMOVE dead_lettered_at, given_up, attempts",
+                ConditionExpression="attribute_exists(request_id) AND attribute_not_exists(acknowledged_at)",
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+
     def _update(
         self, claim: Claim, expression: str, values: "Mapping[str, Any]", *, condition: str | None = None
     ) -> bool:

@@ -9,17 +9,14 @@ A letter does not say that its request has no result: a mapping on a stream give
 on, also records that were worked through behind a bad one.
 """
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.aggregation import DamagedAggregateError, deaggregate
+from pipeline.failure_record import FailureRecord, from_async, from_mapping
 from pipeline.request import InvalidRequestError, Measurement, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
@@ -55,31 +52,12 @@ def from_sns(body: str) -> "list[DeadLetter]":
 
     Lambda leaves the payload out where it is too large for the queue; then the letter has no request id.
     """
-    invocation = _object(body)
-    reason = _condition(invocation)
-    failure = _mapping(invocation.get("responsePayload"))
-    if isinstance(failure.get("errorMessage"), str):
-        reason = f"{reason}: {failure['errorMessage']}"[:500]
-    records = _records(invocation.get("requestPayload"))
-    letters = [_letter(_mapping(record.get("Sns")).get("Message"), reason) for record in records]
-    return letters or [_unreadable(reason, "its record holds no SNS event")]
+    return _letters(from_async(body), "its record holds no SNS event")
 
 
 def from_kinesis(body: str | bytes) -> "list[DeadLetter]":
     """Read an object of a Kinesis failure bucket: a letter a record, those of aggregates too, one at least."""
-    invocation = _object(body)
-    reason = _condition(invocation)
-    payload = invocation.get("payload")
-    letters: list[DeadLetter] = []
-    for record in _records(_object(payload) if isinstance(payload, str) else payload):
-        data = _mapping(record.get("kinesis")).get("data")
-        try:
-            bodies = deaggregate(base64.b64decode(data if isinstance(data, str) else "", validate=True))
-        except (DamagedAggregateError, binascii.Error, ValueError) as error:
-            letters.append(_unreadable(reason, str(error)))
-        else:
-            letters.extend(_letter(each, reason) for each in bodies)
-    return letters or [_unreadable(reason, "its record holds no Kinesis event")]
+    return _letters(from_mapping(body), "its record holds no Kinesis event")
 
 
 def drain_sqs(client: "SQSClient", queue_url: str, run_id: str) -> "list[DeadLetter]":
@@ -154,9 +132,16 @@ def _once_each(letters: "Iterable[DeadLetter]") -> list[DeadLetter]:
     return list({letter.request_id or id(letter): letter for letter in letters}.values())
 
 
-def _letter(record: object, reason: str) -> DeadLetter:
-    if not isinstance(record, str | bytes):
-        return _unreadable(reason, "it holds no record")
+def _letters(failure: FailureRecord, without: str) -> list[DeadLetter]:
+    reason = failure.reason
+    letters = [
+        _unreadable(reason, carried.problem or "") if carried.body is None else _letter(carried.body, reason)
+        for carried in failure.records
+    ]
+    return letters or [_unreadable(reason, without)]
+
+
+def _letter(record: str | bytes, reason: str) -> DeadLetter:
     try:
         request = Request.from_json(record)
     except InvalidRequestError as error:
@@ -174,26 +159,3 @@ def _known(request_id: str, measurement: Measurement | None, reason: str) -> Dea
 
 def _unreadable(reason: str, why: str) -> DeadLetter:
     return DeadLetter(None, None, None, f"{reason} ({why})")
-
-
-def _condition(invocation: "Mapping[str, Any]") -> str:
-    """Why Lambda gave up: RetriesExhausted, EventAgeExceeded, RetryAttemptsExhausted, RecordAgeExceeded ..."""
-    condition = _mapping(invocation.get("requestContext")).get("condition")
-    return condition if isinstance(condition, str) else "unknown condition"
-
-
-def _object(text: str | bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return _mapping(value)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _records(event: object) -> list[dict[str, Any]]:
-    records = _mapping(event).get("Records")
-    return [_mapping(record) for record in records] if isinstance(records, list) else []

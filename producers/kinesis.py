@@ -6,7 +6,7 @@ polled stream, but enhanced fan-out drops what does not belong to the shard by i
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from producers.batch import BatchSender, Entry, Fault, Limits, Patience, Sent
 from producers.pace import Pace
@@ -53,23 +53,22 @@ class KinesisProducer:
         uniform: "Callable[[], float]" = random.random,
         new_key: "Callable[[], str]" = new_id,
     ) -> None:
-        self._client = client
-        self._stream_name = stream_name
         self._shards = shards or Shards.of_stream(client, stream_name)
         self._requests_per_record = requests_per_record
         self._record_bytes = record_bytes
         self._stamp = stamp or Stamp("kinesis")
-        self._clock = clock
-        self._sleep = sleep
         self._new_key = new_key
         self._turn = 0
-        self._pace = Pace(SHARD_RECORDS_PER_S, SHARD_BYTES_PER_S)
-        limits = Limits(
-            entries=_ENTRIES_A_CALL,
-            call_bytes=max(record_bytes, min(_CALL_BYTES, len(self._shards.ranges) * SHARD_BYTES_PER_S)),
-            entry_bytes=record_bytes,
+        self._sender = kinesis_sender(
+            client,
+            stream_name,
+            self._shards,
+            record_bytes=record_bytes,
+            patience=patience,
+            clock=clock,
+            sleep=sleep,
+            uniform=uniform,
         )
-        self._sender = BatchSender(self._post, limits, patience=patience, sleep=sleep, uniform=uniform)
 
     def send(self, submissions: "Iterable[Submission]") -> Sent:
         """Send all; returns when each is accepted or given up. Aggregates are filled before they are sent."""
@@ -112,21 +111,42 @@ class KinesisProducer:
         if ids:
             yield _entry(tuple(ids), aggregate.get_contents()[2], key)
 
-    def _post(self, batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
-        booked = [(self._shards.shard_of(entry.content["PartitionKey"]) or 0, entry.size) for entry in batch]
-        wait = self._pace.book(self._clock(), booked)
+
+def kinesis_sender(
+    client: "KinesisClient",
+    stream_name: str,
+    shards: Shards,
+    *,
+    record_bytes: int = _RECORD_BYTES,
+    patience: Patience | None = None,
+    clock: "Callable[[], float]" = time.monotonic,
+    sleep: "Callable[[float], None]" = time.sleep,
+    uniform: "Callable[[], float]" = random.random,
+) -> BatchSender:
+    """Sends entries whose content is that of a PutRecords entry, no faster than the shards take them."""
+    pace = Pace(SHARD_RECORDS_PER_S, SHARD_BYTES_PER_S)
+
+    def post(batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
+        wait = pace.book(
+            clock(), [(shards.shard_of(entry.content["PartitionKey"]) or 0, entry.size) for entry in batch]
+        )
         if wait > 0:
-            self._sleep(wait)
-        records: list[PutRecordsRequestEntryTypeDef] = [
-            {"Data": entry.content["Data"], "PartitionKey": entry.content["PartitionKey"]} for entry in batch
-        ]
-        answer = self._client.put_records(StreamName=self._stream_name, Records=records)
+            sleep(wait)
+        records = [cast("PutRecordsRequestEntryTypeDef", entry.content) for entry in batch]
+        answer = client.put_records(StreamName=stream_name, Records=records)
         # Both codes there are, ProvisionedThroughputExceededException and InternalFailure, pass (API:PutRecords).
         return {
             position: Fault(f"{record['ErrorCode']}: {record.get('ErrorMessage', '')}", retryable=True)
             for position, record in enumerate(answer["Records"])
             if record.get("ErrorCode")
         }
+
+    limits = Limits(
+        entries=_ENTRIES_A_CALL,
+        call_bytes=max(record_bytes, min(_CALL_BYTES, len(shards.ranges) * SHARD_BYTES_PER_S)),
+        entry_bytes=record_bytes,
+    )
+    return BatchSender(post, limits, patience=patience, sleep=sleep, uniform=uniform)
 
 
 def _entry(request_ids: tuple[str, ...], data: bytes, key: str) -> Entry:

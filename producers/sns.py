@@ -35,11 +35,10 @@ class SnsProducer:
         sleep: "Callable[[float], None]" = time.sleep,
         uniform: "Callable[[], float]" = random.random,
     ) -> None:
-        self._client = client
-        self._topic_arn = topic_arn
         self._stamp = stamp or Stamp("sns")
-        limits = Limits(entries=_ENTRIES_A_CALL, call_bytes=max_bytes, entry_bytes=max_bytes)
-        self._sender = BatchSender(self._post, limits, patience=patience, sleep=sleep, uniform=uniform)
+        self._sender = sns_sender(
+            client, topic_arn, max_bytes=max_bytes, patience=patience, sleep=sleep, uniform=uniform
+        )
 
     def send(self, submissions: "Iterable[Submission]") -> Sent:
         """Send all; returns when each is accepted or given up."""
@@ -50,9 +49,24 @@ class SnsProducer:
         body = request.to_json()
         return Entry((request.request_id,), len(body.encode()), {"Message": body})
 
-    def _post(self, batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
+
+def sns_sender(
+    client: "SNSClient",
+    topic_arn: str,
+    *,
+    max_bytes: int = _BYTES,
+    patience: Patience | None = None,
+    sleep: "Callable[[float], None]" = time.sleep,
+    uniform: "Callable[[], float]" = random.random,
+) -> BatchSender:
+    """Sends entries whose content is a `Message`."""
+
+    def post(batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
         entries: list[PublishBatchRequestEntryTypeDef] = [
             {"Id": str(position), "Message": entry.content["Message"]} for position, entry in enumerate(batch)
         ]
-        answer = self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
+        answer = client.publish_batch(TopicArn=topic_arn, PublishBatchRequestEntries=entries)
         return entry_faults(len(batch), answer.get("Successful", ()), answer.get("Failed", ()))
+
+    limits = Limits(entries=_ENTRIES_A_CALL, call_bytes=max_bytes, entry_bytes=max_bytes)
+    return BatchSender(post, limits, patience=patience, sleep=sleep, uniform=uniform)

@@ -39,12 +39,11 @@ class SqsProducer:
         sleep: "Callable[[float], None]" = time.sleep,
         uniform: "Callable[[], float]" = random.random,
     ) -> None:
-        self._client = client
-        self._queue_url = queue_url
         self._fifo = queue_url.endswith(".fifo")
         self._stamp = stamp or Stamp("sqs")
-        limits = Limits(entries=_ENTRIES_A_CALL, call_bytes=_BYTES, entry_bytes=max_bytes)
-        self._sender = BatchSender(self._post, limits, patience=patience, sleep=sleep, uniform=uniform)
+        self._sender = sqs_sender(
+            client, queue_url, max_bytes=max_bytes, patience=patience, sleep=sleep, uniform=uniform
+        )
 
     def send(self, submissions: "Iterable[Submission]") -> Sent:
         """Send all; returns when each is accepted or given up."""
@@ -58,10 +57,25 @@ class SqsProducer:
             content |= {"MessageGroupId": request.request_id, "MessageDeduplicationId": request.request_id}
         return Entry((request.request_id,), len(body.encode()), content)
 
-    def _post(self, batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
+
+def sqs_sender(
+    client: "SQSClient",
+    queue_url: str,
+    *,
+    max_bytes: int = _BYTES,
+    patience: Patience | None = None,
+    sleep: "Callable[[float], None]" = time.sleep,
+    uniform: "Callable[[], float]" = random.random,
+) -> BatchSender:
+    """Sends entries whose content is that of a SendMessageBatch entry, without its Id."""
+
+    def post(batch: "Sequence[Entry]") -> "Mapping[int, Fault]":
         entries = [
             cast("SendMessageBatchRequestEntryTypeDef", {"Id": str(position), **entry.content})
             for position, entry in enumerate(batch)
         ]
-        answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)
         return entry_faults(len(batch), answer.get("Successful", ()), answer.get("Failed", ()))
+
+    limits = Limits(entries=_ENTRIES_A_CALL, call_bytes=_BYTES, entry_bytes=max_bytes)
+    return BatchSender(post, limits, patience=patience, sleep=sleep, uniform=uniform)

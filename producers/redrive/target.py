@@ -1,0 +1,91 @@
+"""The target: whose dead letters. A stack on AWS by its name, or an embedded AWS by the line that it was ready with."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pipeline.stack import Stack, StackError, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from boto3.session import Session
+
+# A throttled read of a shard that its function reads too is worth waiting for; a wrong address is not.
+_ATTEMPTS: Final = 6
+_CONNECT_TIMEOUT_S: Final = 5
+# A long poll, and an object of some MB.
+_READ_TIMEOUT_S: Final = 30
+_CONNECTIONS: Final = 16
+_ENDPOINT: Final = "AWS_ENDPOINT_URL_"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stack, and how to reach it. `endpoints` are addresses by service; without one it is AWS's own."""
+
+    stack: Stack
+    session: "Session"
+    endpoints: "Mapping[str, str]"
+
+    @classmethod
+    def of_stack(cls, name: str, *, region: str | None, profile: str | None) -> Self:
+        """A CloudFormation stack, by the user's own AWS settings.
+
+        Raises:
+            StackError: it cannot be found; says what to do.
+        """
+        # A tenth of a second that --help need not wait for.
+        import boto3
+        from botocore.exceptions import ProfileNotFound
+
+        try:
+            session = boto3.Session(region_name=region, profile_name=profile)
+        except ProfileNotFound as error:
+            raise StackError(f"{error}: `aws configure list-profiles` shows those there are") from None
+        if session.region_name is None:
+            raise StackError("no AWS Region is set: give --region, or set AWS_DEFAULT_REGION")
+        return cls(describe(session.client("cloudformation"), name), session, {})
+
+    @classmethod
+    def of_ready_line(cls, text: str) -> Self:
+        """An embedded AWS, by the line of JSON that `forebay local --json` prints once it is ready.
+
+        Raises:
+            StackError: the text is no such line, or of another template.
+        """
+        import boto3
+
+        try:
+            ready = json.loads(text)
+            outputs, environment = ready["outputs"], ready["environment"]
+            told = all(isinstance(value, str) for part in (outputs, environment) for value in part.values())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            told = False
+        if not told:
+            raise StackError(
+                "this is not the line that a ready embedded AWS prints: start it with "
+                "`forebay local --json > ready.json`, and name that file"
+            )
+        session = boto3.Session(
+            aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+            region_name=environment.get("AWS_DEFAULT_REGION"),
+        )
+        endpoints = {
+            name.removeprefix(_ENDPOINT).lower(): url for name, url in environment.items() if name.startswith(_ENDPOINT)
+        }
+        return cls(Stack.from_outputs(outputs), session, endpoints)
+
+    def client(self, service: str) -> Any:
+        """A client of boto3."""
+        from botocore.config import Config
+
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=_CONNECTIONS,
+        )
+        return self.session.client(service, endpoint_url=self.endpoints.get(service), config=config)  # type: ignore[call-overload]
