@@ -94,22 +94,28 @@ class Holding(Lease):
 
     def take_out(self, ids: Sequence[int]) -> list[int]:
         """Take messages out; says which of them were there."""
-        wanted = set(ids)
-        gone: set[int] = set()
+        out = set(ids)
+        before = self.count()
         left: list[Part] = []
+        count = 0
         for part in self.left:
             run, first, stop, receives = part
-            own = run.ids[first:stop]
-            out = wanted.intersection(own)
-            if not out:
+            kept = [index for index, record in enumerate(run.ids[first:stop], first) if record not in out]
+            count += len(kept)
+            if len(kept) == stop - first:
                 left.append(part)
-                continue
-            gone |= out
-            if len(out) < len(own):
-                rest = run.pick([index for index, record in enumerate(own, first) if record not in out])
-                left.append((rest, 0, len(rest), receives))
+            elif kept and kept[-1] - kept[0] == len(kept) - 1:
+                # What is left stands together: no run of its own has to be made for it.
+                left.append((run, kept[0], kept[-1] + 1, receives))
+            elif kept:
+                left.append((run.pick(kept), 0, len(kept), receives))
+        if before - count == len(ids):
+            gone = list(ids)
+        else:
+            there = set(self.ids_left())
+            gone = [record for record in dict.fromkeys(ids) if record in there]
         self.left = left
-        return [record for record in dict.fromkeys(ids) if record in gone]
+        return gone
 
     def holds(self, message: int) -> bool:
         """Whether it still hides that message."""
@@ -131,7 +137,10 @@ def number_apart(lease: int, message: int) -> int:
 
 def ids_of(parts: Iterable[Part]) -> list[int]:
     """The messages of all parts, in their order."""
-    return [record for run, first, stop, _ in parts for record in run.ids[first:stop]]
+    ids: list[int] = []
+    for run, first, stop, _ in parts:
+        ids += run.ids[first:stop]
+    return ids
 
 
 def count_of(parts: Sequence[Part]) -> int:
