@@ -1,39 +1,17 @@
 """The classifier: an image's bytes in, what it shows out."""
 
-import io
 import json
 import os
 import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import onnxruntime
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from local.recogniser.network import INPUT, INPUT_SIZE, OUTPUT, build_network
+from local.recogniser.network import INPUT, OUTPUT, build_network
+from local.recogniser.picture import prepare
 from local.recogniser.weights import SHA256, read_weights, weights_file
-
-# Amazon Rekognition's limits on an image's sides (developer guide, "Guidelines and quotas").
-MIN_SIDE: Final = 80
-MAX_SIDE: Final = 10_000
-
-_CROP: Final = 0.875
-
-
-class UnreadableImageError(ValueError):
-    """Bytes that are no JPEG and no PNG, or are damaged."""
-
-
-class ImageSideError(ValueError):
-    """An image with a side too long or too short; `side` is the offending length in pixels."""
-
-    def __init__(self, side: int) -> None:
-        super().__init__(f"a side of {side} px is outside {MIN_SIDE} to {MAX_SIDE} px")
-        self.side = side
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +49,6 @@ class Recogniser:
                 confidence[label] = confidence.get(label, 0.0) + 100.0 * float(probability)
         sightings = [Sighting(name, min(sure, 100.0), self._parents_of[name]) for name, sure in confidence.items()]
         return sorted(sightings, key=lambda sighting: (-sighting.confidence, sighting.name))
-
-
-def prepare(image: bytes) -> npt.NDArray[np.float32]:
-    """Decode, crop the middle and scale to the network's input, (1, 3, 224, 224).
-
-    Raises:
-        UnreadableImageError: not a JPEG or PNG, or damaged.
-        ImageSideError: a side is too short or too long; found before anything is decoded.
-    """
-    try:
-        with Image.open(io.BytesIO(image), formats=("JPEG", "PNG")) as opened:
-            for side in opened.size:
-                if not MIN_SIDE <= side <= MAX_SIDE:
-                    raise ImageSideError(side)
-            # A JPEG is decoded no larger than needed; a PNG has no such way.
-            opened.draft("RGB", (2 * INPUT_SIZE, 2 * INPUT_SIZE))
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, ImageSideError):
-            raise
-        raise UnreadableImageError(str(error)) from None
-    crop = _CROP * min(upright.size)
-    left, top = (upright.width - crop) / 2, (upright.height - crop) / 2
-    middle = upright.resize(
-        (INPUT_SIZE, INPUT_SIZE), Image.Resampling.BICUBIC, box=(left, top, left + crop, top + crop)
-    )
-    pixels = (np.asarray(middle, np.float32) - 127.0) / 128.0
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
 def network_file(folder: Path | None = None) -> Path:

@@ -7,13 +7,16 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from local.recogniser import MODEL_VERSION
-from local.recogniser.model import MAX_SIDE, ImageSideError, Sighting, UnreadableImageError
+from local.recogniser.image_file import UnreadableImageError
+from local.recogniser.picture import MAX_SIDE, ImageSideError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from local.recogniser.model import Sighting
 
 MAX_INLINE_BYTES: Final = 5_242_880
 MAX_STORED_BYTES: Final = 15 * 1024 * 1024
@@ -21,6 +24,8 @@ DEFAULT_MIN_CONFIDENCE: Final = 55.0
 MAX_LABELS: Final = 1000
 
 _KNOWN_FIELDS: Final = frozenset({"Image", "MaxLabels", "MinConfidence", "Features", "Settings"})
+# API:S3Object, and S3's own, in bytes of UTF-8.
+_LONGEST_KEY: Final = 1_024
 _BUCKET: Final = re.compile(r"[0-9A-Za-z.\-_]{3,255}")
 
 
@@ -62,7 +67,7 @@ class DetectLabels:
         unknown = sorted(set(body) - _KNOWN_FIELDS)
         if unknown:
             raise _invalid(f"Request has invalid parameters: {', '.join(map(str, unknown))}")
-        if "IMAGE_PROPERTIES" in (body.get("Features") or ()):
+        if _features(body) - {"GENERAL_LABELS"}:
             raise _invalid("The local stand-in knows GENERAL_LABELS only")
         return cls(
             image=_image(body["Image"]),
@@ -138,9 +143,27 @@ def _image(image: dict[str, Any]) -> bytes | S3Object:
 
 def _s3_object(place: Any) -> S3Object:
     bucket, key = (place.get("Bucket"), place.get("Name")) if isinstance(place, dict) else (None, None)
-    if not isinstance(bucket, str) or not isinstance(key, str) or not _BUCKET.fullmatch(bucket) or not key:
+    if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket) or not _is_key(key):
         raise no_object()
     return S3Object(bucket, key)
+
+
+def _is_key(key: object) -> TypeGuard[str]:
+    if not isinstance(key, str):
+        return False
+    try:
+        return 1 <= len(key.encode()) <= _LONGEST_KEY
+    except UnicodeEncodeError:
+        return False
+
+
+def _features(body: dict[str, Any]) -> set[str]:
+    features = body.get("Features")
+    if features is None:
+        return set()
+    if not isinstance(features, list) or not all(isinstance(each, str) for each in features):
+        raise _invalid("Request has invalid parameters: Features must be a list of texts")
+    return set(features)
 
 
 def _within(body: dict[str, Any], name: str, default: float, *, low: float, high: float) -> float:

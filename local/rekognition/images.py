@@ -1,11 +1,14 @@
 """Images that are referred to by bucket and key."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from local.rekognition.detect_labels import MAX_STORED_BYTES
 
 if TYPE_CHECKING:
     from local.rekognition.detect_labels import S3Object
@@ -26,7 +29,7 @@ class StoredImages:
         )
 
     async def fetch(self, place: "S3Object") -> bytes:
-        """The object's bytes.
+        """The object's bytes; of a larger one than the service takes only so many that this is seen.
 
         Raises:
             LookupError: there is no such object.
@@ -35,6 +38,7 @@ class StoredImages:
 
     def _fetch(self, place: "S3Object") -> bytes:
         try:
-            return self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+            with contextlib.closing(self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"]) as body:
+                return body.read(MAX_STORED_BYTES + 1)
         except ClientError as error:
             raise LookupError(f"{place.bucket}/{place.key}: {error}") from None

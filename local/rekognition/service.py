@@ -5,7 +5,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local.recogniser.model import ImageSideError, UnreadableImageError
+from local.recogniser.image_file import UnreadableImageError
+from local.recogniser.picture import ImageSideError
 from local.rekognition.detect_labels import (
     DetectLabels,
     RekognitionError,

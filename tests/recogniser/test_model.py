@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from local.recogniser.model import (
-    MAX_SIDE,
-    MIN_SIDE,
-    ImageSideError,
-    Recogniser,
-    UnreadableImageError,
-    network_file,
-    prepare,
-)
+from local.recogniser.image_file import UnreadableImageError
+from local.recogniser.model import Recogniser, network_file
+from local.recogniser.picture import MAX_SIDE, MIN_SIDE, ImageSideError, prepare
 from local.recogniser.weights import WeightsError, read_weights, weights_file
 
 PHOTOS = Path(__file__).parents[2] / "loadtest" / "images"

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from local.recogniser.model import ImageSideError, Sighting, UnreadableImageError
+from local.recogniser.image_file import UnreadableImageError
+from local.recogniser.model import Sighting
+from local.recogniser.picture import ImageSideError
 from local.rekognition.detect_labels import (
     MAX_INLINE_BYTES,
     MAX_STORED_BYTES,
@@ -52,6 +54,19 @@ def test_an_s3_object_is_taken_with_the_services_defaults() -> None:
         pytest.param(
             {"Image": {"S3Object": {"Bucket": "images", "Name": ""}}}, "InvalidS3ObjectException", id="no key"
         ),
+        pytest.param(
+            {"Image": {"S3Object": {"Bucket": "images", "Name": "\ud800"}}},
+            "InvalidS3ObjectException",
+            id="a key that is half a character",
+        ),
+        pytest.param(
+            {"Image": {"S3Object": {"Bucket": "images", "Name": "k" * 1025}}},
+            "InvalidS3ObjectException",
+            id="a key longer than S3 takes",
+        ),
+        pytest.param({**inline(b"x"), "Features": 5}, "InvalidParameterException", id="features are a number"),
+        pytest.param({**inline(b"x"), "Features": [{}]}, "InvalidParameterException", id="a feature is an object"),
+        pytest.param({**inline(b"x"), "MaxLabels": float("nan")}, "InvalidParameterException", id="not a number"),
         pytest.param({**inline(b"x"), "MaxLabels": -1}, "InvalidParameterException", id="fewer than no labels"),
         pytest.param({**inline(b"x"), "MaxLabels": True}, "InvalidParameterException", id="labels are a truth value"),
         pytest.param({**inline(b"x"), "MinConfidence": 101}, "InvalidParameterException", id="surer than sure"),

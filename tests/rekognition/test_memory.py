@@ -1,8 +1,12 @@
 import asyncio
+import gc
+import weakref
 
 import pytest
 
-from local.recogniser.model import Sighting, UnreadableImageError
+from local.recogniser.image_file import UnreadableImageError
+from local.recogniser.model import Sighting
+from local.recogniser.picture import ImageSideError
 from local.rekognition.memory import RecognitionMemory
 
 
@@ -32,6 +36,26 @@ async def test_a_refusal_is_remembered_like_an_answer() -> None:
         with pytest.raises(UnreadableImageError):
             await memory.recognise(b"text")
     assert calls == [b"text"]
+    memory.close()
+
+
+class Pixels:
+    """What is made of a picture, and takes 400 MB of the largest."""
+
+
+async def test_a_refusal_does_not_hold_on_to_what_was_made_of_the_picture() -> None:
+    made: list[weakref.ref[Pixels]] = []
+
+    def recognise(image: bytes) -> list[Sighting]:
+        pixels = Pixels()
+        made.append(weakref.ref(pixels))
+        raise ImageSideError(len(image))
+
+    memory = RecognitionMemory(recognise)
+    with pytest.raises(ImageSideError, match="a side of 5 px"):
+        await memory.recognise(b"large")
+    gc.collect()
+    assert [pixels() for pixels in made] == [None]
     memory.close()
 
 
