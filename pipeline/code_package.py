@@ -1,9 +1,11 @@
-"""The functions' code as Lambda takes it: one zip of our rooms and the packages that its runtime does not bring.
+"""The functions' code as Lambda takes it: one zip of what they import of ours, and the packages that its runtime does
+not bring.
 
 The wheels are those for Lambda's own system, whatever this machine is, at the versions of constraints.txt. The same
 sources give the same bytes, so a zip's hash says whether a function has to be updated.
 """
 
+import ast
 import hashlib
 import subprocess
 import sys
@@ -14,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Of the project's dependencies, those a function needs. boto3 is in Lambda's runtime, click is for the command line.
 DEPENDENCIES: Final = ("aws-kinesis-agg", "aws-lambda-powertools", "idna")
+# The first goes whole, of the others what it imports: the command line is no business of a function's.
 ROOMS: Final = ("consumers", "pipeline")
 # infra.yaml's Runtime and Architectures.
 _PYTHON: Final = "3.13"
@@ -58,8 +61,7 @@ def build(checkout: Path, out: Path) -> CodePackage:
         packages = Path(scratch) / "packages"
         _install(packages, constraints)
         files = dict(_files(packages))
-        for room in ROOMS:
-            files |= {f"{room}/{name}": path for name, path in _files(checkout / room) if path.suffix == ".py"}
+        files |= {path.relative_to(checkout).as_posix(): path for path in _own(checkout)}
         unpacked = sum(path.stat().st_size for path in files.values())
         if unpacked > _MAXIMUM_UNPACKED:
             raise PackageError(f"the code has {unpacked:,} bytes unpacked; Lambda takes {_MAXIMUM_UNPACKED:,}")
@@ -87,6 +89,38 @@ def _install(target: Path, constraints: Path) -> None:
         f"pip found no wheels of {', '.join(DEPENDENCIES)} for Python {_PYTHON} on {_PLATFORM}, at the versions of "
         f"{constraints}: {' '.join(errors)}. Is the package index within reach?"
     )
+
+
+def _own(checkout: Path) -> set[Path]:
+    """The files of ours that the functions import, and those of theirs."""
+    waiting = list((checkout / ROOMS[0]).rglob("*.py"))
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for name in _imports(ast.parse(path.read_bytes()).body):
+            parts = name.split(".")
+            if parts[0] in ROOMS:
+                module = checkout.joinpath(*parts)
+                packages = (checkout.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1))
+                waiting += [file for file in (module.with_suffix(".py"), *packages) if file.exists()]
+    return found
+
+
+def _imports(nodes: "Iterable[ast.AST]") -> "Iterator[str]":
+    """The modules that code imports when it runs, wherever in it; what only a type checker reads is none."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            yield from _imports(node.orelse)
+        else:
+            yield from _imports(ast.iter_child_nodes(node))
 
 
 def _files(folder: Path) -> "Iterator[tuple[str, Path]]":

@@ -19,7 +19,9 @@ from pipeline.code_package import DEPENDENCIES, CodePackage, PackageError, build
 
 CHECKOUT = Path(__file__).parents[2]
 AARCH64 = 0xB7
-HANDLERS = ("consumers.kinesis", "consumers.sqs", "consumers.sns")
+HANDLERS = sorted(
+    f"consumers.{path.stem}" for path in (CHECKOUT / "consumers").glob("*.py") if "def handler(" in path.read_text()
+)
 IN_THE_RUNTIME = {"boto3", "botocore"}
 
 
@@ -111,9 +113,18 @@ def test_every_import_of_a_handler_is_in_the_zip_or_the_runtime(built: CodePacka
         for imported in imports(source):
             assert imported.partition(".")[0] in brought, f"{module} imports {imported}"
             if (copy / f"{imported.replace('.', '/')}.py").exists():
+                assert f"{imported.replace('.', '/')}.py" in names(built), f"{module} imports {imported}"
                 waiting.append(imported)
 
-    assert "pipeline.request" in seen
+    assert {"consumers.kinesis", "consumers.callback", "pipeline.request"} <= seen
+
+
+def test_of_ours_nothing_is_in_the_zip_that_no_function_imports(built: CodePackage) -> None:
+    held = names(built)
+
+    assert {"pipeline/__init__.py", "pipeline/request.py", "pipeline/callbacks_table.py"} <= held
+    of_the_command_line = ("cli", "deployment", "code_package", "dead_letters", "stack", "run", "units")
+    assert not {f"pipeline/{name}.py" for name in of_the_command_line} & held
 
 
 def imports(source: Path) -> Iterator[str]:
