@@ -129,6 +129,8 @@ class Benchmark:
         self._generator = generator
         self._observers = observers
         self._stopping = Event()
+        # By pattern and door: how often a client asks makes no other function run.
+        self._warm: set[tuple[str, str]] = set()
         self._sent = Event()
         started = time.time()
         self.folder = _new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
@@ -186,6 +188,7 @@ class Benchmark:
                 if index and not self._record.turns[-1].drained:
                     self._phase("emptying the buffers")
                     if self._target.renew():
+                        self._warm.clear()
                         upload(self._target, images)
                 self._turn(way, loads[way].schedule, loads[way].images, observations)
                 self._describe()
@@ -201,10 +204,11 @@ class Benchmark:
         if way.pattern is None:
             self._send(way, schedule, images, observations, None)
             return
-        if self._workload.warm_up:
+        if self._workload.warm_up and (way.pattern, way.door) not in self._warm:
             self._phase(f"warming up {way.name}")
             with client_of(way, self._target, self._workload.warm_up, warming=True) as client:
                 warm_up(client, images[0], self._workload.warm_up, way.name)
+            self._warm.add((way.pattern, way.door))
         with client_of(way, self._target, len(schedule)) as client:
             told_again = told_again_so_far(client, self._target)
             try:

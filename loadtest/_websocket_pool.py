@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _REQUESTS_A_CONNECTION: Final = 10
 _MOST: Final = 1_000
-# docs: 500 new connections a second for an account and Region.
-_OPENED_AT_ONCE: Final = 20
+# Each calls the function behind $connect; more at once would only have it start more environments.
+_OPENED_AT_ONCE: Final = 4
 
 
 def connections_for(requests: int) -> int:

@@ -23,7 +23,7 @@ In place of `buffers` a workload may have patterns, to measure when a client kno
 patterns: [sync, polling-1s, polling, callback, websocket]   # polling alone: as often as the API's Retry-After says
 buffer: sqs                        # which all but sync go through
 via: [proxy, handler]              # polling and callback once each: straight into the buffer, by the request handler
-warm_up: 5                         # requests before each turn, not measured: no pattern pays another's cold starts
+warm_up: 5                         # so many at once, not measured, before the first turn of each pattern and door
 
 Or a route, to send the same bodies to any HTTP server (--host URL), of which only the answers are known:
 

@@ -29,16 +29,29 @@ class FakeClient:
     ("image", "sent"),
     [(LoadImage("a", b"abc", None, b""), b"abc"), (LoadImage("a", b"abc", "k.jpg", b""), StoredImage("", "k.jpg"))],
 )
-def test_a_way_is_warmed_up_by_as_many_requests_at_once_as_asked_for(image, sent):
+def test_a_way_is_warmed_up_in_steps_of_two_to_as_many_requests_at_once_as_asked_for(image, sent):
     client = FakeClient()
 
     warm_up(client, image, 5, "callback")
 
-    assert client.images == [sent] * 5
+    assert client.images == [sent] * (2 + 4 + 5)
     assert client.most_at_once == 5
+
+
+@pytest.mark.parametrize(("requests", "steps"), [(1, [1]), (2, [2]), (6, [2, 4, 6]), (7, [2, 4, 6, 7])])
+def test_the_last_step_is_the_number_itself(requests, steps):
+    client = FakeClient()
+
+    warm_up(client, LoadImage("a", b"abc", None, b""), requests, "callback")
+
+    assert len(client.images) == sum(steps)
+
+
+def test_what_fails_on_the_way_is_no_matter():
+    warm_up(FakeClient([NoResultError("it was still starting")] * 6), LoadImage("a", b"abc", None, b""), 5, "callback")
 
 
 @pytest.mark.parametrize("error", [ApiError(503, "down"), NoResultError("nothing came")])
 def test_a_way_that_does_not_work_is_said_before_its_turn(error):
     with pytest.raises(TargetError, match=rf"2 of 5 requests to warm callback up failed: {error}"):
-        warm_up(FakeClient([error, error]), LoadImage("a", b"abc", None, b""), 5, "callback")
+        warm_up(FakeClient([error] * 8), LoadImage("a", b"abc", None, b""), 5, "callback")
