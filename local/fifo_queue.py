@@ -66,9 +66,14 @@ class FifoQueue(Queue):
         lease = self.machine.receive(now, most, visibility_timeout)
         return [] if lease is None else [lease]
 
-    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:  # noqa: ARG002
-        if self.machine.held(now, lease) > 1:
-            raise TogetherError(f"{self.name}: more than one message was received under this receipt")
+    def hidden_as(self, receipt_handle: str) -> object:
+        """The receive that they came by."""
+        _, lease = self._parse(receipt_handle)
+        return lease
+
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float, together: int) -> bool:  # noqa: ARG002
+        if self.machine.held(now, lease) > together:
+            raise TogetherError(f"{self.name}: more messages were received under this receipt")
         return self.machine.change_visibility(now, lease, timeout)
 
     def _sequence_number(self, id_: int) -> str:

@@ -219,15 +219,18 @@ class Queue(ABC):
         self._machine.delete(self._clock(), lease, [id_])
         self._drain()
 
-    def change_visibility(self, receipt_handle: str, timeout: float) -> bool:
+    def change_visibility(self, receipt_handle: str, timeout: float, *, together: int = 1) -> bool:
         """Hide a message for `timeout` seconds from now; False if it is not in flight by this receipt.
+
+        `together` says how many of those that the queue hides as one with it are to be changed alike: with all of them
+        named, they are.
 
         Raises:
             InvalidReceiptError: the handle is none of this queue's.
             TogetherError: others were received with it, and the queue hides those of one receive as one.
         """
         id_, lease = self._parse(receipt_handle)
-        changed = self._change_visibility(self._clock(), lease, id_, timeout)
+        changed = self._change_visibility(self._clock(), lease, id_, timeout, together)
         self._wake()
         if self._changed is not None:
             self._changed()
@@ -286,8 +289,16 @@ class Queue(ABC):
     def _leases(self, now: float, most: int, visibility_timeout: float | None) -> list[Lease]:
         """Receive up to so many messages."""
 
+    def hidden_as(self, receipt_handle: str) -> object:
+        """What is equal for messages that the queue hides as one, and for no others.
+
+        Raises:
+            InvalidReceiptError: the handle is none of this queue's.
+        """
+        return self._parse(receipt_handle)
+
     @abstractmethod
-    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float, together: int) -> bool:
         """Hide a message that a receipt names; False if it is not in flight by it."""
 
     def _sequence_number(self, id_: int) -> str | None:  # noqa: ARG002 (a FIFO queue has them)

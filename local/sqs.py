@@ -174,19 +174,20 @@ class Sqs:
 
         return await _each(_batch(values), delete)
 
-    async def _change_message_visibility(self, values: dict[str, Any]) -> None:
+    async def _change_message_visibility(self, values: dict[str, Any], together: int = 1) -> None:
         queue = self._queue(values)
         if "VisibilityTimeout" not in values:
             raise missing("VisibilityTimeout")
         seconds = read_seconds(values, "VisibilityTimeout", MAX_VISIBILITY) or 0
         try:
-            changed = queue.change_visibility(values["ReceiptHandle"], seconds)
+            changed = queue.change_visibility(values["ReceiptHandle"], seconds, together=together)
         except InvalidReceiptError as error:
             raise invalid_receipt(error) from None
         except TogetherError:
             raise invalid(
-                "The message was received together with others of a FIFO queue, whose visibility is changed only one "
-                "by one here: receive with MaxNumberOfMessages=1."
+                "The message was received together with others of a FIFO queue, whose visibility is changed only "
+                "together here: name all of them in one ChangeMessageVisibilityBatch, or receive with "
+                "MaxNumberOfMessages=1."
             ) from None
         if not changed:
             raise invalid(
@@ -195,12 +196,23 @@ class Sqs:
             )
 
     async def _change_message_visibility_batch(self, values: dict[str, Any]) -> dict[str, Any]:
-        self._queue(values)
+        queue = self._queue(values)
+        # What is hidden as one is changed as one, by the first that names it; the others have its answer.
+        alike: dict[object, list[dict[str, Any]]] = {}
+        for entry in _batch(values):
+            alike.setdefault((_hidden_as(queue, entry), entry.get("VisibilityTimeout")), []).append(entry)
 
-        async def change(entry: dict[str, Any]) -> None:
-            await self._change_message_visibility({**entry, "QueueUrl": values["QueueUrl"]})
-
-        return await _each(_batch(values), change)
+        successful: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        for entries in alike.values():
+            together = len({entry["ReceiptHandle"] for entry in entries})
+            try:
+                await self._change_message_visibility({**entries[0], "QueueUrl": values["QueueUrl"]}, together)
+            except ServiceError as error:
+                failed += (_failure(entry["Id"], error) for entry in entries)
+            else:
+                successful += ({"Id": entry["Id"]} for entry in entries)
+        return {"Successful": successful, "Failed": failed}
 
     async def _get_queue_url(self, values: dict[str, Any]) -> dict[str, Any]:
         return {"QueueUrl": self._named(values["QueueName"]).url}
@@ -268,6 +280,14 @@ async def _each(
         else:
             successful.append({"Id": entry["Id"], **(result or {})})
     return {"Successful": successful, "Failed": failed}
+
+
+def _hidden_as(queue: Queue, entry: dict[str, Any]) -> object:
+    try:
+        return queue.hidden_as(entry["ReceiptHandle"])
+    except InvalidReceiptError:
+        # None of the queue's, and alone with its error.
+        return entry["Id"]
 
 
 def _failure(id_: str, error: ServiceError) -> dict[str, Any]:

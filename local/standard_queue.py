@@ -51,7 +51,7 @@ class StandardQueue(Queue):
             leases.append(lease)
         return leases
 
-    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float) -> bool:
+    def _change_visibility(self, now: float, lease: int, id_: int, timeout: float, together: int) -> bool:  # noqa: ARG002
         return self.machine.change_visibility(now, lease, id_, timeout)
 
     def _delayed(self, now: float) -> int:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
     from producers.redrive.letter import Letter
@@ -22,6 +23,7 @@ _HIDDEN_S: Final = 900
 # A long poll, which asks all of SQS's servers, so that an empty answer is the end; the shortest there is.
 _WAIT_S: Final = 1
 _VISIBLE: Final = "ApproximateNumberOfMessages"
+_IN_HAND: Final = "ApproximateNumberOfMessagesNotVisible"
 _ATTRIBUTES: Final = ("ApproximateReceiveCount", "SentTimestamp", "MessageGroupId")
 
 
@@ -65,14 +67,16 @@ class LetterQueue:
         self._client = client
         self._queue_url = queue_url
         self._read = read
-        self._held: dict[str, str] = {}
+        # Receipts by message, a receive each: a FIFO queue may let go only of all that came together.
+        self._hands: list[dict[str, str]] = []
 
     def count(self) -> int:
         """About how many messages can be received, those that are hidden behind others of their group included."""
-        answer = self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=[_VISIBLE])
-        return int(answer["Attributes"].get(_VISIBLE, 0))
+        return self._counted(_VISIBLE)
 
-    unseen = count
+    def unseen(self) -> int:
+        """About how many messages are hidden behind others of their group, or in hand of another, or of one killed."""
+        return max(0, self._counted(_VISIBLE, _IN_HAND) - sum(map(len, self._hands)))
 
     def letters(self) -> "Iterator[Sequence[Letter]]":
         """What can be received, ten at a time."""
@@ -86,7 +90,7 @@ class LetterQueue:
                 MessageSystemAttributeNames=_ATTRIBUTES,
             )
             messages = [QueuedMessage.of(message) for message in answer.get("Messages", ())]
-            self._held |= {message.message_id: message.receipt_handle for message in messages}
+            self._hands.append({message.message_id: message.receipt_handle for message in messages})
             fresh = [message for message in messages if message.message_id not in seen]
             if not fresh:
                 # The end, or it took so long that those of the beginning are visible again.
@@ -101,7 +105,8 @@ class LetterQueue:
     def remove(self, letters: "Sequence[Letter]") -> dict[str, str]:
         """Delete messages."""
         failed: dict[str, str] = {}
-        for some in _tens(letters):
+        for start in range(0, len(letters), _MESSAGES_A_CALL):
+            some = letters[start : start + _MESSAGES_A_CALL]
             entries = [{"Id": str(number), "ReceiptHandle": letter.handle} for number, letter in enumerate(some)]
             try:
                 answer = self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)  # type: ignore[arg-type]
@@ -114,19 +119,24 @@ class LetterQueue:
             failed |= {some[number].name: reason for number, reason in refused.items()}
             for number, letter in enumerate(some):
                 if number not in refused:
-                    self._held.pop(letter.name, None)
+                    # Nearly always the last one.
+                    next((hand for hand in reversed(self._hands) if letter.name in hand), {}).pop(letter.name, None)
         return failed
 
     def release(self) -> None:
         """Make the messages in hand visible again. One that cannot be now is in a quarter of an hour by itself."""
-        for some in _tens(list(self._held.values())):
+        for hand in filter(None, self._hands):
             entries = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(some)
+                for number, handle in enumerate(hand.values())
             ]
             with contextlib.suppress(BotoCoreError, ClientError):
                 self._client.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)  # type: ignore[arg-type]
-        self._held.clear()
+        self._hands.clear()
+
+    def _counted(self, *names: "QueueAttributeNameType") -> int:
+        answer = self._client.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=names)
+        return sum(int(answer["Attributes"].get(name, 0)) for name in names)
 
 
 def maximum_receives(client: "SQSClient", queue_url: str) -> int | None:
@@ -136,8 +146,3 @@ def maximum_receives(client: "SQSClient", queue_url: str) -> int | None:
         return int(json.loads(answer.get("Attributes", {}).get("RedrivePolicy", "{}"))["maxReceiveCount"])
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _tens(values: "Sequence[Any]") -> "Iterator[Sequence[Any]]":
-    for start in range(0, len(values), _MESSAGES_A_CALL):
-        yield values[start : start + _MESSAGES_A_CALL]

@@ -55,10 +55,7 @@ def listing_words(listing: "Listing", *, now: float, longest: int) -> str:
         lines += [f"    {shown(each.letter)}: {each.problem}" for each in some]
         lines += _more(len(listing.foreign) - len(some))
     if listing.unseen:
-        lines.append(
-            f"  About {count(listing.unseen, 'further message')} could not be seen: a FIFO queue shows no more of a "
-            "message group than the first ones until these are gone, and what another reader has in hand is hidden."
-        )
+        lines.append(f"  {_unseen(listing.unseen)}")
     return "\n".join(lines)
 
 
@@ -136,5 +133,12 @@ def replayed_words(replayed: "Replayed", *, dry_run: bool) -> str:
         for each in replayed.not_removed
     ]
     if replayed.unseen:
-        lines.append(f"  about {count(replayed.unseen, 'further message')} could not be seen: replay again")
+        lines.append(f"  {_unseen(replayed.unseen)}: replay again")
     return "\n".join(lines)
+
+
+def _unseen(number: int) -> str:
+    return (
+        f"about {count(number, 'further message')} could not be seen: in hand of another reader, or of a replay that "
+        "was killed, for up to 15 minutes, or in a FIFO queue behind the first ones of a message group"
+    )

@@ -67,7 +67,7 @@ class Locust:
             time.sleep(0.05)
         return found
 
-    def end(self, seconds=90):
+    def end(self, seconds=240):
         code = self.process.wait(timeout=seconds)
         self._reader.join()
         self.process.stdout.close()
@@ -111,7 +111,7 @@ def alive(pid):
     return True
 
 
-def ended_valid(run, latest, seconds=90):
+def ended_valid(run, latest, seconds=240):
     """The run ended and found nothing wrong but, on a busy machine, its own lateness."""
     code = run.end(seconds)
     described = latest.described()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.end_to_end.conftest import FOREBAY, photo, running, until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.long]
 
 BUFFERS = ("sns", "sqs", "kinesis", "kinesis-efo")
 EACH = 15

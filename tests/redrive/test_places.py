@@ -16,6 +16,8 @@ from producers.redrive.listing import list_place
 from producers.redrive.place import PlaceName
 from tests.redrive.conftest import NOW, World, batch_failure, event_failure, object_key, record
 
+pytestmark = pytest.mark.long
+
 THOUSAND = 1_000
 IDS = [f"id{number}" for number in range(THOUSAND)]
 DONE = set(IDS[::10])
@@ -187,6 +189,31 @@ def test_looking_changes_nothing_and_leaves_nothing_hidden(world: World) -> None
     assert {each.request_id for each in listing.requests if each.done} == {"id3"}
     assert {(each.tries, each.receives) for each in listing.requests} == {(5, 1)}
     assert world.depth(dead) == (35, 0)
+
+
+def test_messages_in_hand_of_another_reader_are_told_and_a_long_group_of_a_fifo_queue(
+    world: World, make_world: Callable[..., World]
+) -> None:
+    dead = world.stack.push_dead_letter_queue_url
+    world.lay_messages(dead, ['{"request_id": "a", "connection_id": "c"}'] * 5)
+    world.client("sqs").receive_message(QueueUrl=dead, MaxNumberOfMessages=2, VisibilityTimeout=900)
+
+    assert list_place(world.place("push"), Choice(NOW)).unseen == 2
+    assert world.replay("push").unseen == 2
+
+    fifo = make_world(SqsFifo="true")
+    bodies = [record(each) for each in IDS[:25]]
+    names = {"MessageDeduplicationId": lambda body: json.loads(body)["request_id"], "MessageGroupId": lambda _: "g"}
+    fifo.lay_messages(fifo.stack.sqs_dead_letter_queue_url, bodies, **names)
+
+    listing = list_place(fifo.place("sqs"), Choice(NOW))
+
+    assert (listing.letters, listing.unseen) == (10, 15)
+    some = fifo.replay("sqs", request_ids=frozenset(IDS[3:7]))
+
+    assert (some.sent, some.unseen) == (4, 15)
+    assert fifo.depth(fifo.stack.sqs_dead_letter_queue_url) == (21, 0)
+    assert (fifo.replay("sqs").sent, fifo.depth(fifo.stack.sqs_dead_letter_queue_url)) == (21, (0, 0))
 
 
 def test_a_dry_run_counts_what_a_replay_would_do_and_changes_nothing(world: World) -> None:

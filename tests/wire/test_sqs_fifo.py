@@ -184,6 +184,31 @@ def test_the_visibility_of_a_message_received_alone_can_be_changed(sqs: Any, wor
     assert receive(sqs, world) == []
 
 
+def test_the_visibility_of_all_that_were_received_together_is_changed_by_one_call_that_names_them(
+    sqs: Any, world: World
+) -> None:
+    for body in "abcd":
+        send(sqs, world, body)
+    first, *others = receive(sqs, world)
+    sqs.delete_message(QueueUrl=world.fifo.url, ReceiptHandle=first["ReceiptHandle"])
+    entries = [
+        {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"], "VisibilityTimeout": 0}
+        for number, each in enumerate(others)
+    ]
+
+    some = sqs.change_message_visibility_batch(QueueUrl=world.fifo.url, Entries=entries[:2])
+    assert {each["Id"] for each in some["Failed"]} == {"0", "1"}
+    assert receive(sqs, world) == []
+
+    answer = sqs.change_message_visibility_batch(
+        QueueUrl=world.fifo.url,
+        Entries=[*entries, {"Id": "foreign", "ReceiptHandle": "none of it", "VisibilityTimeout": 0}],
+    )
+    assert {each["Id"] for each in answer["Successful"]} == {"0", "1", "2"}
+    assert [each["Id"] for each in answer["Failed"]] == ["foreign"]
+    assert bodies(receive(sqs, world)) == ["b", "c", "d"]
+
+
 @pytest.mark.parametrize("world", [World(quotas=Quotas.with_overrides({"sqs_fifo_calls_per_s": 3}))])
 def test_calls_over_the_quota_are_throttled_and_a_batch_is_one_call(sqs: Any, world: World) -> None:
     entries = [
