@@ -16,27 +16,26 @@ import contextlib
 import json
 import math
 import time
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from consumers.batch import Unfinished, deadline_of, reason_of, work_through
 from consumers.callback_policy import Later, Never
 from pipeline.callback_signature import SecretError, signed
 from pipeline.callbacks_table import Claim, GivenUp, NotYet, Settled
 from pipeline.results_table import ItemError
+from pipeline.unicode_text import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from consumers.callback_policy import Policy
     from consumers.callback_post import Outcome
     from pipeline.results_table import StoredResult
 
-# Kept back for the answer to Lambda: what is cut off by Lambda's own timeout takes its whole batch with it.
-_MARGIN_S: Final = 1.0
 # Kept back for writing down what came of an attempt.
 _RECORD_S: Final = 3.0
 # An attempt with less time than this is not begun.
@@ -45,7 +44,6 @@ _LEAST_ATTEMPT_S: Final = 1.0
 _LEASE_BEYOND_S: Final = 20.0
 # What the clocks of two environments may differ by.
 _SKEW_S: Final = 5.0
-_LONGEST_REASON: Final = 500
 _LONGEST_UNREADABLE: Final = 2_000
 
 
@@ -214,12 +212,20 @@ class Notifier:
 
     def work(self, delivered: "Sequence[Delivered]", *, remaining_ms: float) -> Report:
         """Do what can be done in the time, of which Lambda leaves `remaining_ms`. Never raises for a message's sake."""
-        deadline = self._clock() + remaining_ms / 1_000 - _MARGIN_S
-        tasks = [self._threads.submit(self._deliver, message, deadline) for message in delivered]
-        wait(tasks, timeout=max(0.0, deadline - self._clock()))
+        deadline = deadline_of(remaining_ms, self._clock)
+        ends = work_through(
+            delivered,
+            lambda message: self._deliver(message, deadline),
+            threads=self._threads,
+            deadline=deadline,
+            clock=self._clock,
+        )
         report = Report(messages=len(delivered))
-        for message, task in zip(delivered, tasks, strict=True):
-            _add(report, message, _end(task))
+        for message, end in zip(delivered, ends, strict=True):
+            if isinstance(end, Unfinished):
+                # Its POST has an end of its own, and its claim keeps the next delivery away.
+                end = Failure(None, end.reason)
+            _add(report, message, end)
         return report
 
     def _deliver(self, delivered: Delivered, deadline: float) -> _End:
@@ -230,7 +236,7 @@ class Notifier:
         try:
             return self._notify(message, deadline)
         except (BotoCoreError, ClientError, SecretError) as error:
-            return Failure(message.request_id, _reason(error))
+            return Failure(message.request_id, reason_of(error))
 
     def _notify(self, message: _Message, deadline: float) -> _End:
         # Before the claim, so that what fails here costs no attempt.
@@ -298,7 +304,7 @@ class Notifier:
         try:
             self._queue.bury(letter)
         except (BotoCoreError, ClientError) as error:
-            return Failure(None, f"{reason}; {_reason(error)}")
+            return Failure(None, f"{reason}; {reason_of(error)}")
         return Loss(None, 0, reason)
 
     def _hide(self, message: _Message, wait_s: float) -> None:
@@ -316,18 +322,9 @@ def _read(delivered: Delivered) -> _Message:
     if not isinstance(message, dict):
         raise _UnreadableError("the message is not a JSON object")
     for name in ("request_id", "callback_url"):
-        if not isinstance(message.get(name), str) or not message[name] or not _is_unicode(message[name]):
+        if not isinstance(message.get(name), str) or not message[name] or not is_unicode(message[name]):
             raise _UnreadableError(f"{name} is missing or not a text")
     return _Message(message["request_id"], message["callback_url"], delivered.receipt)
-
-
-def _is_unicode(text: str) -> bool:
-    # JSON can write half a surrogate pair, which is a text to Python and to nobody else.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _letter(request_id: str | None, callback_url: str | None, given_up: GivenUp, **more: Any) -> str:
@@ -338,20 +335,6 @@ def _letter(request_id: str | None, callback_url: str | None, given_up: GivenUp,
         "attempts": given_up.attempts,
     }
     return json.dumps(letter | more)
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-
-
-def _end(task: "Future[_End]") -> _End:
-    if task.cancel():
-        return Failure(None, "out of time: not begun")
-    if not task.done():
-        # It cannot be stopped. Its POST has an end of its own, and its claim keeps the next delivery away.
-        return Failure(None, "out of time: still at work")
-    error = task.exception()
-    return task.result() if error is None else Failure(None, _reason(error))
 
 
 def _add(report: Report, message: Delivered, end: "_End") -> None:

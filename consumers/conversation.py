@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.body import BodyError, read_body
 from pipeline.intake import IntakeError
 from pipeline.request import BUFFERS
+from pipeline.unicode_text import is_unicode
 from pipeline.watchers import hash_of, is_owner
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _correlation(given: "Mapping[str, Any]") -> dict[str, str]:
     value = given.get("correlation_id")
     if value is None:
         return {}
-    if not isinstance(value, str) or len(value) > _LONGEST_CORRELATION_ID or not _is_unicode(value):
+    if not isinstance(value, str) or len(value) > _LONGEST_CORRELATION_ID or not is_unicode(value):
         raise _RefusedError(
             400,
             "correlation_id is not a text, or too long.",
@@ -252,22 +253,13 @@ def _correlation(given: "Mapping[str, Any]") -> dict[str, str]:
 
 
 def _hash(secret: Any) -> str:
-    if not isinstance(secret, str) or not 0 < len(secret) <= _LONGEST_SECRET or not _is_unicode(secret):
+    if not isinstance(secret, str) or not 0 < len(secret) <= _LONGEST_SECRET or not is_unicode(secret):
         raise _RefusedError(
             400,
             "secret is missing, not a text, or too long.",
             f"Set it to the secret itself, not its hash: a text of at most {_LONGEST_SECRET:,} characters.",
         )
     return hash_of(secret)
-
-
-def _is_unicode(text: str) -> bool:
-    # JSON can write half a surrogate pair, which is a text to Python and to nobody else.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _not_taken(error: IntakeError) -> dict[str, Any]:

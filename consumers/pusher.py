@@ -9,18 +9,18 @@ At least once: what fails is delivered again whole, so that a connection that to
 
 import json
 import time
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from consumers.batch import Unfinished, deadline_of, reason_of, work_through
+from pipeline.client_config import few_retries
 from pipeline.results_table import ItemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from botocore.session import Session
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -31,13 +31,10 @@ if TYPE_CHECKING:
 # API:PostToConnection: the largest Data, in bytes.
 LARGEST_PUSH: Final = 131_072
 
-# Kept back for the answer to Lambda: what is cut off by Lambda's own timeout takes its whole batch with it.
-_MARGIN_S: Final = 1.0
 _CONNECT_TIMEOUT_S: Final = 2
 _READ_TIMEOUT_S: Final = 3
 _ATTEMPTS: Final = 3
 _GONE: Final = 410
-_LONGEST_REASON: Final = 500
 
 
 class Results(Protocol):
@@ -122,11 +119,8 @@ class _NotPushableError(Exception):
 
 def connections_client(session: "Session", endpoint: str, connections: int) -> "ApiGatewayManagementApiClient":
     """A client of a WebSocket stage's @connections, whose few retries end well inside a function's time."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=connections,
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
+    config = few_retries(
+        connections, attempts=_ATTEMPTS, connect_timeout_s=_CONNECT_TIMEOUT_S, read_timeout_s=_READ_TIMEOUT_S
     )
     client = session.create_client("apigatewaymanagementapi", endpoint_url=endpoint, config=config)
     return cast("ApiGatewayManagementApiClient", client)
@@ -167,12 +161,20 @@ class Pusher:
 
         `remaining_ms` is what Lambda leaves from now.
         """
-        deadline = self._clock() + remaining_ms / 1_000 - _MARGIN_S
-        tasks = [self._threads.submit(self._deliver, message.body, deadline) for message in delivered]
-        wait(tasks, timeout=max(0.0, deadline - self._clock()))
+        deadline = deadline_of(remaining_ms, self._clock)
+        deliveries = work_through(
+            delivered,
+            lambda message: self._deliver(message.body, deadline),
+            threads=self._threads,
+            deadline=deadline,
+            clock=self._clock,
+        )
         report = Report(messages=len(delivered))
-        for message, task in zip(delivered, tasks, strict=True):
-            _add(report, message, _delivery(task))
+        for message, delivery in zip(delivered, deliveries, strict=True):
+            if isinstance(delivery, Unfinished):
+                # What it still sends, its connection is sent again.
+                delivery = _Delivery(reason=delivery.reason)
+            _add(report, message, delivery)
         return report
 
     def _deliver(self, body: str, deadline: float) -> _Delivery:
@@ -189,7 +191,7 @@ class Pusher:
         except (_NotPushableError, ItemError) as error:
             delivery.reason = str(error)
         except (BotoCoreError, ClientError) as error:
-            delivery.reason = _reason(error)
+            delivery.reason = reason_of(error)
         return delivery
 
     def _push(self, delivery: _Delivery, request_id: str, target: _Target, message: bytes) -> None:
@@ -198,7 +200,7 @@ class Pusher:
         except (BotoCoreError, ClientError) as error:
             if not _is_gone(error):
                 # The others have not to wait for this one.
-                delivery.reason = _reason(error)
+                delivery.reason = reason_of(error)
                 return
             self._connections.remove(target.connection_id)
             delivery.gone += 1
@@ -245,20 +247,6 @@ def _json(document: dict[str, Any]) -> bytes:
 def _is_gone(error: BotoCoreError | ClientError) -> bool:
     metadata: Any = error.response.get("ResponseMetadata", {}) if isinstance(error, ClientError) else {}
     return bool(metadata.get("HTTPStatusCode") == _GONE)
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-
-
-def _delivery(task: "Future[_Delivery]") -> _Delivery:
-    if task.cancel():
-        return _Delivery(reason="out of time: not begun")
-    if not task.done():
-        # It cannot be stopped: what it still sends, its connection is sent again.
-        return _Delivery(reason="out of time: still at work")
-    error = task.exception()
-    return task.result() if error is None else _Delivery(reason=_reason(error))
 
 
 def _add(report: Report, message: Delivered, delivery: _Delivery) -> None:

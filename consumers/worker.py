@@ -10,12 +10,13 @@ Not powertools' BatchProcessor: it takes one record after the other, knows no de
 
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from consumers.batch import Unfinished, deadline_of, reason_of, work_through
 from consumers.conclusion import concluded
 from pipeline.notifications import Notification
 from pipeline.recognition import Effort, OutOfTime, Recognised, Refused
@@ -24,17 +25,12 @@ from pipeline.result import Passage, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from consumers.environment import Environment
     from pipeline.request import InlineImage, StoredImage
 
-# Kept back for the last writes and the answer to Lambda: a task that is cut off here is delivered again, one that
-# Lambda's own timeout cuts off takes its whole batch with it.
-_MARGIN_S = 1.0
 # About 1 MB of ids; more than a batch of aggregates holds.
 _REMEMBERED = 10_000
-_LONGEST_REASON = 500
 _NO_EFFORT = Effort()
 
 
@@ -157,13 +153,21 @@ class Worker:
             size=len(delivered),
             received_at=received_at,
             init_ms=self._environment.take_init_ms(),
-            deadline=self._clock() + remaining_ms / 1_000 - _MARGIN_S,
+            deadline=deadline_of(remaining_ms, self._clock),
         )
-        tasks = [self._threads.submit(self._process, record, batch) for record in delivered]
-        wait(tasks, timeout=max(0.0, batch.deadline - self._clock()))
+        outcomes = work_through(
+            delivered,
+            lambda record: self._process(record, batch),
+            threads=self._threads,
+            deadline=batch.deadline,
+            clock=self._clock,
+        )
         report = Report(records=len(delivered))
-        for record, task in zip(delivered, tasks, strict=True):
-            _add(report, _outcome(record, task))
+        for record, outcome in zip(delivered, outcomes, strict=True):
+            if isinstance(outcome, Unfinished):
+                # If it still ends, its result stands and the next delivery is only counted.
+                outcome = _Outcome(failure=Failure(record.token, None, outcome.reason))
+            _add(report, outcome)
         return report
 
     def _process(self, delivered: Delivered, batch: _Batch) -> _Outcome:
@@ -174,7 +178,7 @@ class Worker:
         try:
             return self._answer(request, delivered, batch)
         except (BotoCoreError, ClientError) as error:
-            return _Outcome(failure=_failure(delivered, error, request.request_id))
+            return _Outcome(failure=Failure(delivered.token, request.request_id, reason_of(error)))
 
     def _answer(self, request: Request, delivered: Delivered, batch: _Batch) -> _Outcome:
         notification = Notification(request.request_id, request.callback_url, request.connection_id, request.attach)
@@ -246,22 +250,6 @@ class Worker:
         # After the write: whoever is told reads the result. If it fails, the record does, and its next delivery tells.
         self._notifier.notify(notification)
         self._stored[notification.request_id] = True
-
-
-def _outcome(delivered: Delivered, task: "Future[_Outcome]") -> _Outcome:
-    if task.cancel():
-        return _Outcome(failure=Failure(delivered.token, None, "out of time: not begun"))
-    if not task.done():
-        # It cannot be stopped. If it still ends, its result stands and the next delivery is only counted.
-        return _Outcome(failure=Failure(delivered.token, None, "out of time: still at work"))
-    error = task.exception()
-    if error is not None:
-        return _Outcome(failure=_failure(delivered, error, None))
-    return task.result()
-
-
-def _failure(delivered: Delivered, error: BaseException, request_id: str | None) -> Failure:
-    return Failure(delivered.token, request_id, f"{type(error).__name__}: {error}"[:_LONGEST_REASON])
 
 
 def _add(report: Report, outcome: _Outcome) -> None:

@@ -16,8 +16,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, cast
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from pipeline.client_config import few_retries
+from pipeline.client_error import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +33,6 @@ _SHORTEST_KEY: Final = 24
 _LONGEST_KEY: Final = 64
 # How long a rotation may take to be seen everywhere.
 _KEPT_S: Final = 300.0
-_TIMEOUT_S: Final = 3
-_ATTEMPTS: Final = 4
 
 
 class SecretError(Exception):
@@ -77,12 +77,7 @@ def signing_key(secret: str) -> bytes:
 
 def secrets_client(session: "Session") -> "SecretsManagerClient":
     """A client whose few retries end well inside a function's time."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        connect_timeout=_TIMEOUT_S,
-        read_timeout=_TIMEOUT_S,
-    )
-    return cast("SecretsManagerClient", session.create_client("secretsmanager", config=config))
+    return cast("SecretsManagerClient", session.create_client("secretsmanager", config=few_retries()))
 
 
 class SigningKeys:
@@ -120,7 +115,7 @@ class SigningKeys:
             return (signing_key(self._value("AWSPREVIOUS")),)
         except ClientError as error:
             # So it says of a stage that no version has, which is every secret before its first rotation.
-            if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
+            if code_of(error) != "ResourceNotFoundException":
                 raise
         except SecretError:
             # A mistake that was put right by another value: nobody verifies with it.

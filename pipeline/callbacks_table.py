@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from pipeline.client_error import is_condition_failed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -102,7 +104,7 @@ class CallbacksTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if not _is_condition(error):
+            if not is_condition_failed(error):
                 raise
             response: Any = error.response
             return self._why_not(request_id, holder, response.get("Item", {}))
@@ -151,7 +153,7 @@ class CallbacksTable:
                 ConditionExpression="attribute_exists(request_id) AND attribute_not_exists(acknowledged_at)",
             )
         except ClientError as error:
-            if not _is_condition(error):
+            if not is_condition_failed(error):
                 raise
 
     def _update(
@@ -167,7 +169,7 @@ class CallbacksTable:
                 **conditional,
             )
         except ClientError as error:
-            if not _is_condition(error):
+            if not is_condition_failed(error):
                 raise
             return False
         return True
@@ -188,10 +190,6 @@ def _claim(request_id: str, item: "Mapping[str, Any]") -> Claim:
         stored = item["given_up"]["M"]
         given_up = GivenUp(stored["reason"]["S"], int(stored["attempts"]["N"]))
     return Claim(request_id, item["holder"]["S"], int(item["attempts"]["N"]), given_up)
-
-
-def _is_condition(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
 
 
 def _ms(seconds: float) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from pipeline.client_error import is_condition_failed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,7 +59,7 @@ class ConnectionsTable:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":most": {"N": str(most)}},
             )
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+            if is_condition_failed(error):
                 return False
             raise
         return True

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aggregation import DamagedAggregateError, deaggregate, user_records
+from pipeline.unicode_text import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,13 +174,7 @@ def _moment(text: object) -> float | None:
 
 def _text(value: object) -> str | None:
     """A text that can be sent on and written anywhere: JSON may hold halves of characters, which UTF-8 has not."""
-    if not isinstance(value, str):
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None
-    return value
+    return value if isinstance(value, str) and is_unicode(value) else None
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from botocore.config import Config
+from pipeline.client_config import few_retries
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -34,9 +34,5 @@ class ImageBucket:
 
 def s3_client(session: "Session") -> "S3Client":
     """A client whose few retries end while whoever uploads still waits."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-    )
+    config = few_retries(attempts=_ATTEMPTS, connect_timeout_s=_CONNECT_TIMEOUT_S, read_timeout_s=_READ_TIMEOUT_S)
     return cast("S3Client", session.create_client("s3", config=config))

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline import idempotency
 from pipeline.body import BodyError, check_body
 from pipeline.callback_url import CallbackUrlError, check_callback_url
+from pipeline.client_error import code_of
 from pipeline.image_bucket import ImageBucket, s3_client
 from pipeline.intake_settings import IntakeSettings
 from pipeline.on_demand import OnDemand
@@ -273,7 +274,7 @@ class Intake:
         try:
             self._images.put(key, request.image.data)
         except (BotoCoreError, ClientError) as error:
-            code = _code(error)
+            code = code_of(error)
             self._note_unpublished(
                 reserved, f"The image could not be stored ({code}), so the request was not published."
             )
@@ -350,7 +351,7 @@ def bad_body(problem: str) -> IntakeError:
 
 
 def _table_failed(error: BotoCoreError | ClientError) -> IntakeError:
-    code = _code(error)
+    code = code_of(error)
     throttled = "Throttl" in code or "ThroughputExceeded" in code or "LimitExceeded" in code
     return IntakeError(
         429 if throttled else 503,
@@ -359,10 +360,6 @@ def _table_failed(error: BotoCoreError | ClientError) -> IntakeError:
         retry_after_s=_RETRY_AFTER_S,
         cause=f"{code}: {error}",
     )
-
-
-def _code(error: BotoCoreError | ClientError) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 
 def _text(record: "Mapping[str, Any]") -> str:

@@ -10,8 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from botocore.config import Config
-
+from pipeline.client_config import few_retries
 from pipeline.on_demand import OnDemand
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from pipeline.settings import NotificationSettings
-
-_TIMEOUT_S = 3
-_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +72,7 @@ class SqsNotifier:
 
 def notification_client(session: "Session", connections: int) -> "SQSClient":
     """A client whose few retries end well inside a function's time."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=connections,
-        connect_timeout=_TIMEOUT_S,
-        read_timeout=_TIMEOUT_S,
-    )
-    return cast("SQSClient", session.create_client("sqs", config=config))
+    return cast("SQSClient", session.create_client("sqs", config=few_retries(connections)))
 
 
 def _message(**members: str | None) -> str:

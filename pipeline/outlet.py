@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.client_config import few_retries
+from pipeline.client_error import code_and_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_sns import SNSClient
@@ -165,12 +168,8 @@ def kinesis_client(session: "Session") -> "KinesisClient":
     return cast("KinesisClient", session.create_client("kinesis", config=_config()))
 
 
-def _config() -> Config:
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-    )
+def _config() -> "Config":
+    return few_retries(attempts=_ATTEMPTS, connect_timeout_s=_CONNECT_TIMEOUT_S, read_timeout_s=_READ_TIMEOUT_S)
 
 
 def _check_proof(answer: "Mapping[str, object]", name: str) -> None:
@@ -181,8 +180,7 @@ def _check_proof(answer: "Mapping[str, object]", name: str) -> None:
 def _refused(error: BotoCoreError | ClientError) -> PublishError:
     if not isinstance(error, ClientError):
         return PublishError(Refusal.FAILED, type(error).__name__, str(error))
-    said = error.response.get("Error", {})
-    code, message = said.get("Code", "Unknown"), said.get("Message", "")
+    code, message = code_and_message(error)
     return PublishError(_refusal(code, message), code, f"{code}: {message}")
 
 

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from pipeline.client_error import is_condition_failed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 _KEY: Final = "request_id"
 _DAY_S: Final = 86_400
-_LOST: Final = "ConditionalCheckFailedException"
 
 # No item; or one without a result that is the same request's, whose attempt has failed, or is over without a word.
 _FREE: Final = (
@@ -105,7 +106,7 @@ class PendingRequests:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != _LOST:
+            if not is_condition_failed(error):
                 raise
             item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
             # An answer that was lost on its way: botocore asked again, and found what it had written before.
@@ -136,7 +137,7 @@ class PendingRequests:
             )
         except ClientError as error:
             # The attempt is over and another has taken the request: what is to be said of it is the other's to say.
-            if error.response["Error"]["Code"] != _LOST:
+            if not is_condition_failed(error):
                 raise
 
 

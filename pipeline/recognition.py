@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError, HTTPClientError, ParamValidationErr
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
+from pipeline.client_error import code_and_message
 from pipeline.request import InlineImage
 from pipeline.result import Label
 
@@ -165,7 +166,7 @@ class Recogniser:
             except ParamValidationError as error:
                 return Refused(_reason("InvalidParameterException", str(error)), Effort(attempts, throttled))
             except ClientError as error:
-                code, message = _code_and_message(error)
+                code, message = code_and_message(error)
                 reason = _reason(code, message)
                 if code in _REFUSALS:
                     return Refused(reason, Effort(attempts, throttled))
@@ -213,11 +214,6 @@ def _recognised(answer: "DetectLabelsResponseTypeDef", effort: Effort) -> Recogn
         for label in answer["Labels"]
     )
     return Recognised(labels, answer.get("LabelModelVersion", ""), effort)
-
-
-def _code_and_message(error: ClientError) -> tuple[str, str]:
-    said = error.response.get("Error", {})
-    return said.get("Code", "Unknown"), said.get("Message", "")
 
 
 def _is_retryable(code: str, error: ClientError) -> bool:

@@ -27,6 +27,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
+from pipeline.unicode_text import is_unicode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -249,10 +251,8 @@ def _text(of: dict[str, Any], name: str) -> str:
     value = of.get(name)
     if not isinstance(value, str) or not value:
         raise _FieldError(f"{name} is missing or not a text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise _FieldError(f"{name} is not a text that UTF-8 can write") from None
+    if not is_unicode(value):
+        raise _FieldError(f"{name} is not a text that UTF-8 can write")
     return value
 
 

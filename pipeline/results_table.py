@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-
+from pipeline.client_config import ATTEMPTS, TIMEOUT_S, few_retries
 from pipeline.request import BUFFERS, Measurement
 from pipeline.result import Label, Passage, Result, Status
 
@@ -28,9 +27,6 @@ BY_RUN_INDEX = "by_run"
 
 _KEY = "request_id"
 _DAY_S = 86_400
-# Far above a write's p99 of 15 to 25 ms, far below a function's timeout.
-_TIMEOUT_S = 3
-_ATTEMPTS = 4
 
 
 class ItemError(ValueError):
@@ -51,15 +47,10 @@ class StoredResult:
 
 
 def dynamodb_client(
-    session: "Session", connections: int, *, attempts: int = _ATTEMPTS, timeout_s: float = _TIMEOUT_S
+    session: "Session", connections: int, *, attempts: int = ATTEMPTS, timeout_s: float = TIMEOUT_S
 ) -> "DynamoDBClient":
     """A client whose few retries end well inside a function's time."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=connections,
-        connect_timeout=timeout_s,
-        read_timeout=timeout_s,
-    )
+    config = few_retries(connections, attempts=attempts, connect_timeout_s=timeout_s, read_timeout_s=timeout_s)
     return cast("DynamoDBClient", session.create_client("dynamodb", config=config))
 
 

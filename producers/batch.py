@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.client_error import code_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -161,7 +163,7 @@ class BatchSender:
 def _call_fault(error: BotoCoreError | ClientError) -> Fault:
     if not isinstance(error, ClientError):
         return Fault(f"{type(error).__name__}: {error}", retryable=True)
-    code = error.response.get("Error", {}).get("Code", "")
+    code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     throttled = "Throttl" in code or code in {"ProvisionedThroughputExceededException", "LimitExceededException"}
     return Fault(str(error), retryable=throttled or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR)

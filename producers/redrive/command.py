@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.client_error import code_of
 from producers.redrive.choice import Choice
 from producers.redrive.place import PLACES
 from producers.redrive.stopping import stopping
@@ -270,7 +271,7 @@ def _bar(place: "Place") -> "Iterator[Callable[[int], None]]":
 
 def _told(error: "BotoCoreError | ClientError", *, local: bool) -> str:
     """An error of AWS's with what to do about it."""
-    code = error.response.get("Error", {}).get("Code", "") if hasattr(error, "response") else type(error).__name__
+    code = code_of(error)
     text = str(error)
     if local and "Endpoint" in code:
         return f"{text}: is the embedded AWS of that ready line still running?"

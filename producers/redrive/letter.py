@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.request import InvalidRequestError, Request
+from pipeline.unicode_text import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,13 +124,7 @@ def read_notice(body: str) -> Notice:
 
 
 def _is_text(value: object) -> bool:
-    if not isinstance(value, str) or not value:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and bool(value) and is_unicode(value)
 
 
 def excerpt(text: str | bytes) -> str:

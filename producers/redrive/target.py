@@ -80,12 +80,12 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A client of boto3."""
-        from botocore.config import Config
+        from pipeline.client_config import few_retries
 
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            max_pool_connections=_CONNECTIONS,
+        config = few_retries(
+            _CONNECTIONS,
+            attempts=_ATTEMPTS,
+            connect_timeout_s=_CONNECT_TIMEOUT_S,
+            read_timeout_s=_READ_TIMEOUT_S,
         )
         return self.session.client(service, endpoint_url=self.endpoints.get(service), config=config)  # type: ignore[call-overload]
