@@ -7,18 +7,15 @@ both. No handler runs: the mapping gathers a batch that is not full before the e
 2xx spoils the run.
 """
 
-import json
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
 from benchmarks import ministack, wrk
+from benchmarks.embedded import embedded
 
 _SERVER_CORE = 0
 _WRK_CORE = 1
@@ -30,27 +27,14 @@ _SHARDS = 32
 @contextmanager
 def kinesis_route() -> Iterator[str]:
     """Start the embedded AWS, bound to one core; yields the URL of its Kinesis route."""
-    process = subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "forebay"),
-            *("local", "--json", "--exit-with-stdin"),
-            *("--parameter", f"KinesisShardCount={_SHARDS}"),
-            *("--parameter", "ThrottleRate=10000"),
-            # The mapping polls and gathers, and has no batch to hand over before the measuring ends.
-            *("--parameter", "KinesisBatchingWindow=300", "--parameter", "KinesisBatchSize=10000"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {_SERVER_CORE}),
+    options = (
+        *("--parameter", f"KinesisShardCount={_SHARDS}"),
+        *("--parameter", "ThrottleRate=10000"),
+        # The mapping polls and gathers, and has no batch to hand over before the measuring ends.
+        *("--parameter", "KinesisBatchingWindow=300", "--parameter", "KinesisBatchSize=10000"),
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())["outputs"]["ApiUrl"] + "/v1/kinesis/images"
-    finally:
-        process.stdin.close()
-        process.wait(30)
+    with embedded(*options, core=_SERVER_CORE) as ready:
+        yield ready["outputs"]["ApiUrl"] + "/v1/kinesis/images"
 
 
 @click.command()

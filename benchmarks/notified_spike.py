@@ -9,13 +9,11 @@ dead letters of callbacks, and has to be pushed, or have had no connection left,
 """
 
 import asyncio
-import itertools
 import json
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import aiohttp
 import boto3
 import click
 
+from benchmarks.embedded import embedded
 from producers.callback_receiver import CallbackReceiver
 from producers.receiver_certificate import ReceiverCertificate
 from producers.receiver_secret import LocalSecret
@@ -45,29 +44,6 @@ class Told:
     accepted: set[str] = field(default_factory=set)
     pushed: set[str] = field(default_factory=set)
     hung_up: set[str] = field(default_factory=set)
-
-
-@contextmanager
-def embedded(folder: Path, receiver: CallbackReceiver) -> Iterator[dict[str, Any]]:
-    """The embedded AWS that knows the receiver; yields its ready line, which it writes to where the receiver reads."""
-    parameters = itertools.chain.from_iterable(
-        ("--parameter", f"{name}={value}") for name, value in receiver.parameters.items()
-    )
-    process = subprocess.Popen(
-        [Path(sys.executable).parent / "forebay", "local", "--json", "--exit-with-stdin", *_OPTIONS, *parameters],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        (folder / "forebay-local.json").write_text(line)
-        yield json.loads(line)
-    finally:
-        process.stdin.close()
-        process.wait(60)
 
 
 class Connection:
@@ -165,6 +141,12 @@ async def _settled(told: Told, receiver: CallbackReceiver, tasks: list[asyncio.T
     await asyncio.gather(*tasks)
 
 
+def _parameters(receiver: CallbackReceiver) -> Iterator[str]:
+    """The options by which the embedded AWS knows the receiver, once that has started."""
+    for name, value in receiver.parameters.items():
+        yield from ("--parameter", f"{name}={value}")
+
+
 def stored(ready: dict[str, Any]) -> set[str]:
     """The ids of all results in the table."""
     pages = _client(ready, "dynamodb").get_paginator("scan").paginate(TableName=ready["outputs"]["ResultsTable"])
@@ -201,7 +183,8 @@ def main(rate: float, seconds: float, sockets: int, folder: Path) -> None:
     (folder / "forebay-local.json").unlink(missing_ok=True)
     certificate = ReceiverCertificate.fresh("receiver.test")
     receiver = CallbackReceiver(certificate, LocalSecret(folder / "forebay-local.json"))
-    with receiver, embedded(folder, receiver) as ready:
+    with receiver, embedded(*_OPTIONS, *_parameters(receiver)) as ready:
+        (folder / "forebay-local.json").write_text(json.dumps(ready))
         began = time.monotonic()
         told = asyncio.run(spike(ready, receiver, rate, seconds, sockets))
         took = time.monotonic() - began

@@ -114,13 +114,7 @@ def _knowing(findings: "Findings", name: str) -> dict[str, Any]:
         "pattern": way.pattern,
         "door": way.door,
         "interval_s": way.interval_s,
-        "offered": account.offered,
-        "accepted": account.accepted,
-        "rejected": _rejected(account),
-        "completed": account.completed,
-        "failed": account.failed,
-        "dead_lettered": account.dead_lettered,
-        "unfinished": account.unfinished,
+        **_sums(account),
         "lost": way.lost,
         "unstored": way.unstored,
         "untold": way.untold,
@@ -152,12 +146,7 @@ def _answers(answers: "Answers", account: "Account") -> dict[str, Any]:
     }
 
 
-def _rejected(account: "Account") -> dict[str, int]:
-    return account.rejected | ({"no_answer": account.no_answer} if account.no_answer else {})
-
-
-def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
-    account = buffer.account
+def _sums(account: "Account") -> dict[str, Any]:
     return {
         "offered": account.offered,
         "accepted": account.accepted,
@@ -166,6 +155,17 @@ def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
         "failed": account.failed,
         "dead_lettered": account.dead_lettered,
         "unfinished": account.unfinished,
+    }
+
+
+def _rejected(account: "Account") -> dict[str, int]:
+    return account.rejected | ({"no_answer": account.no_answer} if account.no_answer else {})
+
+
+def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
+    account = buffer.account
+    return {
+        **_sums(account),
         "lost": account.lost,
         "duplicates": account.duplicates,
         "latency_ms": _values(buffer.latency, *PERCENTILES)

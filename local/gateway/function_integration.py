@@ -19,7 +19,8 @@ from local.wire import WireRequest, WireResponse, WireService
 
 _LOG = logging.getLogger(__name__)
 
-_URI: Final = re.compile(
+# The Uri by which an integration, of a REST API or a WebSocket one, names its function.
+FUNCTION_URI: Final = re.compile(
     r"arn:[\w-]+:apigateway:[\w-]+:lambda:path(?P<path>/2015-03-31/functions/(?P<function>[^/]+)/invocations)"
 )
 _FUNCTION: Final = re.compile(r"arn:(?P<partition>[\w-]+):lambda:(?P<region>[\w-]+):(?P<account>\d+):function:.+")
@@ -46,7 +47,7 @@ class FunctionIntegration:
         policy: FunctionPolicy,
         binary: BinaryMediaTypes,
     ) -> None:
-        uri = _URI.fullmatch(str(integration.get("Uri", "")))
+        uri = FUNCTION_URI.fullmatch(str(integration.get("Uri", "")))
         function = uri and _FUNCTION.fullmatch(uri["function"])
         if not uri or not function:
             raise ConfigurationError(

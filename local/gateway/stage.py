@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from delivery.quotas import Quotas
 from delivery.token_bucket import TokenBucket
 from local.gateway.configuration import ConfigurationError, StackResource
 
-# What all APIs of an account and Region share, and so the most a stage can have. API Gateway quotas (confidence H).
-ACCOUNT_RATE: Final = 10_000.0
-ACCOUNT_BURST: Final = 5_000.0
+# What all APIs of an account and Region share, and so the most a stage can have.
+ACCOUNT_RATE: Final = Quotas.api_requests_per_s
+ACCOUNT_BURST: Final = float(Quotas.api_burst_requests)
 
 _EVERY: Final = "*"
 _VARIABLE: Final = re.compile(r"\$\{stageVariables\.(\w+)\}")

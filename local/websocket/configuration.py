@@ -1,6 +1,5 @@
 """The `AWS::ApiGatewayV2::*` resources of a template, read strictly into one WebSocket API."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,14 +7,12 @@ from typing import Any, Final
 from delivery.quotas import Quotas
 from local.function_policy import API_GATEWAY, FunctionPolicy
 from local.gateway.configuration import ConfigurationError, truth
+from local.gateway.function_integration import FUNCTION_URI
 from local.resource_properties import read
 from local.template import ResolvedStack, Resource
 from local.websocket.selection import SelectionExpression
 
 _V2: Final = "AWS::ApiGatewayV2::"
-_FUNCTION_URI: Final = re.compile(
-    r"arn:[\w-]+:apigateway:[\w-]+:lambda:path/2015-03-31/functions/(?P<function>[^/]+)/invocations"
-)
 # API Gateway: the shortest integration timeout, in ms.
 _SHORTEST_MS: Final = 50
 
@@ -152,7 +149,7 @@ def _integration(integration: Resource, api: Resource, quotas: Quotas) -> tuple[
             "Description", "IntegrationMethod", "ConnectionType", "PassthroughBehavior", "PayloadFormatVersion",
         ),
     )  # fmt: skip
-    match = _FUNCTION_URI.fullmatch(str(properties.get("IntegrationUri")))
+    match = FUNCTION_URI.fullmatch(str(properties.get("IntegrationUri")))
     if properties.get("IntegrationType") != "AWS_PROXY" or match is None:
         raise ConfigurationError(integration.logical_id, "an integration of type AWS_PROXY with a function is served")
     longest_ms = quotas.websocket_integration_s * 1000

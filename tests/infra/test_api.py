@@ -10,6 +10,7 @@ import pytest
 from local.api_deployment import deployment_digest, rewrite
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Resource, Template, load
+from tests.infra.conftest import path_of
 
 ROUTES = {
     ("POST", "/v1/kinesis/images"),
@@ -27,13 +28,6 @@ NAMES = PhysicalNames(queue_base_url="http://127.0.0.1:4100")
 METHODS = ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage", "PutImage", "GetRequest"]
 OF_FUNCTIONS = {"PostHandlerImage": "RequestHandlerFunction", "PostSyncImage": "SyncFunction"}
 INTO_BUFFERS = ["PostKinesisImage", "PostKinesisEfoImage", "PostSqsImage", "PostSnsImage"]
-
-
-def path_of(stack: ResolvedStack, resource_id: str) -> str:
-    for resource in stack.of_type("AWS::ApiGateway::Resource"):
-        if resource.ref == resource_id:
-            return path_of(stack, resource.properties["ParentId"]) + "/" + resource.properties["PathPart"]
-    return ""
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from local.template import ResolvedStack, Template
+from tests.infra.conftest import path_of
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
 # What the gateway may say to any request by itself, by its gateway responses; a lookup has no body to refuse.
@@ -30,13 +31,6 @@ def resolved(node: Any) -> Any:
             place = place[step]
         node = place
     return node
-
-
-def path_of(stack: ResolvedStack, resource_id: str) -> str:
-    for resource in stack.of_type("AWS::ApiGateway::Resource"):
-        if resource.ref == resource_id:
-            return path_of(stack, resource.properties["ParentId"]) + "/" + resource.properties["PathPart"]
-    return ""
 
 
 def test_the_document_has_the_routes_of_the_template_and_no_other(stack: ResolvedStack) -> None:
