@@ -157,6 +157,7 @@ class Dispatcher:
             error,
             image.name,
             len(image.data),
+            turn.schedule.group(index),
         )
 
     def _stop(self) -> None:

@@ -33,6 +33,10 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.times)
 
+    def group(self, index: int) -> str | None:
+        """The group that an arrival's request names, if it names one."""
+        return None if self.groups is None else f"g{self.groups[index]}"
+
     def share(self, worker: int, workers: int) -> "Schedule":
         """What one of so many workers sends: every `workers`-th arrival, from its own number on."""
         if not 0 <= worker < workers:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 # ROUTE is its name where the load went to a path of any HTTP server, of which only the answers are known.
 # Times in ms since the epoch. `status` is the HTTP status, 0 when no answer came; `error` says why, else null.
 ROUTE: Final = "route"
+# `bytes` are the image's; `group` is the partition key, or message group, that the request named, null if none.
 REQUEST_COLUMNS: Final = (
     "buffer", "sequence", "intended_at", "sent_at", "responded_at", "status", "request_id", "error", "image", "bytes",
+    "group",
 )  # fmt: skip
 # When a client came to know its result, null if never; `status` is the result's, `error` says why not, else null.
 # `calls` are the HTTP requests, or messages over a WebSocket, that the request cost its client, from the first on.

@@ -21,6 +21,7 @@ from pipeline.run import (
 )
 from simulator.scenario_document import arrivals, document
 from simulator.scorecard import bill
+from simulator.simulation import partition_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,14 +68,15 @@ def _write_rows(result: "Result", requests: RowWriter, stored: RowWriter, dead_l
     sequences[np.argsort(result.arrived_at, kind="stable")] = np.arange(len(sequences))
     rows = zip(
         sequences.tolist(), _ms(result.arrived_at), _ms(result.accepted_at), _ms(result.started_at),
-        _ms(result.stored_at), result.deliveries.tolist(), strict=True,
+        _ms(result.stored_at), result.deliveries.tolist(), partition_keys(result.scenario, len(sequences)).tolist(),
+        strict=True,
     )  # fmt: skip
-    for row, (sequence, sent_at, accepted_at, received_at, stored_at, deliveries) in enumerate(rows):
+    for row, (sequence, sent_at, accepted_at, received_at, stored_at, deliveries, key) in enumerate(rows):
         name = f"{buffer}-{sequence}"
         error = result.refusals.get(row)
         status = _ACCEPTED if error is None else _STATUS.get(error, _OTHER_STATUS)
         answered_at = sent_at if accepted_at is None else accepted_at
-        requests.write(buffer, sequence, sent_at, sent_at, answered_at, status, name, error, None, size)
+        requests.write(buffer, sequence, sent_at, sent_at, answered_at, status, name, error, None, size, f"g{key}")
         if stored_at is not None:
             stored.write(
                 buffer, sequence, name, Status.SUCCEEDED, None, sent_at, accepted_at, received_at, stored_at, stored_at,

@@ -63,8 +63,13 @@ def _in_transit(scenario: Scenario, sent_at: Floats) -> tuple[npt.NDArray[np.int
     return order, in_at[order]
 
 
+def partition_keys(scenario: Scenario, records: int) -> npt.NDArray[np.int64]:
+    """The partition key of each of so many records, as a number, in the order in which they reach the buffer."""
+    return arrivals.keys(scenario.partition_keys, records, _dice(scenario, "keys"))
+
+
 def _offer(scenario: Scenario, in_at: Floats) -> Offer:
-    keys = arrivals.keys(scenario.partition_keys, len(in_at), _dice(scenario, "keys"))
+    keys = partition_keys(scenario, len(in_at))
     at_once = not in_at.any()
     offer = Offer(
         range(len(in_at)),

@@ -95,6 +95,9 @@ def test_a_request_names_its_group_where_the_load_has_groups(answering_server, d
     assert len(rows) == len(schedule) > 0
     assert [asked[str(n)]["group"] for n in schedule.sequences] == [f"g{group}" for group in schedule.groups]
     assert len(set(schedule.groups)) == 3
+    assert {row["sequence"]: row["group"] for row in rows} == {
+        sequence: asked[str(sequence)]["group"] for sequence in schedule.sequences
+    }
 
 
 def test_a_stalled_server_holds_back_no_request_and_the_stall_is_in_the_latency(answering_server, dispatch):

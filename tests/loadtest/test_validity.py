@@ -56,10 +56,10 @@ def test_rows_of_all_workers_are_examined_against_what_came_due(tmp_path):
     for worker, sequences in ((0, (0, 2)), (1, (1,))):
         with RowWriter(folder.requests(worker), REQUEST_COLUMNS) as rows:
             for sequence in sequences:
-                rows.write("sqs", sequence, 1_000.0, 1_002.0 + sequence, 1_010.0, 202, "r", None, "i", 1)
+                rows.write("sqs", sequence, 1_000.0, 1_002.0 + sequence, 1_010.0, 202, "r", None, "i", 1, None)
     with RowWriter(folder.requests(1), REQUEST_COLUMNS) as rows:
-        rows.write("sns", 0, 1_000.0, None, None, 0, None, "dropped: 5 requests were in flight", "i", 1)
-        rows.write("sns", 1, 1_000.0, None, None, 0, None, "stopped before it was sent", "i", 1)
+        rows.write("sns", 0, 1_000.0, None, None, 0, None, "dropped: 5 requests were in flight", "i", 1, None)
+        rows.write("sns", 1, 1_000.0, None, None, 0, None, "stopped before it was sent", "i", 1, None)
 
     sqs = Lateness(3.0, 4.0, 4.0, 3)
     assert examine(folder, {"sqs": 4, "sns": 2}) == Generated(sqs, {"sqs": sqs, "sns": NONE}, dropped=1, lost_rows=1)
@@ -69,10 +69,10 @@ def test_each_buffers_lateness_is_its_own(tmp_path):
     folder = RunFolder(tmp_path)
     with RowWriter(folder.requests(0), REQUEST_COLUMNS) as rows:
         for sequence in range(1_000):
-            rows.write("sns", sequence, 1_000.0, 1_001.0, 1_010.0, 202, "r", None, "i", 1)
+            rows.write("sns", sequence, 1_000.0, 1_001.0, 1_010.0, 202, "r", None, "i", 1, None)
         for sequence in range(100):
             late = 1_050.0 if sequence < 3 else 1_001.0
-            rows.write("sqs", sequence, 1_000.0, late, 1_060.0, 202, "r", None, "i", 1)
+            rows.write("sqs", sequence, 1_000.0, late, 1_060.0, 202, "r", None, "i", 1, None)
 
     generated = examine(folder, {"sns": 1_000, "sqs": 100})
 
@@ -90,7 +90,7 @@ def test_a_row_cut_off_in_the_middle_is_a_lost_one(tmp_path):
     folder = RunFolder(tmp_path)
     with RowWriter(folder.requests(0), REQUEST_COLUMNS) as rows:
         for sequence in range(3):
-            rows.write("sqs", sequence, 1_000.0, 1_001.0, 1_010.0, 202, "r", None, "i", 1)
+            rows.write("sqs", sequence, 1_000.0, 1_001.0, 1_010.0, 202, "r", None, "i", 1, None)
     whole = folder.requests(0).read_bytes()
     folder.requests(0).write_bytes(whole[:-3])
 

@@ -94,9 +94,8 @@ def _write(
             "callback": (stored + 60, 1),
             "websocket": (stored + 40, 1),
         }[way]
-    sent.write(
-        way, i, intended, intended + 1, responded, status, None if gone_wrong else request_id, None, "cat", 9_000
-    )
+    named = None if gone_wrong else request_id
+    sent.write(way, i, intended, intended + 1, responded, status, named, None, "cat", 9_000, None)
     if not gone_wrong:
         why = None if told else "not known when the turn ended"
         known.write(way, i, request_id, known_at if told else None, "SUCCEEDED" if told else None, calls, why)

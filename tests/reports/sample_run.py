@@ -24,6 +24,7 @@ from pipeline.run import (
 START_MS = 1_795_500_000_000.0
 RATE = [[0, 12], [8, 12], [8, 110], [26, 110], [26, 12], [40, 12]]
 LATE_P99_MS = {"sns": 2.1, "sqs": 3.9, "kinesis": 2.6, "kinesis-efo": 2.4}
+GROUPS = 40
 IMAGES = {"chelsea.jpg": 36_000, "coffee.jpg": 52_000, "rocket.jpg": 118_000, "not-an-image.jpg": 900}
 
 
@@ -290,6 +291,7 @@ def _write_request(rows: RowWriter, buffer: str, began: float, request: Sent) ->
         None if answered else "timed out",
         request.image,
         IMAGES[request.image],
+        f"g{request.sequence % GROUPS}",
     )
 
 

@@ -19,7 +19,7 @@ def load(path: Path) -> tuple[rows.Loaded, list[tuple[object, ...]]]:
 
 
 def request(sequence: int) -> tuple[object, ...]:
-    return ("sqs", sequence, 1e12, 1e12 + 0.5, 1e12 + 9, 202, f"r{sequence}", None, "cat.jpg", 5_000)
+    return ("sqs", sequence, 1e12, 1e12 + 0.5, 1e12 + 9, 202, f"r{sequence}", None, "cat.jpg", 5_000, "g1")
 
 
 def write(path: Path, *written: tuple[object, ...]) -> bytes:
