@@ -58,7 +58,10 @@ def _configuration(
             "FunctionName", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Environment",
             "ReservedConcurrentExecutions", "LoggingConfig",
         ),
-        harmless=("Architectures", "Code", "Description", "PackageType", "Tags", "TracingConfig", "EphemeralStorage"),
+        harmless=(
+            "Architectures", "Code", "Description", "EphemeralStorage", "KmsKeyArn", "PackageType", "Tags",
+            "TracingConfig",
+        ),
     )  # fmt: skip
     name = resource.ref
     configuration = FunctionConfiguration(

@@ -85,7 +85,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     "CallbackFunctionRole": {
         "logs:CreateLogStream": "CallbackFunctionLogs",
         "logs:PutLogEvents": "CallbackFunctionLogs",
-        "dynamodb:GetItem": "ResultsTable CallbacksTable",
+        "dynamodb:GetItem": "ResultsTable",
         "dynamodb:UpdateItem": "CallbacksTable",
         "secretsmanager:GetSecretValue": "CallbackSecret",
         "sqs:ReceiveMessage": "CallbackQueue",
