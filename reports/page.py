@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import jinja2
 from markupsafe import Markup
 
 from pipeline.units import NOTHING, count, duration, megabytes, share
-from reports import figures, known_page, route_page
+from reports import figures, known_page, route_page, templates
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
+from reports.flat import flat
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
 from reports.simulated import own_parameters, quotas, scenarios, shared_parameters, simulated
@@ -62,15 +62,8 @@ def page(findings: "Findings") -> str:
 
 def rendered(template: str, findings: "Findings", **parts: Any) -> str:
     """A page of a template, with what every page shows of a run and its own `parts`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     run = findings.run
-    return environment.get_template(template).render(
+    return templates.template(template).render(
         findings=findings,
         run=run,
         inks=INKS,
@@ -103,23 +96,6 @@ def moment(at: str | float | None) -> str:
     if isinstance(at, str):
         return at
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def flat(settings: "Mapping[str, Any]", prefix: str = "") -> dict[str, str]:
-    """Nested settings as one list of names and values.
-
-    >>> flat({"a": {"b": 1}, "c": [1, 2]})
-    {'a.b': '1', 'c': '1, 2'}
-    """
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            found[f"{prefix}{name}"] = ", ".join(map(str, value))
-        else:
-            found[f"{prefix}{name}"] = str(value)
-    return found
 
 
 def _shared_scenario(run: "Description") -> dict[str, str]:
