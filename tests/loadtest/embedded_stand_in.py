@@ -1,8 +1,9 @@
 """A small stand-in for `forebay local`: the same first line, control route and APIs, with faults on demand.
 
-The results table and the queues are moto's; the delivery is a queue per buffer, worked off at `--rate` a second.
-Clients are called back at the test receiver and pushed to over a WebSocket as soon as a result is stored, unless they
-are among those of `--mute-every`.
+The results table is the embedded AWS's own; nothing is ever dead, and the delivery is a queue per buffer, worked off at
+`--rate` a second. Nearly every test of a run starts one, so it has to start fast: no boto3, no moto. Clients are called
+back at the test receiver and pushed to over a WebSocket as soon as a result is stored, unless they are among those of
+`--mute-every`.
 """
 
 import asyncio
@@ -20,22 +21,81 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import boto3
 import click
 from aiohttp import web
-from moto.server import ThreadedMotoServer
 from standardwebhooks.webhooks import Webhook
 
+from local.dynamodb.service import DynamoDb
+from local.template import Resource
+from local.wire import WireRequest
 from pipeline.request import BUFFERS, Request
 from pipeline.result import Passage, Result, Status
 from pipeline.results_table import BY_RUN_INDEX, ResultsTable
 
 SECRET = base64.b64encode(bytes(33)).decode()
+# As infra.yaml has it: tests/infra holds that one, and this one only has to be read and written in the same way.
+RESULTS = Resource(
+    "ResultsTable",
+    "AWS::DynamoDB::Table",
+    {
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "request_id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "request_id", "AttributeType": "S"},
+            {"AttributeName": "run_id", "AttributeType": "S"},
+            {"AttributeName": "sequence", "AttributeType": "N"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": BY_RUN_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "run_id", "KeyType": "HASH"},
+                    {"AttributeName": "sequence", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    },
+    "results",
+    {},
+)
+NO_OBJECTS = '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>'
+
+
+class Aws:
+    """What a load test asks of AWS when a turn is over; to the stand-in's own table, the client that writes it."""
+
+    def __init__(self):
+        ids = itertools.count(1)
+        self.dynamodb = DynamoDb({"results": RESULTS}, time.time, lambda: f"aws-{next(ids)}")
+
+    def update_item(self, **values):
+        return self._perform("UpdateItem", values)
+
+    def get_item(self, **values):
+        return self._perform("GetItem", values)
+
+    def _perform(self, operation, values):
+        headers = {"x-amz-target": f"DynamoDB_20120810.{operation}"}
+        return self.dynamodb._perform(WireRequest("POST", "/", "", headers, json.dumps(values).encode()))
+
+    async def post(self, request):
+        target = request.headers["x-amz-target"]
+        if target == "AmazonSQS.ReceiveMessage":
+            return web.json_response({})
+        if target == "secretsmanager.GetSecretValue":
+            return web.json_response({"ARN": "arn:secret", "Name": "callbacks", "SecretString": SECRET})
+        headers = {"x-amz-target": target}
+        answer = await self.dynamodb.handle(WireRequest("POST", "/", "", headers, await request.read()))
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def list_objects(self, _):
+        return web.Response(text=NO_OBJECTS, content_type="application/xml")
 
 
 class StandIn:
-    def __init__(self, aws, table, rate, lose_every, stall_after, stall_s, crash_after, mute_every, parameter):
-        self.aws, self.table = aws, table
+    def __init__(self, table, rate, lose_every, stall_after, stall_s, crash_after, mute_every, parameter):
+        self.table = table
         self.mute_every = mute_every
         self.parameters = dict(each.split("=", 1) for each in parameter)
         self.pending = set()
@@ -47,8 +107,6 @@ class StandIn:
         self.accepted = dict.fromkeys(BUFFERS, 0)
         self.completed = dict.fromkeys(BUFFERS, 0)
         self.stalled_until = 0.0
-        # moto's UpdateItem is not atomic: a read beside it sees half an item.
-        self.table_lock = asyncio.Lock()
         self.uploads = {}
 
     async def post(self, request):
@@ -87,7 +145,7 @@ class StandIn:
         if self.lose_every and number % self.lose_every == 0:
             return web.json_response({"message": "out of time", "request_id": f"s{number}"}, status=504)
         record = {"request_id": f"s{number}", "accepted_at": time.time() * 1000, "buffer": "sqs", "bucket": "b"}
-        stored = await self.finish(record | {"request": body}, None)
+        stored = self.finish(record | {"request": body}, None)
         return web.json_response(stored.to_document())
 
     async def converse(self, request):
@@ -107,8 +165,7 @@ class StandIn:
         return web.json_response({"key": request.match_info["key"]}, status=201)
 
     async def get(self, request):
-        async with self.table_lock:
-            stored = await asyncio.to_thread(self.table.read, request.match_info["id"])
+        stored = self.table.read(request.match_info["id"])
         if stored is None and request.match_info["id"] in self.pending:
             return web.json_response({"status": "PENDING"}, headers={"Retry-After": "1"})
         if stored is None:
@@ -137,20 +194,19 @@ class StandIn:
         while True:
             record = await self.queues[buffer].get()
             await asyncio.sleep(1 / self.rate)
-            result = await self.finish(record, buffer)
+            result = self.finish(record, buffer)
             self.completed[buffer] += 1
             if not (self.mute_every and int(result.request_id.strip("hrs-")) % self.mute_every == 0):
                 await self.tell(record, result)
 
-    async def finish(self, record, buffer):
+    def finish(self, record, buffer):
         now = time.time() * 1000
         request = Request.from_json(json.dumps(record))
         passage = Passage(request.accepted_at, now, now, 1, 1, 0.0, "e1")
         result = Result(
             request.request_id, buffer, Status.SUCCEEDED, (), None, "stand-in", passage, request.measurement
         )
-        async with self.table_lock:
-            await asyncio.to_thread(self.table.write, result)
+        self.table.write(result)
         return result
 
     async def tell(self, record, result):
@@ -186,39 +242,6 @@ def _pem(one_line):
     return "\n".join([head, *body, foot, ""])
 
 
-def _table(url):
-    session = boto3.Session("test", "test", region_name="eu-west-1")
-    dynamodb = session.client("dynamodb", endpoint_url=url)
-    dynamodb.create_table(
-        TableName="results",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "request_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": "request_id", "AttributeType": "S"},
-            {"AttributeName": "run_id", "AttributeType": "S"},
-            {"AttributeName": "sequence", "AttributeType": "N"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": BY_RUN_INDEX,
-                "KeySchema": [
-                    {"AttributeName": "run_id", "KeyType": "HASH"},
-                    {"AttributeName": "sequence", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
-    sqs = session.client("sqs", endpoint_url=url)
-    queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sqs-dead", "sns-dead")]
-    s3 = session.client("s3", endpoint_url=url)
-    for bucket in ("kinesis-failures", "kinesis-efo-failures"):
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    secrets = session.client("secretsmanager", endpoint_url=url)
-    secret = secrets.create_secret(Name="callbacks", SecretString=SECRET)["ARN"]
-    return ResultsTable(dynamodb, "results"), queues, secret
-
-
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--exit-with-stdin", is_flag=True)
@@ -233,20 +256,15 @@ def _table(url):
 def main(as_json, exit_with_stdin, **faults):
     assert as_json
     assert exit_with_stdin
-    aws = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    aws.start()
-    try:
-        host, port = aws.get_host_and_port()
-        url = f"http://{host}:{port}"
-        table, queues, secret = _table(url)
-        asyncio.run(_serve(url, table, queues, secret, faults))
-    finally:
-        aws.stop()
+    asyncio.run(_serve(faults))
 
 
-async def _serve(url, table, queues, secret, faults):
-    stand_in = StandIn(url, table, **faults)
+async def _serve(faults):
+    aws = Aws()
+    stand_in = StandIn(ResultsTable(aws, "results"), **faults)
     app = web.Application(client_max_size=10_000_000)
+    app.router.add_post("/", aws.post)
+    app.router.add_get("/kinesis{efo:(-efo)?}-failures", aws.list_objects)
     app.router.add_post("/v1/sync/images", stand_in.sync)
     app.router.add_post("/v1/handler/{buffer}/images", stand_in.post)
     app.router.add_get("/socket", stand_in.converse)
@@ -261,20 +279,19 @@ async def _serve(url, table, queues, secret, faults):
     here = f"http://127.0.0.1:{runner.addresses[0][1]}"
     outputs = {
         "ApiUrl": here, "StreamName": "s", "QueueUrl": "q", "TopicArn": "t", "ResultsTable": "results",
-        "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": queues[0],
-        "SnsFailureQueueUrl": queues[1], "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
+        "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": f"{here}/sqs-dead",
+        "SnsFailureQueueUrl": f"{here}/sns-dead", "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
         "SqsFunctionName": "f2", "KinesisFunctionName": "f3", "KinesisEfoStreamName": "e",
         "WebSocketUrl": f"{here.replace('http', 'ws')}/socket",
         "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
         "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q",
         "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q",
-        "CallbackSecretArn": secret,
+        "CallbackSecretArn": "arn:secret",
         "ConnectionsTable": "t", "WatchersTable": "t", "CallbacksTable": "t",
         "KinesisEfoConsumerArn": "c", "KinesisEfoFailureBucket": "kinesis-efo-failures", "KinesisEfoFunctionName": "f4",
     }  # fmt: skip
     environment = {
-        "AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_ENDPOINT_URL_SQS": url, "AWS_ENDPOINT_URL_S3": url,
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": url,
+        **{f"AWS_ENDPOINT_URL_{service}": here for service in ("DYNAMODB", "SQS", "S3", "SECRETS_MANAGER")},
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1",
     }  # fmt: skip
     ready = {"outputs": outputs, "environment": environment, "control_url": here, "options": faults}
