@@ -17,6 +17,7 @@ from delivery.environments import ConcurrencyError
 from delivery.quotas import UnknownQuotaError
 from local.embedded import EmbeddedAws, Options, Ready
 from local.gateway.configuration import ConfigurationError
+from local.open_files import allow_more_open_files
 from local.resource_properties import NotServedError
 from local.server_process import ServerProcessError
 from local.storage.buckets import StorageError
@@ -99,6 +100,7 @@ def local(
     It needs no AWS account and listens on 127.0.0.1 only. Ctrl-C stops it and all it started; nothing is kept.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    allow_more_open_files()
     chosen = Options(parameters=dict(parameters), quotas=_numbers(quotas), **options)
     try:
         uvloop.run(_serve(chosen, as_json=as_json, exit_with_stdin=exit_with_stdin))

@@ -24,6 +24,12 @@ HOST: Final = "127.0.0.1"
 BODY_LIMIT: Final = 32 * 1024 * 1024
 # A spike opens many connections at once; the kernel refuses what its queue does not hold.
 BACKLOG: Final = 4096
+# How long a connection may wait for a request's headers to be whole, and a request for its body. AWS's NAT gateways and
+# network load balancers drop an idle connection after 350 s, so clients know how to begin another. A body comes from
+# this machine; a minute is for one that was stopped in a debugger.
+IDLE_S: Final = 350.0
+BODY_S: Final = 60.0
+_LINGER_S: Final = 5.0
 _SHUTDOWN_S: Final = 2.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -54,21 +60,31 @@ def listen(port: int = 0) -> sockets.socket:
 
 
 async def serve(
-    service: WireService, *, port: int = 0, socket: sockets.socket | None = None, body_limit: int = BODY_LIMIT
+    service: WireService,
+    *,
+    port: int = 0,
+    socket: sockets.socket | None = None,
+    body_limit: int = BODY_LIMIT,
+    idle_s: float = IDLE_S,
+    body_s: float = BODY_S,
 ) -> Server:
     """Serve `service` on 127.0.0.1, at `port`, at a free port, or on a `socket` that `listen` bound.
 
-    A body over `body_limit` bytes is answered 413 without asking the service. What the service raises is logged
-    and answered 500.
+    A body over `body_limit` bytes is answered 413, one that is not whole within `body_s` seconds 408, and one that is
+    not what its headers say 400, all without asking the service. A connection that waits `idle_s` seconds for a
+    request's headers is closed. What the service raises is logged and answered 500.
 
     Raises:
         OSError: the port is taken.
     """
     server = web.Server(
-        _Handler(service, body_limit).handle,
+        _Handler(service, body_limit, body_s).handle,
         request_factory=_request,
         access_log=None,
         auto_decompress=False,
+        keepalive_timeout=idle_s,
+        # What a client still sends after it was refused is read for so long, lest it never sees why.
+        lingering_time=min(_LINGER_S, body_s),
         max_field_size=16 * 1024,
         max_line_size=16 * 1024,
     )
@@ -89,9 +105,10 @@ def _request(
 
 
 class _Handler:
-    def __init__(self, service: WireService, body_limit: int) -> None:
+    def __init__(self, service: WireService, body_limit: int, body_s: float) -> None:
         self._service = service
         self._body_limit = body_limit
+        self._body_s = body_s
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers: dict[str, str] = {}
@@ -101,15 +118,19 @@ class _Handler:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         # An early refusal closes the connection, since the rest of the body would follow.
         if int(headers.get("content-length", "0")) > self._body_limit:
-            return _too_large()
+            return _refused(413, "Request Too Long")
         if headers.get("expect", "").lower() == "100-continue":
             await request.writer.write(_CONTINUE)
         try:
             body = await self._body(request)
         except ConnectionError:
             return _hung_up()
+        except TimeoutError:
+            return _refused(408, "Request Timeout")
+        except web.RequestPayloadError:
+            return _refused(400, "Bad Request")
         if body is None:
-            return _too_large()
+            return _refused(413, "Request Too Long")
         path, _, query = _origin_form(request.raw_path).partition("?")
         try:
             answer = await self._service.handle(WireRequest(request.method, path, query, headers, body, lines))
@@ -127,11 +148,13 @@ class _Handler:
         content = request.content
         chunks: list[bytes] = []
         size = 0
-        while chunk := await content.readany():
-            size += len(chunk)
-            if size > self._body_limit:
-                return None
-            chunks.append(chunk)
+        # Most bodies have come with their headers, and wait for nothing.
+        async with asyncio.timeout(None if content.is_eof() else self._body_s):
+            while chunk := await content.readany():
+                size += len(chunk)
+                if size > self._body_limit:
+                    return None
+                chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -144,18 +167,17 @@ def _origin_form(target: str) -> str:
     return slash + path if slash else "/"
 
 
-def _too_large() -> web.Response:
+def _refused(status: int, message: str) -> web.Response:
+    """An answer after which nothing more is read: where this request ends is not known."""
     response = web.Response(
-        status=413,
-        headers={"content-type": "application/json"},
-        body=b'{"message":"Request Too Long"}',
+        status=status, headers={"content-type": "application/json"}, body=f'{{"message":"{message}"}}'.encode()
     )
     response.force_close()
     return response
 
 
 def _hung_up() -> web.Response:
-    """An answer to nobody: the client left in the middle of its request, which then never was."""
+    """An answer to nobody: the connection is gone, as the client left or the service broke off."""
     response = web.Response(status=400)
     response.force_close()
     return response
