@@ -41,7 +41,7 @@ class Surroundings:
 
     `overridden` names the quotas set by hand, which go before the template. `endpoints` are the functions' variables
     AWS_ENDPOINT_URL_<SERVICE>; their code lies in `task_root`, their logs go to `log_folder` or nowhere. `recorder`
-    makes the machines.
+    makes the machines, `make_function` the functions.
     """
 
     clock: Clock
@@ -54,6 +54,7 @@ class Surroundings:
     s3: WireService
     seed: int
     recorder: Recorder = UNRECORDED
+    make_function: Callable[..., Function] = Function
 
 
 class HeldEvents:
@@ -135,6 +136,7 @@ class DeployedStack:
             endpoints=into.endpoints,
             log_folder=into.log_folder,
             recorder=into.recorder,
+            make=into.make_function,
         )
         deployed._deliveries = Deliveries(
             functions=deployed.functions,

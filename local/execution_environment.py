@@ -97,6 +97,7 @@ class ExecutionEnvironment:
         self._started_at = clock()
         self._init_s: float | None = None
         self._busy = False
+        self._at_work: str | None = None
         self._watch = asyncio.get_running_loop().create_task(self._await_exit())
 
     @classmethod
@@ -139,6 +140,16 @@ class ExecutionEnvironment:
         """Whether the process runs."""
         return self._process.returncode is None and not self._watch.done()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it has an invocation, be it that its init still goes on."""
+        return self._busy
+
+    @property
+    def at_work(self) -> str | None:
+        """The request id of the invocation that its handler has in hand, None if it has none."""
+        return self._at_work
+
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Have `callback` called once the process has ended, by itself or stopped."""
         self._watch.add_done_callback(lambda _: callback())
@@ -163,6 +174,7 @@ class ExecutionEnvironment:
         timeout = self._configuration.timeout_s
         deadline_ms = int((started + timeout) * 1000)
         call = Call(request_id, event, deadline_ms, self._configuration.arn, _trace_id(started))
+        self._at_work = request_id
         try:
             async with asyncio.timeout(timeout):
                 reply = await self._api.invoke(call)
@@ -174,6 +186,8 @@ class ExecutionEnvironment:
             answer = failure(Ending.TIMED_OUT, "Sandbox.Timedout", text, request_id)
         except RuntimeGoneError:
             answer = failure(Ending.EXITED, "Runtime.ExitError", await self._exit_text(), request_id)
+        finally:
+            self._at_work = None
         self._report(request_id, self._clock() - started)
         return answer
 

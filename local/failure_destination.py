@@ -81,10 +81,13 @@ class FailureBucket:
         )
         wait = 0.1
         while True:
-            answer = await self._s3.handle(request)
-            if answer.status < 300:
-                return
-            _LOG.error("a failure record could not be put into %s: HTTP %d", self._bucket, answer.status)
+            try:
+                status = (await self._s3.handle(request)).status
+                if status < 300:
+                    return
+                _LOG.error("a failure record could not be put into %s yet: HTTP %d", self._bucket, status)
+            except ConnectionError as error:
+                _LOG.error("a failure record could not be put into %s yet: %s", self._bucket, error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_S)
 

@@ -91,6 +91,7 @@ class Function:
         self._timer: asyncio.TimerHandle | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._told: set[Ending] = set()
+        self._outdated: set[ExecutionEnvironment] = set()
         self._closed = False
 
     @property
@@ -111,11 +112,21 @@ class Function:
                 self._tell(answer, None)
                 return answer
         answer = await environment.invoke(event, request_id)
-        if answer.lost:
+        if environment in self._outdated:
+            self._retire(slot.environment, environment)
+        elif answer.lost:
             self._tell(answer, environment)
         # Soon: the caller gives the slot back first, and only then is the environment idle.
         asyncio.get_running_loop().call_soon(self._expire_later)
         return answer
+
+    def deploy(self) -> None:
+        """Load its code anew, as UpdateFunctionCode does: what runs ends where it began, all else starts cold."""
+        for number, environment in list(self._processes.items()):
+            if environment.busy:
+                self._outdated.add(environment)
+            else:
+                self._retire(number, environment)
 
     async def close(self) -> None:
         """Stop its processes."""
@@ -139,10 +150,26 @@ class Function:
             await environment.stop()
         return environment
 
-    def _gone(self, number: int, environment: ExecutionEnvironment) -> None:
+    def _retire(self, number: int, environment: ExecutionEnvironment) -> None:
+        """Let go of an environment that runs code of before; its number may have another process at once."""
+        self._outdated.discard(environment)
         if self._processes.get(number) is environment:
             del self._processes[number]
         self.environments.forget(number)
+        self._stop(environment)
+
+    def _gone(self, number: int, environment: ExecutionEnvironment) -> None:
+        self._outdated.discard(environment)
+        if self._processes.get(number, environment) is not environment:
+            # It was retired, and its number is another's by now.
+            return
+        self._processes.pop(number, None)
+        self.environments.forget(number)
+
+    def _stop(self, environment: ExecutionEnvironment) -> None:
+        task = asyncio.get_running_loop().create_task(environment.stop())
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
 
     def _expire_later(self) -> None:
         if self._timer is None and self._processes and not self._closed:
@@ -154,9 +181,7 @@ class Function:
         for number in self.environments.expire(self._clock()):
             environment = self._processes.get(number)
             if environment is not None:
-                task = asyncio.get_running_loop().create_task(environment.stop())
-                self._stopping.add(task)
-                task.add_done_callback(self._stopping.discard)
+                self._stop(environment)
         self._expire_later()
 
     def _tell(self, answer: Answer, environment: ExecutionEnvironment | None) -> None:

@@ -1,6 +1,6 @@
 """The functions of a stack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +30,9 @@ def functions_of(
     endpoints: Mapping[str, str],
     log_folder: Path | None,
     recorder: Recorder = UNRECORDED,
+    make: Callable[..., Function] = Function,
 ) -> dict[str, Function]:
-    """The functions of all `AWS::Lambda::Function`, by ARN. Their code is what lies in `task_root`.
+    """The functions of all `AWS::Lambda::Function`, by ARN, made by `make`. Their code is what lies in `task_root`.
 
     Raises:
         NotServedError: one has a property that is not served.
@@ -45,7 +46,7 @@ def functions_of(
             resource.logical_id, Environments, account, quotas, None if reserved is None else int(reserved)
         )
         logs = FunctionLogs(None if log_folder is None else log_folder / configuration.name)
-        functions[configuration.arn] = Function(configuration, environments, logs, clock)
+        functions[configuration.arn] = make(configuration, environments, logs, clock)
     return functions
 
 

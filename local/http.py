@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from local.wire import WireRequest, WireResponse, WireService
+from local.wire import BrokenOffError, WireRequest, WireResponse, WireService
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -72,7 +72,8 @@ async def serve(
 
     A body over `body_limit` bytes is answered 413, one that is not whole within `body_s` seconds 408, and one that is
     not what its headers say 400, all without asking the service. A connection that waits `idle_s` seconds for a
-    request's headers is closed. What the service raises is logged and answered 500.
+    request's headers is closed. What the service raises is logged and answered 500; BrokenOffError breaks the
+    connection off.
 
     Raises:
         OSError: the port is taken.
@@ -134,6 +135,10 @@ class _Handler:
         path, _, query = _origin_form(request.raw_path).partition("?")
         try:
             answer = await self._service.handle(WireRequest(request.method, path, query, headers, body, lines))
+        except BrokenOffError:
+            if request.transport is not None:
+                request.transport.abort()
+            return _hung_up()
         except Exception:  # noqa: BLE001 (whatever it is, the next request must be served)
             _LOG.exception("%s %s failed", request.method, path)
             answer = WireResponse(500, {"content-type": "application/json"}, b'{"__type":"InternalFailure"}')

@@ -58,6 +58,7 @@ class LambdaApi:
             r"GET /2015-03-31/functions/?": self._list_functions,
             r"GET /2015-03-31/functions/([^/]+)": self._get_function,
             r"GET /2015-03-31/functions/([^/]+)/configuration": self._get_function_configuration,
+            r"PUT /2015-03-31/functions/([^/]+)/code": self._update_function_code,
             r"GET /2015-03-31/event-source-mappings/?": self._list_event_source_mappings,
             r"GET /2015-03-31/event-source-mappings/([^/]+)": self._get_event_source_mapping,
         }
@@ -116,6 +117,21 @@ class LambdaApi:
 
     async def _get_function_configuration(self, request: WireRequest, name: str) -> WireResponse:  # noqa: ARG002
         return _answer(self._configuration(self._function(name)))
+
+    async def _update_function_code(self, request: WireRequest, name: str) -> WireResponse:
+        function = self._function(name)
+        try:
+            body = json.loads(request.body)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict) or set(body) - {"S3Bucket", "S3Key", "Architectures", "Publish", "DryRun"}:
+            raise ServiceError(
+                "InvalidParameterValueException",
+                "The code served here is what lies on this machine: name any S3Bucket and S3Key to load it anew.",
+            )
+        if not body.get("DryRun"):
+            function.deploy()
+        return _answer(self._configuration(function))
 
     async def _list_event_source_mappings(self, request: WireRequest) -> WireResponse:
         query = parse_qs(request.query)

@@ -74,6 +74,10 @@ class ServerProcess:
         start = max(0, size - _TAIL)
         return os.pread(self._log.fileno(), size - start, start).decode("utf-8", "replace").strip()
 
+    async def ended(self) -> int:
+        """Wait until it has ended, by itself or by somebody's hand; its exit status, a signal's number negated."""
+        return await self._process.wait()
+
     async def stop(self) -> None:
         """Close its stdin; kill it if that does not end it."""
         assert self._process.stdin is not None

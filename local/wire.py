@@ -30,8 +30,12 @@ class WireResponse:
     more_headers: Sequence[tuple[str, str]] = ()
 
 
+class BrokenOffError(Exception):
+    """Raised by a service in place of an answer: the connection breaks off, and nobody can know what was done."""
+
+
 class WireService(Protocol):
     """Anything that answers an AWS API: a buffer of ours, or a server of someone else's behind a proxy."""
 
     async def handle(self, request: WireRequest) -> WireResponse:
-        """Answer. Service errors are responses; what is raised is a defect."""
+        """Answer. Service errors are responses; what is raised is a defect, but for BrokenOffError."""

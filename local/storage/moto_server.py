@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
+import click
+
 from local.http import serve
 from local.physical_names import ACCOUNT
 from local.wire import WireRequest, WireResponse
@@ -92,14 +94,21 @@ def _environ(request: WireRequest) -> dict[str, Any]:
     return environ
 
 
-async def _main() -> None:
+@click.command()
+@click.option("--port", type=int, default=0, help="0: any free one.")
+def main(port: int) -> None:
+    """Serve S3 and Secrets Manager on this machine, by moto; what it keeps is gone with the process."""
+    asyncio.run(_serve_until_stdin_closes(port))
+
+
+async def _serve_until_stdin_closes(port: int) -> None:
     # moto asks for credentials of its own when it calls itself; the user's must not be found. Its account is the one of
     # the stack, which stands in the ARNs of secrets.
     os.environ.update(AWS_ACCESS_KEY_ID="moto", AWS_SECRET_ACCESS_KEY="moto", AWS_DEFAULT_REGION="us-east-1")  # noqa: S106
     os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    server = await serve(WsgiService(DomainDispatcherApplication(create_backend_app)))
+    server = await serve(WsgiService(DomainDispatcherApplication(create_backend_app)), port=port)
     sys.stdout.write(json.dumps({"url": server.url}) + "\n")
     sys.stdout.flush()
     closed = asyncio.StreamReader()
@@ -110,4 +119,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    main()

@@ -34,17 +34,23 @@ _RANDOM: Final = random.SystemRandom()
 _ARN_TAG: Final = "_custom_id_"
 
 
-async def make_secrets(secrets: Sequence[Resource], secrets_manager: WireService) -> None:
+async def make_secrets(
+    secrets: Sequence[Resource], secrets_manager: WireService, drawn: dict[str, str] | None = None
+) -> None:
     """Make the secret of each `AWS::SecretsManager::Secret`, with its value if it has one.
+
+    Values that are generated are put into `drawn` by logical id; those that stand there already are taken, so that a
+    server that was started again has the secrets of the one before.
 
     Raises:
         NotServedError: one has a property that is not served.
         StorageError: one could not be made.
     """
-    await asyncio.gather(*(_make(secret, secrets_manager) for secret in secrets))
+    values = {} if drawn is None else drawn
+    await asyncio.gather(*(_make(secret, secrets_manager, values) for secret in secrets))
 
 
-async def _make(secret: Resource, secrets_manager: WireService) -> None:
+async def _make(secret: Resource, secrets_manager: WireService, drawn: dict[str, str]) -> None:
     properties = read(
         secret,
         heeded=("Name", "Description", "SecretString", "GenerateSecretString"),
@@ -58,7 +64,9 @@ async def _make(secret: Resource, secrets_manager: WireService) -> None:
     if "GenerateSecretString" in properties:
         if "SecretString" in properties:
             raise NotServedError(secret.logical_id, "it has a SecretString and is to generate one: give one of the two")
-        request["SecretString"] = _generated(secret.logical_id, properties["GenerateSecretString"])
+        if secret.logical_id not in drawn:
+            drawn[secret.logical_id] = _generated(secret.logical_id, properties["GenerateSecretString"])
+        request["SecretString"] = drawn[secret.logical_id]
     elif "SecretString" in properties:
         request["SecretString"] = properties["SecretString"]
     await _call(secret, secrets_manager, "CreateSecret", request)
