@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import figures, findings, known_verdict, page, route_verdict, scorecard, verdict
+from reports import fault_build, fault_cells, figures, findings, known_verdict, page, route_verdict, scorecard, verdict
 from reports.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 def build(folder: "RunFolder") -> str:
     """Write scorecard.json, report.json, report.html, the PNG figures and the Parquet tables; return the verdict.
 
+    Of a fault matrix: what `fault_build` writes.
+
     Raises:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
+    if fault_cells.is_one(folder):
+        return fault_build.build(folder)
     found = findings.find(folder)
     texts = {
         "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),

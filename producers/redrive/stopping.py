@@ -24,15 +24,17 @@ class Stopping:
 
 
 @contextmanager
-def stopping() -> "Iterator[Stopping]":
-    """Take SIGINT and SIGTERM for a question to stop; the second one raises KeyboardInterrupt."""
+def stopping(
+    said: str = "Stopping once the letters in hand are done; Ctrl-C again stops at once.",
+) -> "Iterator[Stopping]":
+    """Take SIGINT and SIGTERM for a question to stop, and say so; the second one raises KeyboardInterrupt."""
     asked = Stopping()
 
     def on_signal(number: int, frame: Any) -> None:  # noqa: ARG001 (the handler's signature)
         if asked.asked:
             raise KeyboardInterrupt
         asked.asked = True
-        click.echo("\nStopping once the letters in hand are done; Ctrl-C again stops at once.", err=True)
+        click.echo(f"\n{said}", err=True)
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:

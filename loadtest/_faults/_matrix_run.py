@@ -1,0 +1,198 @@
+"""A run of the matrix: its trials one after the other on few embedded AWSs, into one run's folder."""
+
+import platform
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
+from loadtest._faults._simulated import simulate
+from loadtest._faults._trial import Asked, Cell, Trial
+from loadtest._image import prepare
+from loadtest._run_folders import new_folder, point_latest_to
+from loadtest._target import TargetError
+from loadtest._way import of_buffers, of_patterns
+from loadtest._workload import PHOTOS, ImageChoice, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from loadtest._faults._matrix import Fault, Load, Matrix, Setting
+    from pipeline.request import Buffer
+    from pipeline.run import RunFolder
+
+# Small enough that a load of it is a matter of requests, not of bytes.
+_IMAGE: Final = ImageChoice(PHOTOS / "chelsea.jpg", 1.0, 200)
+_NONE: Final = "none"
+
+
+def trials_of(matrix: "Matrix", faults: "Iterable[Fault]", buffers: "tuple[Buffer, ...]") -> list[Asked]:
+    """The trials in their order: by setting, and under each first those without a fault that others compare with."""
+    asked: list[Asked] = []
+    chosen = list(faults)
+    for setting in dict.fromkeys(fault.setting.name for fault in chosen):
+        of_setting = [fault for fault in chosen if fault.setting.name == setting]
+        loads = {fault.load.name: fault.load for fault in of_setting}
+        asked += [_without(of_setting[0].setting, load, buffers) for load in loads.values()]
+        # The embedded AWS is gone with the last of them.
+        of_setting.sort(key=lambda fault: fault.cause.process == "embedded")
+        asked += [_with(fault, rate, buffers) for fault in of_setting for rate in fault.rates]
+    assert len({each.cell(buffer) for each in asked for buffer in buffers}) == len(asked) * len(buffers), matrix.name
+    return asked
+
+
+@dataclass(slots=True)
+class MatrixRun:
+    """Runs trials and describes them in a new folder under `runs`, however it ends.
+
+    `stopped` says whether somebody wants it to end; `tell` is given a line for each step, and `show` what is to be seen
+    meanwhile.
+    """
+
+    matrix: "Matrix"
+    trials: list[Asked]
+    seed: int
+    runs: "Path"
+    stopped: "Callable[[], bool]"
+    tell: "Callable[[str], None]"
+    show: "Callable[[str], None]"
+    cells: list[Cell] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    simulated: "list[dict[str, Any]] | str" = field(default_factory=list)
+
+    def run(self) -> "RunFolder":
+        """Run all of them.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        started = time.time()
+        name = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{self.matrix.name}"
+        folder = new_folder(self.runs, name)
+        self._describe(folder, started, None)
+        target = EmbeddedTarget(f"{OWN_COMMAND} --faults")
+        try:
+            self._run(target, folder, started)
+        except TargetError as error:
+            self.faults.append(str(error))
+        finally:
+            target.close()
+            if self.cells and not self.stopped():
+                self.show("simulating what can be")
+                self.simulated = simulate(self.trials, self.options, self.seed)
+            if self.stopped():
+                self.faults.append("it was stopped before its end")
+            self._describe(folder, started, time.time())
+            point_latest_to(folder.path)
+        return folder
+
+    def _run(self, target: EmbeddedTarget, folder: "RunFolder", started: float) -> None:
+        image = prepare(_IMAGE)
+        number = 0
+        for _, of_setting in groupby(self.trials, key=lambda asked: asked.setting.name):
+            same = list(of_setting)
+            workload = _workload(self.matrix, same[0])
+            for asked in same:
+                if self.stopped():
+                    return
+                if asked is same[0] or not _lives(target):
+                    self.show(f"starting the embedded AWS, setting {asked.setting.name}")
+                    target.open(workload)
+                    self.options[asked.setting.name] = target.options
+                began = time.monotonic()
+                number += 1
+                head = f"[{number:>2}/{len(self.trials)}] {asked.title}"
+                self.tell(f"{head}: {asked.what}" if asked.what else head)
+                trial = Trial(
+                    asked,
+                    target,
+                    folder,
+                    folder.path.name,
+                    self.seed,
+                    image,
+                    self.matrix.callback_every,
+                    stopped=self.stopped,
+                    tell=lambda text, head=head: self.show(f"{head}  {text}"),
+                )
+                cells = trial.run()
+                self.cells += cells
+                self._describe(folder, started, None)
+                drained = "drained" if all(cell.drained for cell in cells) else "not drained"
+                self.tell(f"        {drained} after {time.monotonic() - began:.0f} s")
+                if not all(cell.drained for cell in cells) and not self.stopped() and _lives(target):
+                    # What is left of one must not be in the way of the next.
+                    target.renew()
+
+    def _describe(self, folder: "RunFolder", started: float, ended: float | None) -> None:
+        faults = self.faults if ended is not None else [*self.faults, "it has not ended"]
+        done = {cell.asked.title for cell in self.cells}
+        folder.describe(
+            {
+                "format": 1,
+                "kind": "faults",
+                "id": folder.path.name,
+                "target": "local",
+                "started_at": started * 1_000,
+                "ended_at": None if ended is None else ended * 1_000,
+                "seed": self.seed,
+                "matrix": self.matrix.document,
+                "cells": [cell.to_json() for cell in self.cells],
+                "not_run": [asked.title for asked in self.trials if asked.title not in done],
+                "simulated": self.simulated,
+                "options": self.options,
+                "versions": {"forebay": version("forebay"), "python": platform.python_version()},
+                "valid": not faults,
+                "invalid_because": faults,
+            }
+        )
+
+
+def _without(setting: "Setting", load: "Load", buffers: "tuple[Buffer, ...]") -> Asked:
+    return Asked(f"{_NONE}-{setting.name}-{load.name}", None, buffers, setting, load, None, {})
+
+
+def _with(fault: "Fault", rate: float | None, buffers: "tuple[Buffer, ...]") -> Asked:
+    return Asked(
+        name=fault.name,
+        rate=rate,
+        buffers=buffers,
+        setting=fault.setting,
+        load=fault.load,
+        cause=fault.cause,
+        expected=fault.expected,
+        what=fault.what,
+        because=fault.because,
+        differs=fault.differs,
+        stored_images=fault.stored_images,
+    )
+
+
+def _workload(matrix: "Matrix", asked: Asked) -> Workload:
+    """What the target is opened with: its setting, and whether clients are to be called back."""
+    ways = of_buffers(asked.buffers)
+    if matrix.callback_every:
+        ways += of_patterns(["callback"], asked.buffers[0], ["proxy"])
+    return Workload(
+        name=matrix.name,
+        why=matrix.why,
+        seed=matrix.seed,
+        ways=ways,
+        rate=asked.load.rate,
+        cut_off_s=asked.load.cut_off_s,
+        images=(_IMAGE,),
+        local=asked.setting.local,
+        document=matrix.document,
+    )
+
+
+def _lives(target: EmbeddedTarget) -> bool:
+    try:
+        target.state(None, "")
+    except TargetError:
+        return False
+    return True

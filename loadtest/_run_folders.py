@@ -1,0 +1,35 @@
+"""The folders of runs: a new one for each, and `latest`, which leads to the last."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pipeline.run import RunFolder
+
+RUNS: Final = Path(__file__).parents[1] / "reports" / "runs"
+
+
+def new_folder(runs: Path, name: str) -> RunFolder:
+    """Make a folder of that name among all runs, or of that name and a number if there is one already.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    for suffix in ("", *(f"-{number}" for number in range(2, 1_000))):
+        path = runs / f"{name}{suffix}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return RunFolder(path)
+    raise OSError(f"{runs} is full of runs named {name}")
+
+
+def point_latest_to(run: Path) -> None:
+    """Let `latest`, beside the folder of all runs, lead to this one."""
+    latest = run.parent.parent / "latest"
+    beside = latest.with_name("latest.new")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(os.path.relpath(run, latest.parent), target_is_directory=True)
+    beside.replace(latest)
