@@ -46,6 +46,8 @@ _SNS: Final = "aws.amazon.com/sns/pricing"
 _LAMBDA: Final = "aws.amazon.com/lambda/pricing"
 _DYNAMODB: Final = "aws.amazon.com/dynamodb/pricing"
 _REKOGNITION: Final = "aws.amazon.com/rekognition/pricing"
+_S3: Final = "aws.amazon.com/s3/pricing"
+_THOUSAND: Final = 1e3
 _MILLION: Final = 1e6
 
 PRICES: Final = {
@@ -70,6 +72,8 @@ PRICES: Final = {
     "lambda_gb_s": _flat(0.0000133334, 1, "GB-second, arm64", _LAMBDA),
     "dynamodb_write": _flat(0.625, _MILLION, "write of up to 1 KB", _DYNAMODB),
     "dynamodb_read": _flat(0.125, _MILLION, "consistent read of up to 4 KB", _DYNAMODB),
+    "s3_put": _flat(0.005, _THOUSAND, "PUT, COPY, POST or LIST, Standard", _S3, "M"),
+    "s3_get": _flat(0.0004, _THOUSAND, "GET, Standard", _S3, "M"),
     "rekognition_image": Price(
         "image, group 2", ((1e6, 0.001), (5e6, 0.0008), (35e6, 0.0006), (math.inf, 0.00025)), _REKOGNITION, "M"
     ),

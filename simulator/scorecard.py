@@ -8,7 +8,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.prices import AS_OF, PRICES, REGION
+from pipeline.bill import prices_used
+from pipeline.bill import to_json as lines_to_json
 from simulator.cost import cost
 
 if TYPE_CHECKING:
@@ -75,20 +76,10 @@ def bill(result: "Result") -> dict[str, Any]:
     """What it costs, line by line."""
     found = cost(result)
     return {
-        "currency": "USD",
-        "region": REGION,
-        "prices_as_of": AS_OF,
+        **prices_used(),
         "total": _rounded(found.total),
         "per_million_completed": _rounded(found.per_million_completed),
-        "lines": [
-            {
-                "item": line.item,
-                "quantity": _rounded(line.quantity),
-                "unit": PRICES[line.price].unit,
-                "usd": _rounded(line.usd),
-            }
-            for line in found.lines
-        ],
+        "lines": lines_to_json(found.lines),
     }
 
 
