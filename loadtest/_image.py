@@ -5,11 +5,11 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.request import InlineImage, StoredImage, image_to_body
+from pipeline.request import InlineImage, Measurement, Request, StoredImage, image_to_body
 from pipeline.workload_file import WorkloadError
 from producers.websocket import INLINE_BYTES
 
@@ -21,6 +21,9 @@ LARGEST_INLINE_BASE64: Final = 150_000
 # The same of a WebSocket message, which is of 128 KB (producers.websocket).
 LARGEST_IN_A_MESSAGE: Final = 4 * INLINE_BYTES // 3
 _QUALITY: Final = 90
+# Names as long as they usually are.
+_RUN: Final = "20260101T120000Z-workload.kinesis"
+_BUCKET: Final = "forebay-imagebucket-1a2b3c4d5e6f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,16 @@ class LoadImage:
     data: bytes
     key: str | None
     head: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """As run.json has it. `record_bytes` is about how large a record of it is in a buffer; ids differ by a few."""
+        image = InlineImage(self.data) if self.key is None else StoredImage(bucket=_BUCKET, key=self.key)
+        record = Request("-" * 16, 1_700_000_000_000, "kinesis", image, Measurement(_RUN, 1_000, 1_700_000_000_000.123))
+        return {
+            "bytes": len(self.data),
+            "record_bytes": len(record.to_json()),
+            "uploaded": self.key is not None,
+        }
 
 
 def prepare(choice: "ImageChoice", most_base64: float = LARGEST_INLINE_BASE64) -> LoadImage:

@@ -9,7 +9,11 @@ from pipeline.units import count, duration, listed
 from reports.palette import faces
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reports.closed_model import ClosedModel
     from reports.findings import Findings
+    from reports.quantiles import Quantiles
 
 # AWS Lambda developer guide: "Handling errors and retries with asynchronous invocation", "Using Lambda with Amazon SQS"
 # (polling and scaling, maximum concurrency, FIFO), "Using Lambda with Kinesis" (batching, parallelization factor,
@@ -87,9 +91,36 @@ def latency_caption(findings: "Findings") -> str:
             f"The slowest result of {look[first].name} took {duration(worst[first])}, that of {look[last].name} "
             f"{duration(worst[last])}."
         )
+    measured = {look[name].name: (buffer.latency, buffer.closed_model) for name, buffer in findings.buffers.items()}
+    sentences.append(closed_model_said(measured, "result"))
     ended = [look[name].name for name, buffer in findings.buffers.items() if buffer.latency.endless]
     if ended:
         sentences.append(
             f"The line of {listed(ended)} stops where requests without a result begin: they rank as the slowest."
         )
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
+
+
+def closed_model_said(measured: "Mapping[str, tuple[Quantiles, ClosedModel]]", awaited: str) -> str:
+    """What the thin lines are, and where they are furthest from what was measured."""
+    if not any(closed.latency_curve for _, closed in measured.values()):
+        return ""
+    users = next(closed.users for _, closed in measured.values())
+    text = (
+        f"The thin lines are not corrected for coordinated omission: what {users} users would have measured of whom "
+        f"each waits for its {awaited} before it sends again (a closed model)"
+    )
+    apart = {
+        name: middle / closed_middle
+        for name, (latency, closed) in measured.items()
+        if (middle := latency.value("p50")) and (closed_middle := closed.latency.value("p50"))
+    }
+    if not apart:
+        return f"{text}."
+    name = max(apart, key=lambda one: apart[one])
+    whole, seen = measured[name][0], measured[name][1].latency
+    return (
+        f"{text}; of the {count(whole.n + whole.endless, 'request')} to {name} they would have sent "
+        f"{count(seen.n + seen.endless)}, and called the median {duration(seen.value('p50'))} where it was "
+        f"{duration(whole.value('p50'))}."
+    )

@@ -46,6 +46,8 @@ class Turn:
 class Description:
     """run.json, see pipeline.run. `turns` are in the order in which they came.
 
+    `images` tells of each image, by its name, its bytes, its record_bytes in a buffer, and whether it was uploaded.
+
     `ways` names all that were to have one, where clients waited for their results; empty in a run of buffers.
     """
 
@@ -55,6 +57,7 @@ class Description:
     ended_at: str | float | None
     seed: int | None
     workload: Mapping[str, Any]
+    images: Mapping[str, Any]
     turns: tuple[Turn, ...]
     generator: Mapping[str, Any]
     options: Mapping[str, Any]
@@ -100,6 +103,7 @@ def read(folder: "RunFolder") -> Description:
         ended_at=described.get("ended_at"),
         seed=described.get("seed"),
         workload=_mapping(described.get("workload")),
+        images=_mapping(described.get("images")),
         turns=tuple(_turn(turn) for turn in described.get("buffers") or () if _mapping(turn).get("buffer")),
         generator=_mapping(described.get("generator")),
         options=_mapping(described.get("options")),

@@ -5,14 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline import units
+from pipeline.request import BUFFERS
 from pipeline.run import ROUTE
 from reports import (
     accounting,
+    closed_model,
+    cost,
     description,
     doors,
     fairness,
     joined,
     observed,
+    order,
     quantiles,
     route,
     stages,
@@ -32,7 +36,8 @@ class BufferFindings:
 
     `latency` is the time to result, from the intended send until the result was stored, of accepted requests.
     `response` is the gateway's latency, from the intended send until its 2xx answer. `drain_s` is the time from the
-    last intended send to the last ending, None if the buffer did not drain.
+    last intended send to the last ending, None if the buffer did not drain. `closed_model` is the time to result as
+    users would have measured it who wait for theirs. `cost` is None where it is not known what AWS would charge for.
     """
 
     name: str
@@ -47,6 +52,9 @@ class BufferFindings:
     timeline: "pd.DataFrame"
     load: fairness.Load
     turn: description.Turn | None
+    closed_model: closed_model.ClosedModel
+    order: order.Order
+    cost: cost.Cost | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,8 @@ class Findings:
     `stages` are those of a request's way in this run, and what each means. In a run whose clients waited for their
     results, `buffers` are its ways, `knowing` is when the clients of each knew, and `by_door` what it took to get into
     the buffer; a run of buffers has neither. `answers` is what a server said of which no more than that is known: its
-    one entry in `buffers` is called "route", and has answers, but no results.
+    one entry in `buffers` is called "route", and has answers, but no results. `raw` are the names of the files of rows
+    that all of this was made of.
     """
 
     run: description.Description
@@ -66,6 +75,7 @@ class Findings:
     partial: tuple[str, ...]
     notes: tuple[str, ...]
     rows: joined.Joined
+    raw: tuple[str, ...]
     knowing: dict[str, time_to_know.Knowing] = field(default_factory=dict)
     by_door: dict[str, doors.Passage] = field(default_factory=dict)
     answers: route.Answers | None = None
@@ -102,6 +112,7 @@ def find(folder: "RunFolder") -> Findings:
         partial=tuple(_partial(run, rows)),
         notes=tuple(_notes(rows, buffers)),
         rows=rows,
+        raw=tuple(sorted(path.name for path in folder.path.glob("*.rows"))),
         knowing={
             name: time_to_know.knowing(rows, run.turn(name), name, buffer.account) for name, buffer in buffers.items()
         }
@@ -135,7 +146,34 @@ def _buffer(run: description.Description, rows: joined.Joined, buffer: str, mean
         timeline=timeline.timeline(rows, buffer),
         load=fairness.load(rows, buffer),
         turn=turn,
+        closed_model=_closed_model(rows, buffer),
+        order=order.order(rows, buffer),
+        cost=_cost(run, rows, buffer, account),
     )
+
+
+# A result without a stamp took a time that is not known; for what has no result its user waits for ever.
+_ACCEPTED = """
+SELECT intended_at AS due, if(result_status IS NULL, 'inf'::DOUBLE, latency_ms) AS took FROM joined
+WHERE buffer = $buffer AND http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'
+    AND (result_status IS NULL OR latency_ms IS NOT NULL)
+"""
+
+
+def _closed_model(rows: joined.Joined, buffer: str) -> closed_model.ClosedModel:
+    accepted = rows.arrays(_ACCEPTED, buffer=buffer)
+    return closed_model.closed_model(accepted["due"], accepted["took"])
+
+
+def _cost(
+    run: description.Description, rows: joined.Joined, buffer: str, account: accounting.Account
+) -> cost.Cost | None:
+    turn = run.turn(buffer)
+    if run.is_simulated:
+        return cost.of_simulation(turn, account) if turn and turn.cost else None
+    if run.ways or buffer not in BUFFERS:
+        return None
+    return cost.of_run(run, rows, account, turn, buffer)
 
 
 def _drain_s(rows: joined.Joined, buffer: str, seen: observed.Observed) -> float | None:

@@ -103,6 +103,7 @@ WITH sent AS (
         END AS outcome,
         coalesce(sent.intended_at, result.intended_at) AS intended_at,
         sent.sent_at, sent.responded_at, coalesce(sent.status, 0) AS http_status, sent.error, sent.image, sent.bytes,
+        sent."group",
         result.status AS result_status, result.reason, dead.reason AS dead_letter_reason,
         result.accepted_at, result.received_at, result.recognised_at, result.stored_at, result.init_ms,
         result.batch_size, result.attempts, result.all_deliveries::BIGINT AS deliveries, result.results,
@@ -167,6 +168,11 @@ class Joined:
             f"WHERE buffer = $buffer AND {column} IS NOT NULL AND ({where})"
         )
         return np.asarray(self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"], np.float64)
+
+    def arrays(self, sql: str, **parameters: object) -> "dict[str, npt.NDArray[np.float64]]":
+        """The columns of a large answer, null as NaN. Tables: joined, observations, knowledge."""
+        columns = self.connection.execute(sql, parameters or None).fetchnumpy()
+        return {name: np.ma.filled(np.ma.asarray(values, np.float64), np.nan) for name, values in columns.items()}
 
     def write(self, table: str, path: "Path") -> None:
         """Write a table to a Parquet file."""

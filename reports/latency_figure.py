@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from reports.closed_model import ClosedModel
     from reports.findings import Findings
 
-    # The quantiles of one buffer, and its curve (quantiles.curve).
-    Measured = tuple[Quantiles, list[tuple[float, float]]]
+    # The quantiles of one buffer, its curve (quantiles.curve), and the same as a closed model would have it.
+    Measured = tuple[Quantiles, list[tuple[float, float]], ClosedModel]
 
 # By 1 / (1 - p).
 _MARKS: Final = {
@@ -28,11 +29,14 @@ _MARKS: Final = {
     10_000: "99.99 %", 100_000: "99.999 %",
 }  # fmt: skip
 _PHONE_LACKS: Final = (1, 20)
+_THIN: Final = 0.9
 
 
 def draw_latency(findings: "Findings", form: Form) -> Figure:
     """Time to result over the percentile."""
-    measured = {name: (buffer.latency, buffer.latency_curve) for name, buffer in findings.buffers.items()}
+    measured = {
+        name: (buffer.latency, buffer.latency_curve, buffer.closed_model) for name, buffer in findings.buffers.items()
+    }
     figure = draw_curves(measured, form, "had their result")
     if form is Form.SLIDE:
         caption_slide(figure, findings, "Time to result, from the intended send to the stored result")
@@ -40,7 +44,8 @@ def draw_latency(findings: "Findings", form: Form) -> Figure:
 
 
 def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Figure:
-    """Times over the percentile, a curve a buffer. Dotted where fewer than ten requests are left.
+    """Times over the percentile, a curve a buffer. Dotted where fewer than ten requests are left. The thin lines are
+    what a closed model would have measured, not corrected for what it did not send.
 
     `had` says what the requests had within the time.
     """
@@ -48,11 +53,13 @@ def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Fig
     buffers = {name: one for name, one in measured.items() if one[1]}
     figure = Figure(figsize=(form.width, {Form.PAGE: 4.6, Form.PHONE: 4.0, Form.SLIDE: 5.8}[form]))
     axes = figure.subplots()
-    for name, (quantiles, curve) in buffers.items():
+    for name, (quantiles, curve, closed) in buffers.items():
+        if closed.latency_curve:
+            axes.plot(*zip(*closed.latency_curve, strict=True), color=look[name].ink.light, linewidth=_THIN)
         _curve(axes, quantiles, curve, look[name])
-    times = [time for _, curve in buffers.values() for _, time in curve if time > 0]
+    times = [time for _, curve, closed in buffers.values() for _, time in (*curve, *closed.latency_curve) if time > 0]
     time_axis(axes, "y", min(times, default=1), max(times, default=1e3) * 1.1)
-    reach = max((curve[-1][0] for _, curve in buffers.values()), default=10)
+    reach = max((curve[-1][0] for _, curve, _ in buffers.values()), default=10)
     axes.set_xscale("log")
     axes.set_xlim(1, reach * (4.2 if form is Form.PHONE else 2.1))
     marks = {
@@ -64,6 +71,12 @@ def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Fig
     line_end = "\n" if form is Form.PHONE else " "
     axes.set_xlabel(f"of the accepted requests {had.replace(' ', line_end, 1)} within the time shown", loc="left")
     _name_curves(axes, buffers, look, form, had)
+    users = next((closed.users for _, _, closed in buffers.values() if closed.latency_curve), None)
+    if users is not None:
+        axes.set_title(
+            f"thin: what {users} waiting users would have measured (closed model, not corrected)",
+            loc="left", fontsize=7.5 if form is Form.PHONE else 9, color=MUTED.light,
+        )  # fmt: skip
     return figure
 
 
@@ -97,7 +110,7 @@ def _name_curves(axes: "Axes", buffers: "Mapping[str, Measured]", look: dict[str
             if lacking > 0:
                 heights[lower] -= lacking / 2
                 heights[upper] += lacking / 2
-    reach = max((curve[-1][0] for _, curve in buffers.values()), default=10)
+    reach = max((curve[-1][0] for _, curve, _ in buffers.values()), default=10)
     for name, height in zip(named, heights, strict=True):
         face, endless = look[name], buffers[name][0].endless
         axes.annotate(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from pipeline.units import NOTHING, count, duration, megabytes, share
-from reports import figures, known_page, route_page, templates
+from reports import cost_table, figures, known_page, order_table, route_page, templates
 from reports.captions import MECHANISMS, latency_caption, timeline_caption
 from reports.drawing import Form
 from reports.flat import flat
@@ -46,12 +46,16 @@ def page(findings: "Findings") -> str:
         response_rows=_quantile_rows(buffers, lambda buffer: buffer.response),
         stage_rows=_stage_rows(buffers, findings.stages),
         peak_rows=_peak_rows(buffers),
-        cost_rows=_cost_rows(buffers) if run.is_simulated else [],
+        order_rows=order_table.rows(buffers),
+        order_said=order_table.said(buffers),
+        cost_rows=cost_table.rows(buffers),
+        cost_said=cost_table.said(findings),
+        cost_unobserved=cost_table.unobserved(findings),
         fairness_rows=_given_rows(buffers, "payload" if run.is_simulated else "image data")
         + ([] if run.is_simulated else _delivered_rows(buffers)),
         validity_rows=_validity_rows(buffers),
         sameness=_sameness(findings),
-        mechanisms={name: MECHANISMS[name] for name in findings.buffers if name in MECHANISMS},
+        mechanisms={name: MECHANISMS[kind] for name in findings.buffers if (kind := _kind(run, name)) in MECHANISMS},
         timeline_caption=timeline_caption(findings),
         latency_caption=latency_caption(findings),
         own_parameters=_own_scenarios(run)
@@ -119,6 +123,11 @@ def _rate(points: object) -> object:
         return [f"{rate:g}/s at {second:g} s" for second, rate in points]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         return points
+
+
+def _kind(run: "Description", buffer: str) -> str:
+    """What the documents call a buffer: the queue may be a FIFO one."""
+    return "sqs-fifo" if buffer == "sqs" and own_parameters(run, buffer).get("Fifo") == "true" else buffer
 
 
 def _with_units(settings: "Mapping[str, Any]") -> dict[str, Any]:
@@ -214,23 +223,6 @@ def _peak_rows(buffers: "list[BufferFindings]") -> list[Row]:
         ("throttles", [count(one.throttles) for one in seen], "deliveries refused for want of concurrency"),
         ("peak concurrency", [count(one.peak_concurrency) for one in seen], "execution environments busy at once"),
         ("cold starts", [count(one.cold_starts) for one in seen], "environments that had to be started"),
-    ]
-
-
-def _cost_rows(buffers: "list[BufferFindings]") -> list[Row]:
-    bills = [buffer.turn.cost if buffer.turn else {} for buffer in buffers]
-    lines = [{line["item"]: line["usd"] for line in bill.get("lines", ())} for bill in bills]
-
-    def dollars(amount: float | None, digits: int = 4) -> str:
-        return NOTHING if amount is None else f"{amount:,.{digits}f}"
-
-    return [
-        *(
-            (item, [dollars(bill.get(item)) for bill in lines], "")
-            for item in dict.fromkeys(item for bill in lines for item in bill)
-        ),
-        ("in all", [dollars(bill.get("total")) for bill in bills], "for all that was sent"),
-        ("a million completed", [dollars(bill.get("per_million_completed"), 2) for bill in bills], "at that rate"),
     ]
 
 

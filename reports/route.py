@@ -7,6 +7,7 @@ every request that was due in it. A request that was never answered ranks as slo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.closed_model import ClosedModel, closed_model
 from reports.quantiles import Quantiles, curve, measure
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ SELECT step * $step AS second, coalesce(offered, 0.0) AS offered, coalesce(answe
 FROM steps LEFT JOIN sent USING (step) LEFT JOIN answered USING (step) ORDER BY step
 """
 _MOST_STEPS = 600
+# A user whose request is refused or breaks off goes on at once; so these are not among what a user waits for.
+_WAITED = """
+SELECT intended_at AS due, response_ms AS took FROM joined WHERE buffer = $buffer AND outcome = 'answered'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Answers:
     `latency` is from the intended send to the 2xx answer, `endless` among it those that never came; `latency_curve` is
     the same as in quantiles.curve. `arrival_error` is sent minus intended, of every request that was sent. `by_step`
     has the columns second, offered and answered (a second), p50 and max (of those due in that step), each step
-    `step_s` seconds wide.
+    `step_s` seconds wide. `closed_model` is the latency as users would have measured it who wait for each answer.
     """
 
     route: str
@@ -54,6 +59,7 @@ class Answers:
     arrival_error: Quantiles
     by_step: "pd.DataFrame"
     step_s: int
+    closed_model: ClosedModel
 
 
 def answers(run: "Description", joined: "Joined", account: "Account") -> Answers:
@@ -64,6 +70,7 @@ def answers(run: "Description", joined: "Joined", account: "Account") -> Answers
     due = joined.values("intended_at", name, _SENT)
     step = -(-int((due.max() - due.min()) / 1_000) // _MOST_STEPS) or 1 if len(due) else 1
     host = run.options.get("host")
+    waited = joined.arrays(_WAITED, buffer=name)
     return Answers(
         route=(turn.route if turn else None) or name,
         host=None if host is None else str(host),
@@ -72,4 +79,5 @@ def answers(run: "Description", joined: "Joined", account: "Account") -> Answers
         arrival_error=measure(joined.values("lateness_ms", name, _SENT)),
         by_step=joined.frame(_BY_SECOND, buffer=name, step=step),
         step_s=step,
+        closed_model=closed_model(waited["due"], waited["took"]),
     )

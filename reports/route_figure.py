@@ -55,7 +55,8 @@ def draw_answers(findings: "Findings", form: Form) -> Figure:
     """The latency by percentile."""
     answers = _answers(findings)
     (name,) = findings.buffers
-    figure = draw_curves({name: (answers.latency, answers.latency_curve)}, form, "had their answer")
+    measured = {name: (answers.latency, answers.latency_curve, answers.closed_model)}
+    figure = draw_curves(measured, form, "had their answer")
     if form is Form.SLIDE:
         caption_slide(figure, findings, f"{answers.route}: latency, from the intended send to the answer")
     return figure

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.units import NOTHING, count, duration, megabytes
 from reports import route_verdict
+from reports.captions import closed_model_said
 from reports.palette import faces
 from reports.quantiles import PERCENTILES, Quantiles, samples_needed
 
@@ -34,6 +35,7 @@ def parts(findings: "Findings", answers: "Answers") -> dict[str, Any]:
             ("no answer", count(account.no_answer), "timed out, or the connection broke"),
             ("data", megabytes(sent.bytes_sent), "of images, as sent"),
         ],
+        "closed_model_said": closed_model_said({answers.route: (answers.latency, answers.closed_model)}, "answer"),
         "latency_rows": [
             *((title, *_quantile(answers.latency, name)) for name, title in _TITLES.items()),
             ("maximum", duration(answers.latency.max), ""),

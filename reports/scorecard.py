@@ -7,13 +7,17 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.bill import prices_used
+from pipeline.bill import to_json as to_lines
 from reports.quantiles import PERCENTILES, Quantiles
 from reports.simulated import simulated
 
 if TYPE_CHECKING:
     from reports.accounting import Account
+    from reports.cost import Cost
     from reports.doors import Passage
     from reports.findings import BufferFindings, Findings
+    from reports.order import Order, Overtaken
     from reports.route import Answers
 
 # What is known of the load without knowing what became of it.
@@ -66,6 +70,10 @@ def details(findings: "Findings") -> dict[str, Any]:
                 name: {
                     "latency_ms": asdict(findings.answers.latency),
                     "arrival_error_ms": asdict(findings.answers.arrival_error),
+                    "closed_model": {
+                        "users": findings.answers.closed_model.users,
+                        "latency_ms": asdict(findings.answers.closed_model.latency),
+                    },
                     "load": {name: value for name, value in asdict(buffer.load).items() if name in _LOAD_OF_A_ROUTE},
                 }
                 for name, buffer in findings.buffers.items()
@@ -90,6 +98,10 @@ def details(findings: "Findings") -> dict[str, Any]:
                 "stages_ms": {stage: asdict(found) for stage, found in buffer.stages.items()},
                 "observed": asdict(buffer.observed),
                 "load": asdict(buffer.load),
+                "closed_model": {
+                    "users": buffer.closed_model.users,
+                    "time_to_result_ms": asdict(buffer.closed_model.latency),
+                },
             }
             for name, buffer in findings.buffers.items()
         },
@@ -170,6 +182,8 @@ def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
         "duplicates": account.duplicates,
         "latency_ms": _values(buffer.latency, *PERCENTILES)
         | {"max": _rounded(buffer.latency.max), "n": buffer.latency.n},
+        "response_ms": _values(buffer.response, *PERCENTILES)
+        | {"max": _rounded(buffer.response.max), "n": buffer.response.n},
         "stages_ms": {
             name: _values(stage.times, "p50", "p90", "p99") | {"n": stage.times.n}
             for name, stage in buffer.stages.items()
@@ -179,7 +193,37 @@ def _buffer(buffer: "BufferFindings") -> dict[str, Any]:
         "throttles": buffer.observed.throttles,
         "cold_starts": buffer.observed.cold_starts,
         "peak_concurrency": buffer.observed.peak_concurrency,
+        "reordered": _reordered(buffer.order),
+        "cost": None if buffer.cost is None else _cost(buffer.cost),
     }
+
+
+def _reordered(order: "Order") -> dict[str, Any]:
+    return {
+        "groups": order.groups,
+        "in_groups": None if order.in_groups is None else _overtaken(order.in_groups),
+        "in_all": _overtaken(order.in_all),
+    }
+
+
+def _overtaken(overtaken: "Overtaken") -> dict[str, Any]:
+    return asdict(overtaken) | {"latest_ms": _rounded(overtaken.latest_ms)}
+
+
+def _cost(cost: "Cost") -> dict[str, Any]:
+    return {
+        **prices_used(),
+        "total": _dollars(cost.total),
+        "per_million_accepted": _dollars(cost.per_million_accepted),
+        "per_million_delivered": _dollars(cost.per_million_delivered),
+        "lines": to_lines(cost.items),
+        "unobserved": list(cost.unobserved),
+    }
+
+
+def _dollars(usd: float | None) -> float | None:
+    """To the sixth digit, as each line of a bill is: what one request costs."""
+    return None if usd is None else round(usd, 6)
 
 
 def _values(quantiles: Quantiles, *names: str) -> dict[str, float | int | None]:

@@ -25,6 +25,7 @@ START_MS = 1_795_500_000_000.0
 RATE = [[0, 12], [8, 12], [8, 110], [26, 110], [26, 12], [40, 12]]
 LATE_P99_MS = {"sns": 2.1, "sqs": 3.9, "kinesis": 2.6, "kinesis-efo": 2.4}
 GROUPS = 40
+LARGEST_INLINE = 110_000
 IMAGES = {"chelsea.jpg": 36_000, "coffee.jpg": 52_000, "rocket.jpg": 118_000, "not-an-image.jpg": 900}
 
 
@@ -59,8 +60,14 @@ class Served:
     busy: list[tuple[float, float]] = field(default_factory=list)
 
 
-def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | None = None) -> RunFolder:
-    """Write a run of about 2,240 requests a buffer, times `scale`. The buffer `cut_off` does not drain."""
+def write_run(
+    path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | None = None, repeat: int = 0, slower: float = 1.0
+) -> RunFolder:
+    """Write a run of about 2,240 requests a buffer, times `scale`. The buffer `cut_off` does not drain.
+
+    Of one seed each `repeat` has the same arrivals, and its own luck with them. Recognition takes `slower` times as
+    long.
+    """
     path.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path)
     arrivals = _arrivals(random.Random(seed), scale)
@@ -75,7 +82,7 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
         RowWriter(folder.observations, OBSERVATION_COLUMNS) as observations,
     ):
         for buffer, serve in SERVES:
-            random_ = random.Random(f"{seed} {buffer}")
+            random_ = random.Random(f"{seed} {buffer} {repeat}" if repeat else f"{seed} {buffer}")
             requests = [
                 _send(random_, sequence, at, image)
                 for sequence, (at, image) in enumerate(zip(arrivals, images, strict=True))
@@ -84,6 +91,8 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
                 _refuse_over(requests, per_s=95 * scale)
             taken = [request for request in requests if request.status == 202]
             served = serve(random_, taken, scale)
+            for request in taken:
+                _slow(request, slower)
             _spoil(random_, buffer, requests, taken)
             end = arrivals[-1] + 12 if buffer == cut_off else max(_ended(request) for request in taken) + 1
             for request in requests:
@@ -105,8 +114,15 @@ def write_run(path: Path, *, seed: int = 7, scale: float = 1.0, cut_off: str | N
                 }
             )
             began += math.ceil(end + 5) * 1000
-    folder.describe(_description(seed, turns, began))
+    folder.describe(_description(seed, turns, began) | ({"id": path.name} if repeat else {}))
     return folder
+
+
+def _slow(request: Sent, slower: float) -> None:
+    if request.received is not None and request.recognised is not None and request.stored is not None:
+        longer = (request.recognised - request.received) * (slower - 1)
+        request.recognised += longer
+        request.stored += longer
 
 
 def _ended(request: Sent) -> float:
@@ -128,6 +144,12 @@ def _description(seed: int, turns: list[dict[str, object]], ended_at: float) -> 
             "buffers": list(LATE_P99_MS),
             "rate": RATE,
             "cut_off_s": 120,
+        },
+        "images": {
+            name: {"bytes": size, "record_bytes": 4 * size // 3 + 300, "uploaded": False}
+            if size < LARGEST_INLINE
+            else {"bytes": size, "record_bytes": 340, "uploaded": True}
+            for name, size in IMAGES.items()
         },
         "buffers": turns,
         "generator": {

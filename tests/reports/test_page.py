@@ -85,7 +85,8 @@ def test_it_asks_nothing_of_the_outside_and_runs_nothing(html: str) -> None:
     assert "link" not in found.tags
     beside = {"scorecard.json", "report.json", "joined.parquet", "observations.parquet", "run.json"}
     pictures = {"timeline.png", "latency.png", "stages.png"}
-    assert {one for one in found.references if not one.startswith("#")} == beside | pictures
+    raw = {"requests-0.rows", "requests-1.rows", "results.rows", "dead_letters.rows", "observations.rows"}
+    assert {one for one in found.references if not one.startswith("#")} == beside | pictures | raw
     assert "@import" not in html
     assert not re.search(r"url\((?!#)", html)
     assert "default-src 'none'" in html
@@ -186,7 +187,8 @@ def test_that_page_stands_alone_too(known_html: str) -> None:
     assert not {"script", "link"} & set(found.tags)
     assert {one for one in found.references if not one.startswith("#")} == {
         "scorecard.json", "report.json", "knowledge.parquet", "joined.parquet", "observations.parquet", "run.json",
-        "time-to-know.png", "doors.png",
+        "time-to-know.png", "doors.png", "requests-0.rows", "known-0.rows", "results.rows", "dead_letters.rows",
+        "observations.rows",
     }  # fmt: skip
     assert len(found.ids) == len(set(found.ids))
     inside = set(re.findall(r"url\(#([^)]+)\)", known_html))

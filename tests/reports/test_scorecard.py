@@ -17,6 +17,7 @@ GOLDEN = Path(__file__).parent / "golden" / "scorecard.json"
 BUFFER_KEYS = {
     "offered", "accepted", "rejected", "completed", "failed", "dead_lettered", "unfinished", "lost", "duplicates",
     "latency_ms", "stages_ms", "drain_s", "peak_backlog", "throttles", "cold_starts", "peak_concurrency",
+    "reordered", "cost", "response_ms",
 }  # fmt: skip
 
 

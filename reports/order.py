@@ -1,0 +1,114 @@
+"""The order of requests, counted from the rows: which were overtaken by one that was sent after them.
+
+A request is overtaken if another that left the generator after it was there before it (RFC 4737: a reordered packet);
+how late it then was is counted from the first of those (the RFC's late time). Both are asked at three moments: when the
+gateway had taken the request, when the function had it, and when its result was stored. What is overtaken at the first
+was so before any buffer saw it. Two that came with the same batch, or in the same millisecond of the gateway's clock,
+did not overtake each other.
+
+A buffer that keeps an order keeps it within a group: a partition key of Kinesis, a message group of SQS FIFO. The
+others are counted by the same groups, to be held beside them, and every buffer over all its requests.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from reports.joined import Joined
+
+    Floats = npt.NDArray[np.float64]
+    Codes = npt.NDArray[np.int64]
+
+# Times and groups of the requests that have a result, in the order in which they were sent.
+_SENT: Final = """
+WITH named AS (
+    SELECT "group", row_number() OVER () - 1 AS code
+    FROM (SELECT DISTINCT "group" FROM joined WHERE buffer = $buffer AND "group" IS NOT NULL)
+)
+SELECT accepted_at::DOUBLE AS accepted, received_at::DOUBLE AS delivered, stored_at::DOUBLE AS stored,
+    coalesce(code, -1)::BIGINT AS code
+FROM joined LEFT JOIN named USING ("group")
+WHERE buffer = $buffer AND outcome IN ('completed', 'failed') AND sent_at IS NOT NULL
+ORDER BY sent_at, sequence
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """How many of `requests` had been overtaken when the gateway had `accepted` them, when they were `delivered` to the
+    function, and when their results were `stored`. `latest_ms` is the greatest late time at delivery, None if none was.
+    """
+
+    requests: int
+    accepted: int
+    delivered: int
+    stored: int
+    latest_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of one buffer's requests. `in_groups` looks at those that named a group, one of `groups`, and at each
+    group by itself; it is None if none was named.
+    """
+
+    groups: int
+    in_groups: Overtaken | None
+    in_all: Overtaken
+
+
+def order(joined: "Joined", buffer: str) -> Order:
+    """The order of a buffer's requests that have a result: the others never came, so nothing can be said of when."""
+    sent = joined.arrays(_SENT, buffer=buffer)
+    codes = sent.pop("code").astype(np.int64)
+    named = codes >= 0
+    return Order(
+        groups=len(np.unique(codes[named])),
+        in_groups=_overtaken({name: times[named] for name, times in sent.items()}, codes[named])
+        if named.any()
+        else None,
+        in_all=_overtaken(sent),
+    )
+
+
+def _overtaken(sent: "Mapping[str, Floats]", codes: "Codes | None" = None) -> Overtaken:
+    late = {name: late_ms(times, codes) for name, times in sent.items()}
+    delivered = late["delivered"]
+    return Overtaken(
+        requests=len(sent["delivered"]),
+        accepted=int((late["accepted"] > 0).sum()),
+        delivered=int((delivered > 0).sum()),
+        stored=int((late["stored"] > 0).sum()),
+        latest_ms=float(delivered.max()) if (delivered > 0).any() else None,
+    )
+
+
+def late_ms(times: "Floats", codes: "Codes | None" = None) -> "Floats":
+    """How much later than the first of those sent after it each request came; 0 for all that came in their order.
+
+    `times` (ms) are in the order of sending; whatever has no time (NaN) is left out. With `codes`, the group of each,
+    only those of its own group count.
+    """
+    known = np.isfinite(times)
+    times = times[known]
+    if codes is None:
+        return times - _earliest_from(times)
+    codes = codes[known]
+    by_group = np.argsort(codes, kind="stable")
+    times, codes = times[by_group], codes[by_group]
+    # Ranks in place of times, a group's all above those of the group before: so that one running minimum from the end
+    # starts anew with each group, and no moment is too far from the others to be told apart.
+    moments, ranks = np.unique(times, return_inverse=True)
+    above = codes * len(moments)
+    return times - moments[_earliest_from(ranks + above) - above]
+
+
+def _earliest_from(moments: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
+    """For each in turn the earliest of its own moment and all behind it."""
+    return np.minimum.accumulate(moments[::-1])[::-1]
