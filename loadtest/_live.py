@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, abort, jsonify, request, send_file, send_from_directory
+from flask import Blueprint, Response, abort, jsonify, request, send_from_directory
 from flask.json import dumps
+
+from loadtest._time_left import TimeLeft
 
 if TYPE_CHECKING:
     from locust.web import WebUI
@@ -27,8 +29,11 @@ _POINT: Final = (
 
 @dataclass(slots=True)
 class _Turn:
+    duration: float
+    time_left: TimeLeft
     starts_at: float | None = None
     drained: bool | None = None
+    left_s: float | None = None
     points: list[list[float | None]] = field(default_factory=list)
 
     def to_json(self, buffer: str) -> dict[str, Any]:
@@ -36,7 +41,14 @@ class _Turn:
         thinned = self.points[::step]
         if self.points and thinned[-1] is not self.points[-1]:
             thinned.append(self.points[-1])
-        return {"buffer": buffer, "began": self.starts_at is not None, "drained": self.drained, "points": thinned}
+        return {
+            "buffer": buffer,
+            "began": self.starts_at is not None,
+            "drained": self.drained,
+            "duration": self.duration,
+            "left_s": self.left_s if self.drained is None else None,
+            "points": thinned,
+        }
 
 
 class LiveView:
@@ -52,12 +64,13 @@ class LiveView:
         self._run = {
             "run": run_id,
             "why": " ".join(workload.why.split()),
-            "duration": workload.rate.duration,
-            "cut_off_s": workload.cut_off_s,
             "phase": "",
             "invalid_because": None,
         }
-        self._turns = {way.name: _Turn() for way in workload.ways}
+        self._turns = {
+            way.name: _Turn(load.rate.duration, TimeLeft(load.rate.duration, load.cut_off_s))
+            for way, load in ((way, workload.of(way)) for way in workload.ways)
+        }
         self._report = None
 
     def phase(self, text: str) -> None:
@@ -74,6 +87,7 @@ class LiveView:
         assert turn.starts_at is not None
         second = round(observation.at / 1_000 - turn.starts_at, 2)
         turn.points.append([second, *(getattr(observation, name) for name in _POINT)])
+        turn.left_s = turn.time_left.observed(second, observation)
 
     def turn_ended(self, buffer: str, *, drained: bool) -> None:
         """Drained or not."""
@@ -93,7 +107,7 @@ class LiveView:
         """What the page draws: the run, and for each buffer a list of points, named by `columns`."""
         return {
             **self._run,
-            "report": "./forebay/report.html" if self._report else None,
+            "report": f"./forebay/run/{self._report.name}" if self._report else None,
             "columns": ["second", *_POINT],
             "buffers": [turn.to_json(buffer) for buffer, turn in self._turns.items()],
         }
@@ -108,12 +122,13 @@ class LiveView:
         def live() -> Response:
             return jsonify(self.to_json())
 
-        @pages.route("/forebay/report.html")
+        @pages.route("/forebay/run/<name>")
         @web_ui.auth_required_if_enabled
-        def report() -> Response:
+        def report(name: str) -> Response:
+            # The report leads to the data beside it.
             if self._report is None:
                 abort(404)
-            return send_file(self._report)
+            return send_from_directory(self._report.parent.resolve(), name)
 
         @pages.route("/forebay/<path:name>")
         @web_ui.auth_required_if_enabled

@@ -4,6 +4,8 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
+from loadtest._time_left import TimeLeft
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -28,9 +30,13 @@ class Progress:
         self._last: Observation | None = None
         self._starts_at = 0.0
         self._width = _NARROWEST
+        self._workload: Workload | None = None
+        self._time_left: TimeLeft | None = None
+        self._left_s: float | None = None
 
     def began(self, run_id: str, workload: "Workload") -> None:
         """Say what is run."""
+        self._workload = workload
         names = [way.name for way in workload.ways]
         self._width = max(_NARROWEST, *map(len, names))
         self._say(
@@ -46,8 +52,12 @@ class Progress:
         else:
             self._show(f"  {text} ...")
 
-    def turn_began(self, buffer: str, starts_at: float) -> None:  # noqa: ARG002 (the port of all observers)
+    def turn_began(self, buffer: str, starts_at: float) -> None:
         """Count from here."""
+        assert self._workload is not None, "a run begins before its turns"
+        load = next(self._workload.of(way) for way in self._workload.ways if way.name == buffer)
+        self._time_left = TimeLeft(load.rate.duration, load.cut_off_s)
+        self._left_s = None
         self._starts_at = starts_at
         self._plain_at = self._clock()
         self._last = None
@@ -55,6 +65,8 @@ class Progress:
     def observed(self, observation: "Observation") -> None:
         """Every second on a terminal, every few elsewhere."""
         self._last = observation
+        assert self._time_left is not None, "a turn begins before it is observed"
+        self._left_s = self._time_left.observed(self._second(observation), observation)
         if self._live:
             self._show(self._line(observation))
         elif self._clock() >= self._plain_at:
@@ -63,6 +75,7 @@ class Progress:
 
     def turn_ended(self, buffer: str, *, drained: bool) -> None:
         """Leave the last line of a turn standing."""
+        self._left_s = None
         if self._last is not None:
             whole = "all answered" if self._last.completed is None else "drained"
             self._say(f"{self._line(self._last)}  {whole if drained else f'{buffer} not {whole}'}")
@@ -77,9 +90,8 @@ class Progress:
         """The report says itself where it is."""
 
     def _line(self, observation: "Observation") -> str:
-        seconds = observation.at / 1_000 - self._starts_at
         parts = [
-            f"{observation.buffer:<{self._width}} {seconds:4.0f} s",
+            f"{observation.buffer:<{self._width}} {self._second(observation):4.0f} s",
             f"offered {observation.offered:>6,}",
             f"accepted {observation.accepted:>6,}",
         ]
@@ -87,7 +99,14 @@ class Progress:
             value = getattr(observation, name)
             if value is not None and (value or name in ("completed", "backlog")):
                 parts.append(f"{name.replace('_', ' ')} {value:>6,}")
+        if observation.oldest_age_s is not None:
+            parts.append(f"oldest {observation.oldest_age_s:.0f} s")
+        if self._left_s is not None:
+            parts.append(f"about {self._left_s:.0f} s left")
         return "  ".join(parts)
+
+    def _second(self, observation: "Observation") -> float:
+        return observation.at / 1_000 - self._starts_at
 
     def _show(self, text: str) -> None:
         """Write over the live line."""

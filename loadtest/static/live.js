@@ -4,7 +4,6 @@
   const SVG = "http://www.w3.org/2000/svg";
   const EVERY_MS = 1000;
   const WIDTH = 360, HEIGHT = 230, LEFT = 40, RIGHT = 10, TOP = 26, BOTTOM = 24;
-  const RATE_OVER_S = 10;
   const NAMES = { sns: ["SNS", "push"], sqs: ["SQS", "polled queue"], kinesis: ["Kinesis", "polled stream"], "kinesis-efo": ["Kinesis EFO", "pushed stream"] };
 
   const panel = document.createElement("section");
@@ -31,7 +30,11 @@
     const named = phase.replace(/\b(sns|sqs|kinesis-efo|kinesis)\b/g, nameOf);
     return named && `${named[0].toUpperCase()}${named.slice(1)}`;
   };
-  const seconds = (value) => (Number.isFinite(value) ? `${Math.round(value)} s` : "–");
+  const seconds = (value) => {
+    if (!Number.isFinite(value)) return "–";
+    const whole = Math.round(value);
+    return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  };
 
   // The least of the steps times a power of ten that is not below the value.
   const roundUp = (value) => {
@@ -48,11 +51,12 @@
     return {
       step,
       most: Math.ceil(most / step) * step,
-      last: points.reduce((last, p) => Math.max(last, p[at.second]), live.duration),
+      last: [...points.map((p) => p[at.second]), ...live.buffers.map((turn) => turn.duration)].reduce((last, second) => Math.max(last, second), 1),
     };
   };
 
-  const chart = (turn, at, { step, most, last }, duration) => {
+  const chart = (turn, at, { step, most, last }) => {
+    const duration = turn.duration;
     const x = (second) => LEFT + (WIDTH - LEFT - RIGHT) * (second / last);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / most);
     const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
@@ -85,28 +89,18 @@
 
   const longestWait = (points, at) => points.reduce((most, p) => (p[at.oldest_age_s] > (most ?? 0) ? p[at.oldest_age_s] : most), null);
 
-  // By the completions of the last seconds; nothing where none completed.
-  const timeLeft = (points, at) => {
-    const last = points[points.length - 1];
-    if (!last || !last[at.backlog]) return null;
-    const before = points.find((p) => p[at.second] >= last[at.second] - RATE_OVER_S);
-    const rate = (last[at.completed] - before[at.completed]) / (last[at.second] - before[at.second]);
-    return rate > 0 ? last[at.backlog] / rate : null;
-  };
-
   // Its class, and what to say of it.
-  const statusOf = (turn, at, live) => {
+  const statusOf = (turn, at) => {
     const last = turn.points[turn.points.length - 1];
     const now = last ? last[at.second] : 0;
     if (!turn.began) return ["waits", "waits for its turn"];
-    if (turn.drained) return ["drained", now > live.duration ? `drained ${seconds(now - live.duration)} after all was sent` : "drained"];
+    if (turn.drained) return ["drained", now > turn.duration ? `drained ${seconds(now - turn.duration)} after all was sent` : "drained"];
     if (turn.drained === false) return ["cut-off", last && last[at.backlog] ? `not drained, ${count(last[at.backlog])} left` : "not drained"];
-    if (now < live.duration) return ["sending", "sending"];
-    const left = timeLeft(turn.points, at);
-    return ["draining", left === null ? "draining" : `draining, empty in about ${seconds(left)}`];
+    const left = turn.left_s === null ? "" : `, about ${seconds(turn.left_s)} left`;
+    return now < turn.duration ? ["sending", `sending${left}`] : ["draining", `draining${left}`];
   };
 
-  const turnOf = (turn, at, live, scale) => {
+  const turnOf = (turn, at, scale) => {
     const last = turn.points[turn.points.length - 1] || [];
     const figure = (label, text, name) => node("div", name ? `figure key of-${name}` : "figure", node("b", "", text), node("span", "", label));
     const figures = node("div", "figures");
@@ -114,15 +108,15 @@
     figures.append(figure("not accepted", count(last[at.offered] - last[at.accepted])));
     figures.append(figure("throttles", count(last[at.throttles])));
     figures.append(figure("dead letters", count(last[at.dead_lettered])));
-    figures.append(figure("longest wait", seconds(longestWait(turn.points, at))));
-    const [state, says] = statusOf(turn, at, live);
+    figures.append(figure(`oldest waiting, at most ${seconds(longestWait(turn.points, at))}`, seconds(last[at.oldest_age_s])));
+    const [state, says] = statusOf(turn, at);
     const name = node("h3", "", nameOf(turn.buffer));
     if (NAMES[turn.buffer]) name.append(node("small", "", NAMES[turn.buffer][1]));
     return node(
       "article", `turn ${state}`,
       node("div", "title", name, node("span", "status", says)),
       figures,
-      chart(turn, at, scale, live.duration),
+      chart(turn, at, scale),
     );
   };
 
@@ -146,7 +140,7 @@
       head.append(node("p", "phase", link));
     }
     const scale = scaleOf(live, at);
-    panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, live, scale))));
+    panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, scale))));
   };
 
   const isDark = () => {

@@ -69,6 +69,16 @@ def test_a_line_has_what_is_known_and_is_news(figures, there, absent):
     assert absent not in line
 
 
+def test_a_line_says_how_long_the_oldest_waits_and_how_much_longer_it_takes(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    seen = [observation(2, completed=20, backlog=80), observation(4, completed=40, backlog=60, oldest_age_s=3.4)]
+    live = shown(Terminal(), seen)
+
+    # The smoke test sends for three seconds more; what waits is then worked off at 10/s.
+    assert "oldest 3 s  about 9 s left" in live
+    assert "left" not in live.rpartition("\r\x1b[K")[2], "what is over takes no longer"
+
+
 def test_why_a_run_is_not_valid_is_said_last():
     out = io.StringIO()
 
