@@ -22,13 +22,17 @@ def add_arguments(parser: "LocustArgumentParser") -> None:
     """Where to, and where to write."""
     parser.add_argument("--path", default="/orders", help="the path to POST to")
     parser.add_argument("--each", type=float, default=10.0, help="requests a second that each user aims at")
+    parser.add_argument("--body-from", default="", help="the file whose bytes are each request's body")
     parser.add_argument("--written-to", default="closed.json", help="the file of latencies")
 
 
 @events.init.add_listener
-def prepare(**_: Any) -> None:
+def prepare(environment: "Environment", **_: Any) -> None:
     """Let --run-time count from now: Locust's start takes longer than gevent's clock knows."""
     gevent.get_hub().loop.update_now()
+    assert environment.parsed_options is not None
+    if environment.parsed_options.body_from:
+        ClosedUser.body = Path(environment.parsed_options.body_from).read_text(encoding="utf-8")
 
 
 @events.request.add_listener
@@ -47,6 +51,8 @@ def write(environment: "Environment", **_: Any) -> None:
 class ClosedUser(FastHttpUser):
     """Sends, waits for the answer, and only then thinks of the next."""
 
+    body = '{"image": {}}'
+
     def wait_time(self) -> float:
         """Until the next request is due by this user's own rate."""
         pause: float = constant_throughput(self.environment.parsed_options.each)(self)
@@ -55,4 +61,4 @@ class ClosedUser(FastHttpUser):
     @task
     def post(self) -> None:
         """One request."""
-        self.client.post(self.environment.parsed_options.path, data='{"image": {}}')
+        self.client.post(self.environment.parsed_options.path, data=self.body)

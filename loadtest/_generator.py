@@ -66,7 +66,7 @@ class Generator:
             follower = Follower(turn, client, self._known, counts, longest_wait_s)
         self._dispatcher = Dispatcher(
             turn,
-            RawSender(turn, connections=self._most_in_flight) if client is None else ClientSender(turn, client),
+            RawSender(turn) if client is None else ClientSender(turn, client),
             self._rows,
             lambda latency_ms, length, failure: answered(path, latency_ms, length, failure),
             accepted,

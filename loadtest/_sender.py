@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import urlsplit
 
-from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
+from loadtest._connections import Connections
 from pipeline.request import Measurement, StoredImage
 from pipeline.result import Status
 from producers.api_error import ApiError
@@ -71,24 +70,19 @@ class Rejections:
 
 
 class RawSender:
-    """POSTs to a buffer's route, with as little work a request as there can be; `connections` at once.
+    """POSTs to a buffer's route, with as little work a request as there can be.
 
     To a path of any HTTP server the same: there every 2xx accepts, and no id is to be expected.
     """
 
-    def __init__(self, turn: "Turn", *, connections: int, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, turn: "Turn", *, timeout_s: float = TIMEOUT_S) -> None:
         self._turn = turn
         self._rejections = Rejections()
-        self._client = HTTPClient.from_url(
-            turn.api_url,
-            concurrency=connections,
-            connection_timeout=timeout_s,
-            network_timeout=timeout_s,
-            headers={"Content-Type": "application/json"},
-        )
         self._any_server = turn.way.route is not None
         # The stage in an API's URL is the first part of the path.
-        self._path = urlsplit(turn.api_url).path.rstrip("/") + turn.path
+        self._connections = Connections(
+            turn.api_url.rstrip("/") + turn.path, {"Content-Type": "application/json"}, timeout_s=timeout_s
+        )
         run_id = json.dumps(turn.request_run_id).encode()
         self._heads = [image.head + run_id + b',"sequence":' for image in turn.images]
 
@@ -101,11 +95,9 @@ class RawSender:
         )
         body += b"}" if schedule.groups is None else b',"group":"g%d"}' % schedule.groups[index]
         try:
-            response = self._client.request("POST", self._path, body)
-            answer = response.read()
-        except (OSError, HTTPParseError, RuntimeError) as caught:
+            status, answer = self._connections.post(body)
+        except (OSError, HTTPParseError) as caught:
             return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
-        status = response.status_code
         if self._any_server and _OK <= status < _REDIRECTED:
             return Answered(status, None, None, len(answer), accepted=True)
         if status != _ACCEPTED:
@@ -117,7 +109,7 @@ class RawSender:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._connections.close()
 
 
 class ClientSender:

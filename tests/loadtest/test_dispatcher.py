@@ -5,15 +5,17 @@ import gevent
 import pytest
 import requests
 
+from benchmarks.fast_server import fast_server
 from loadtest._counts import Counts
-from loadtest._dispatcher import MOST_IN_FLIGHT, Dispatcher
+from loadtest._dispatcher import Dispatcher
 from loadtest._image import LoadImage
 from loadtest._schedule import draw
 from loadtest._sender import TIMEOUT_S, RawSender
 from loadtest._turn import Turn
+from loadtest._validity import examine
 from loadtest._way import Way
 from pipeline.rate import Knot, Rate
-from pipeline.run import REQUEST_COLUMNS, RowWriter, read_rows
+from pipeline.run import REQUEST_COLUMNS, RowWriter, RunFolder, read_rows
 
 IMAGES = (
     LoadImage("small", b"abc", None, b'{"image":{"bytes":"YWJj"},"run":{"id":'),
@@ -30,10 +32,9 @@ def dispatch(tmp_path):
         turn = Turn(Way("sqs", "sqs"), f"{url}/prod", run_id, schedule, images, time.time() + 0.1)
         told = {"answered": [], "accepted": []}
         with RowWriter(tmp_path / "requests-0.rows", REQUEST_COLUMNS) as rows:
-            connections = limits.get("most_in_flight", MOST_IN_FLIGHT)
             dispatcher = Dispatcher(
                 turn,
-                RawSender(turn, connections=connections, timeout_s=timeout_s),
+                RawSender(turn, timeout_s=timeout_s),
                 rows,
                 lambda *answer: told["answered"].append(answer),
                 lambda *ids: told["accepted"].append(ids),
@@ -206,6 +207,22 @@ def test_arrivals_beyond_the_most_in_flight_are_dropped_on_record(answering_serv
     assert counts.dropped == len(dropped) == len(schedule) - counts.accepted > 0
     assert {row["error"] for row in dropped} == {"dropped: 5 requests were in flight"}
     assert len(rows) == len(schedule)
+
+
+def test_far_beyond_its_limit_it_says_so_and_goes_on_sending(dispatch, tmp_path):
+    # No generator in Python sends 40,000 a second, and no turn has so many in flight.
+    with fast_server() as url:
+        schedule, counts, rows, _ = dispatch(url, flat(40_000, 0.5), most_in_flight=50)
+        posted = requests.get(url, timeout=5).json()["posted"]
+
+    assert counts.offered == len(rows) == len(schedule)
+    assert sorted(row["sequence"] for row in rows) == list(schedule.sequences)
+    # What was not dropped went out and came back, and it was many times what fits in flight.
+    assert counts == Counts(offered=len(schedule), accepted=posted, dropped=len(schedule) - posted)
+    assert posted > 5 * 50
+    generated = examine(RunFolder(tmp_path), {"sqs": len(schedule)})
+    assert generated.dropped == counts.dropped
+    assert [fault for fault in generated.faults() if "arrivals were never sent" in fault]
 
 
 def test_a_stopped_turn_has_every_arrival_so_far_on_record(answering_server, dispatch):

@@ -36,7 +36,7 @@ def test_what_became_of_each_accepted_request_is_asked_by_its_id(api, tmp_path):
     with RowWriter(tmp_path / "requests-0.rows", REQUEST_COLUMNS) as rows:
         dispatcher = Dispatcher(
             turn,
-            RawSender(turn, connections=100),
+            RawSender(turn),
             rows,
             lambda *_: None,
             lambda sequence, request_id: target.accepted("r1.sqs", sequence, request_id),
