@@ -9,13 +9,16 @@ BIN := $(VENV)/bin
 WANTED := -c constraints.txt -e '.[local,loadtest,simulator,reports,dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test check chromium clean
+.PHONY: help bench faults test check chromium clean
 
 help:  ## this text
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 bench: $(VENV)/installed  ## one spike through all four buffers on this machine, and its report (WORKLOAD=smoke: a minute)
 	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD)
+
+faults: $(VENV)/installed  ## every fault through SNS, SQS and Kinesis, what becomes of each request, and its page (half an hour)
+	$(BIN)/forebay faults
 
 # Three at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.
 test: $(VENV)/installed check chromium  ## lint, types and every test
