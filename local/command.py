@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULTS = Options()
+_SIGN = '--aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
+_BRING_A_KEY = '-H "x-api-key: $FOREBAY_API_KEY"'
+# What curl is to be told, by the stack's Authentication.
+_SHOWING = {"IAM": _SIGN, "API_KEY": _BRING_A_KEY, "IAM_AND_API_KEY": f"{_SIGN} {_BRING_A_KEY}"}
 _REFUSALS = (
     TemplateError, NotServedError, ConfigurationError, ConcurrencyError, UnknownQuotaError, ServerProcessError,
     StorageError, OSError, ValueError,
@@ -47,6 +51,14 @@ class _Assignment(click.ParamType[tuple[str, str]]):
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the API; 0 takes a free one.")
 @click.option(
     "--websocket-port", type=click.IntRange(0, 65_535), default=0, help="Of the WebSocket API; 0 takes a free one."
+)
+@click.option(
+    "--identity",
+    "identities",
+    multiple=True,
+    metavar="NAME",
+    help="A further user who may call the APIs, to see that a client reads only its own requests. NAME is its access "
+    "key's id and its secret.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready, for a program to read.")
 @click.option("--exit-with-stdin", is_flag=True, help="Stop when standard input closes, too.")
@@ -81,6 +93,11 @@ class _Assignment(click.ParamType[tuple[str, str]]):
     "--record-decisions",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what the deliveries were told and decided to this file; `forebay replay` says it to fresh ones.",
+)
+@click.option(
+    "--faults",
+    is_flag=True,
+    help="Take faults to inject at the control URL (PUT /faults), as `forebay faults` does; docs/faults.md.",
 )
 @click.option(
     "--template",
@@ -162,23 +179,36 @@ def _as_json(ready: Ready) -> str:
 
 def _as_text(ready: Ready) -> str:
     api = ready.outputs["ApiUrl"]
+    show = _SHOWING.get(ready.outputs.get("Authentication", "NONE"), "")
     websocket = ready.outputs.get("WebSocketUrl")
     websocket_line = "" if websocket is None else f"\nThe WebSocket API is at {websocket}\n"
     return f"""
 The API is at {api}
 
-  curl -T photo.jpg -H 'Content-Type: image/jpeg' {api}/v1/images/photo.jpg
-  curl -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' {api}/v1/kinesis/images
-  curl {api}/v1/requests/REQUEST_ID
-
-/v1/kinesis-efo/images, /v1/sqs/images and /v1/sns/images take the same. An image can come with its request:
-{{"image": {{"bytes": "<base64>"}}}}. How the buffers stand: {ready.control_url}/state
-{websocket_line}
-For boto3 and the aws command:
-
 {_exports(ready.environment)}
 
+With these in your shell, for boto3, the aws command and what every caller has to show (docs/authentication.md):
+
+  call() {{ curl {show} "$@"; }}
+  call -X PUT --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {api}/v1/images/photo.jpg
+  call -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' {api}/v1/handler/sqs/images
+  call {api}/v1/requests/REQUEST_ID
+
+/v1/sqs/images, /v1/sns/images, /v1/kinesis/images and /v1/kinesis-efo/images take the same without a function in the
+way. An image can come with its request: {{"image": {{"bytes": "<base64>"}}}}.
+How the buffers stand: {ready.control_url}/state
+{websocket_line}{_identities(ready.identities)}
 Ctrl-C stops it."""
+
+
+def _identities(identities: "Mapping[str, Mapping[str, str]]") -> str:
+    if not identities:
+        return ""
+    shown = "\n".join(
+        f"  {name}: " + " ".join(f"{variable}={shlex.quote(value)}" for variable, value in variables.items())
+        for name, variables in identities.items()
+    )
+    return f"\nFurther identities, each by its variables:\n\n{shown}\n"
 
 
 def _exports(environment: "Mapping[str, str]") -> str:

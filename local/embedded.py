@@ -2,21 +2,28 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from delivery.api_throttle import account_bucket
 from delivery.quotas import Quotas
+from local.authentication.access import Access
 from local.clock import epoch_clock
 from local.control import Control
 from local.deployed_stack import DeployedStack, Surroundings
 from local.dynamodb.service import DynamoDb
-from local.function import CREDENTIALS
+from local.faults.fault import Edge
+from local.faults.faulty_function import FaultyFunction
+from local.faults.faulty_service import FaultyService
+from local.faults.injector import Injector
+from local.function import Function
 from local.gateway.rest_api import RestApi
 from local.http import HOST, listen, serve
+from local.kept_server import KeptServer
 from local.kinesis import Kinesis
 from local.lambda_api import LambdaApi
 from local.physical_names import PhysicalNames
@@ -24,7 +31,6 @@ from local.proxy import HttpProxy
 from local.recogniser import MODEL_VERSION
 from local.recorder import UNRECORDED, DecisionRecorder, Recorder
 from local.request_id import new_uuid
-from local.server_process import ServerProcess
 from local.sns import Sns
 from local.sqs import Sqs
 from local.storage.buckets import make_buckets
@@ -51,7 +57,9 @@ class Options:
     """How to serve it. `quotas` are overrides by name, `log_dir` keeps the functions' logs, a port of 0 takes any free.
 
     `account_concurrency` and `rekognition_rate` are quotas too; one overridden by its name goes before them.
-    `record_decisions` is a file that every decision of the delivery machines goes to.
+    `record_decisions` is a file that every decision of the delivery machines goes to. `identities` are the names of
+    users that may call the APIs, beside the one whose credentials are exported. With `faults` it can be told of some
+    (local.faults), and is a little slower for it.
     """
 
     template: Path = ROOT / "infra.yaml"
@@ -65,6 +73,8 @@ class Options:
     seed: int = 1
     log_dir: Path | None = None
     record_decisions: Path | None = None
+    identities: tuple[str, ...] = ()
+    faults: bool = False
 
     def quota_table(self) -> Quotas:
         """The quotas in force.
@@ -83,14 +93,15 @@ class Options:
 class Ready:
     """What is to be known of a running one.
 
-    `outputs` are the template's; `environment` is what boto3 needs to find it; `options` every option, parameter and
-    quota in force.
+    `outputs` are the template's; `environment` is what boto3 needs to find it and to be let in; `options` every option,
+    parameter and quota in force; `identities` what each further identity has in place of the environment's credentials.
     """
 
     outputs: Mapping[str, str]
     environment: Mapping[str, str]
     control_url: str
     options: Mapping[str, Any]
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class EmbeddedAws:
@@ -146,9 +157,18 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
     stack = template.resolve({**code, **options.parameters}, names)
     websocket = read_websocket_api(stack, quotas)
+    access = Access(stack.resources, names, options.identities)
 
     tell("S3 and Secrets Manager")
-    moto = await _server("local.storage.moto_server", [], _MOTO_READY_S, parts)
+    drawn: dict[str, str] = {}
+
+    async def furnish() -> None:
+        await asyncio.gather(
+            make_buckets(stack.of_type("AWS::S3::Bucket"), s3),
+            make_secrets(stack.of_type("AWS::SecretsManager::Secret"), s3, drawn),
+        )
+
+    moto = await _server("local.storage.moto_server", [], _MOTO_READY_S, parts, furnish)
     s3 = HttpProxy(moto.url)
     parts.push_async_callback(s3.close)
     tell("Rekognition")
@@ -156,21 +176,23 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         *("--rate", str(quotas.rekognition_detect_labels_per_s), "--median-ms", str(options.rekognition_median_ms)),
         *("--seed", str(options.seed), "--s3-endpoint", moto.url),
     ]
-    rekognition, _, _ = await asyncio.gather(
-        _server("local.rekognition", rekognition_arguments, _REKOGNITION_READY_S, parts),
-        make_buckets(stack.of_type("AWS::S3::Bucket"), s3),
-        make_secrets(stack.of_type("AWS::SecretsManager::Secret"), s3),
+    rekognition, _ = await asyncio.gather(
+        _server("local.rekognition", rekognition_arguments, _REKOGNITION_READY_S, parts), furnish()
     )
 
     tell("tables, buffers, functions and the API")
     sockets = {name: listen() for name in ("kinesis", "sns", "lambda", "dynamodb")} | {"sqs": queue_socket}
+    injector = Injector(clock) if options.faults else None
+    if injector is not None:
+        # Its answers come by here only if a fault may strike them.
+        sockets["rekognition"] = listen()
     for socket in sockets.values():
         parts.callback(socket.close)
     endpoints = {
-        **{_endpoint(name): f"http://{HOST}:{socket.getsockname()[1]}" for name, socket in sockets.items()},
         _endpoint("s3"): moto.url,
         _endpoint("secrets_manager"): moto.url,
         _endpoint("rekognition"): rekognition.url,
+        **{_endpoint(name): f"http://{HOST}:{socket.getsockname()[1]}" for name, socket in sockets.items()},
     }
     deployed = DeployedStack.of(
         stack,
@@ -185,6 +207,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
             s3=s3,
             seed=options.seed,
             recorder=recorder,
+            make_function=Function if injector is None else partial(FaultyFunction, injector=injector),
         ),
     )
     services: dict[str, WireService] = {
@@ -196,11 +219,16 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         ),
         "lambda": LambdaApi(deployed.functions, deployed.mappings, deployed.invoke, deployed.accept_event, clock),
     }
+    if injector is not None:
+        services["rekognition"] = behind_it = HttpProxy(rekognition.url)
+        parts.push_async_callback(behind_it.close)
+        services |= {edge: FaultyService(services[edge], edge, injector, clock) for edge in Edge if edge in services}
     account = account_bucket(quotas)
-    api = RestApi(stack.resources, {**services, "s3": s3}, clock, account=account)
+    api = RestApi(stack.resources, {**services, "s3": s3}, clock, account=account, callers=access.to_rest_api())
     for name, socket in sockets.items():
         parts.push_async_callback((await serve(services[name], socket=socket)).close)
-    control = await serve(Control(deployed.states, clock))
+    processes = {"rekognition": lambda: rekognition.pid, "storage": lambda: moto.pid}
+    control = await serve(Control(deployed.states, clock, processes=processes, injector=injector))
     parts.push_async_callback(control.close)
     parts.push_async_callback((await serve(api, socket=api_socket)).close)
     if websocket is not None:
@@ -210,20 +238,32 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
             quotas,
             clock,
             account=account,
+            callers=access.to_stage(websocket.api_id, websocket.stage_name),
             domain_name=_address(websocket_socket),
         )
         parts.push_async_callback(websocket_api.close)
         await websocket_api.serve(websocket_socket)
     # Last in, first out: no delivery may go on while what it calls is being closed.
     parts.push_async_callback(deployed.close)
-    environment = {**endpoints, **CREDENTIALS.variables(), "AWS_DEFAULT_REGION": names.region}
-    return Ready(stack.outputs, environment, control.url, _in_force(options, quotas, stack)), deployed
+    environment = {**endpoints, **access.own_variables, "AWS_DEFAULT_REGION": names.region}
+    ready = Ready(stack.outputs, environment, control.url, _in_force(options, quotas, stack), access.variables)
+    return ready, deployed
 
 
-async def _server(module: str, arguments: list[str], within_s: float, parts: AsyncExitStack) -> ServerProcess:
+async def _nothing() -> None:
+    """What a server needs that holds nothing."""
+
+
+async def _server(
+    module: str,
+    arguments: list[str],
+    within_s: float,
+    parts: AsyncExitStack,
+    furnish: Callable[[], Awaitable[None]] = _nothing,
+) -> KeptServer:
     # The user's own AWS settings are none of its business.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    server = await ServerProcess.start(module, arguments, environment, within_s)
+    server = await KeptServer.start(module, arguments, environment, within_s, furnish)
     parts.push_async_callback(server.stop)
     return server
 

@@ -218,13 +218,21 @@ def _by_property(key: str) -> _Maker:
     return make
 
 
+def _usage_plan_key(_names: PhysicalNames, _logical_id: str, properties: Mapping[str, Any]) -> Identity:
+    identifier = f"{properties.get('KeyId')}:{properties.get('UsagePlanId')}"
+    return Identity(identifier, {"Id": identifier})
+
+
 _MAKERS: Final[Mapping[str, _Maker]] = {
+    "AWS::ApiGateway::ApiKey": _by_short_id("APIKeyId"),
     "AWS::ApiGateway::Deployment": _by_short_id("DeploymentId"),
     "AWS::ApiGateway::Model": _by_property("Name"),
     "AWS::ApiGateway::RequestValidator": _by_short_id("RequestValidatorId"),
     "AWS::ApiGateway::Resource": _by_short_id("ResourceId"),
     "AWS::ApiGateway::RestApi": _rest_api,
     "AWS::ApiGateway::Stage": _by_property("StageName"),
+    "AWS::ApiGateway::UsagePlan": _by_short_id("Id"),
+    "AWS::ApiGateway::UsagePlanKey": _usage_plan_key,
     "AWS::ApiGatewayV2::Api": _v2_api,
     "AWS::ApiGatewayV2::Deployment": _by_short_id("DeploymentId"),
     "AWS::ApiGatewayV2::Integration": _by_short_id("IntegrationId"),

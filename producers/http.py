@@ -16,6 +16,7 @@ from producers.answer import Answer as Answer
 from producers.answer import Look, Ticket, object_in, read_answer, text_of
 from producers.api_error import ApiError as ApiError
 from producers.api_error import NoResultError as NoResultError
+from producers.authentication import Authentication
 from producers.polling import poll
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ _CONNECTIONS: Final = 10
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _JSON: Final = {"content-type": "application/json"}
+_UNAUTHENTICATED: Final = Authentication()
 
 _CURES: "Mapping[int, str]" = {
     HTTPStatus.BAD_REQUEST: "the body is not what the API's model says",
-    HTTPStatus.FORBIDDEN: "check the URL, and the API key if this stage asks for one",
+    HTTPStatus.FORBIDDEN: "check the URL, and what the client shows of itself: producers.authentication",
     HTTPStatus.NOT_FOUND: "check the URL: it ends before /v1",
     HTTPStatus.CONFLICT: "the first request of this idempotency key is still being taken in: send it again",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "upload the image and send its key",
@@ -48,7 +50,8 @@ _CURES: "Mapping[int, str]" = {
 class ApiClient:
     """Talks to the API at `api_url`, which ends before `/v1`. Sends nothing twice by itself.
 
-    `connections` are kept for further calls; more at once are made and dropped. `clock` and `sleep` are in seconds.
+    `authentication` is what it shows of itself (producers.authentication), by default nothing. `connections` are kept
+    for further calls; more at once are made and dropped. `clock` and `sleep` are in seconds.
     Every method raises ApiError for what the API does not take, or no answer.
     """
 
@@ -56,14 +59,14 @@ class ApiClient:
         self,
         api_url: str,
         *,
-        api_key: str | None = None,
+        authentication: Authentication = _UNAUTHENTICATED,
         timeout_s: float = _TIMEOUT_S,
         connections: int = _CONNECTIONS,
         clock: "Callable[[], float]" = time.monotonic,
         sleep: "Callable[[float], None]" = time.sleep,
     ) -> None:
         self._url = api_url.rstrip("/")
-        self._headers = {} if api_key is None else {"x-api-key": api_key}
+        self._authentication = authentication
         self._http = urllib3.PoolManager(retries=False, timeout=timeout_s, maxsize=connections)
         self._clock = clock
         self._sleep = sleep
@@ -193,8 +196,9 @@ class ApiClient:
         self, method: str, path: str, body: bytes | None = None, headers: "Mapping[str, str] | None" = None
     ) -> urllib3.BaseHTTPResponse:
         url = self._url + path
+        shown = self._authentication.headers(method, url, headers or {}, body or b"")
         try:
-            return self._http.request(method, url, body=body, headers={**self._headers, **(headers or {})})
+            return self._http.request(method, url, body=body, headers={**(headers or {}), **shown})
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, f"{method} {url} got no answer: {error}; check the URL, and that the API is up") from None
 

@@ -15,6 +15,7 @@ from pipeline.request import BUFFERS, InlineImage, StoredImage, image_to_body, m
 from pipeline.watchers import hash_of
 from producers.answer import Answer, Ticket, object_in, read_answer, text_of
 from producers.api_error import ApiError, NoResultError
+from producers.authentication import Authentication
 from producers.client import Client
 from producers.polling import no_result
 
@@ -30,6 +31,7 @@ _FRAME_BYTES: Final = 32 * 1_024
 _MESSAGE_BYTES: Final = 128 * 1_024
 # What is left of a message for the image itself, after base64 and what stands around it.
 INLINE_BYTES: Final = 90_000
+_UNAUTHENTICATED: Final = Authentication()
 
 
 class OwnershipSecret:
@@ -48,7 +50,8 @@ class WebSocketClient(Client):
     """One connection to the WebSocket API at `url` (wss://host/stage), with a thread that reads what is pushed.
 
     An image too large for a message is uploaded by way of `api`. A request's result is pushed to the connection that
-    sent it. If that is lost, the result can still be had by asking: ApiClient.wait.
+    sent it. If that is lost, the result can still be had by asking: ApiClient.wait. `authentication` is what the client
+    shows of itself when it connects (producers.authentication), by default nothing.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class WebSocketClient(Client):
         buffer: "Buffer" = "sqs",
         *,
         api: "ApiClient | None" = None,
+        authentication: Authentication = _UNAUTHENTICATED,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
         if buffer not in BUFFERS:
@@ -80,9 +84,12 @@ class WebSocketClient(Client):
         self.repeated = 0
         """How many results were pushed once more; at least once is what is promised."""
         try:
-            self._socket: WebSocket = create_connection(url, timeout=timeout_s)
+            shown = authentication.headers("GET", url, {})
+            self._socket: WebSocket = create_connection(url, timeout=timeout_s, host=shown.pop("Host"), header=shown)
         except (OSError, WebSocketException, ValueError) as error:
-            raise ApiError(0, f"{url} cannot be connected to: {error}; check the URL, and that the API is up") from None
+            raise ApiError(
+                0, f"{url} cannot be connected to: {error}; check the URL, that the API is up, and what is shown to it"
+            ) from None
         self._socket.settimeout(None)
         self._reader = threading.Thread(target=self._read, name="websocket-reader", daemon=True)
         self._reader.start()

@@ -23,7 +23,7 @@ _DROPPED: Final = frozenset(
         "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto",
     }
 )  # fmt: skip
-# Of callers that are signed in, which nobody is here.
+# Of callers that have signed, and of those of Cognito, whom nobody is here.
 _NOBODY: Final = dict.fromkeys(
     (
         "accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType",

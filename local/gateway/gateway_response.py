@@ -22,8 +22,10 @@ class ResponseType(StrEnum):
     BAD_REQUEST_PARAMETERS = "BAD_REQUEST_PARAMETERS"
     DEFAULT_5XX = "DEFAULT_5XX"
     INTEGRATION_FAILURE = "INTEGRATION_FAILURE"
+    INVALID_API_KEY = "INVALID_API_KEY"
+    INVALID_SIGNATURE = "INVALID_SIGNATURE"
     INTEGRATION_TIMEOUT = "INTEGRATION_TIMEOUT"
-    MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"  # noqa: S105 (AWS's name for "no such route")
+    MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"  # noqa: S105 (AWS's name, for "no such route" too)
     REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
     THROTTLED = "THROTTLED"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
@@ -45,6 +47,8 @@ _KINDS: Final[Mapping[ResponseType, _Kind]] = {
     ResponseType.DEFAULT_5XX: _Kind(502, "Internal server error", _INTERNAL),
     ResponseType.INTEGRATION_FAILURE: _Kind(504, "Network error communicating with endpoint", _INTERNAL),
     ResponseType.INTEGRATION_TIMEOUT: _Kind(504, "Endpoint request timed out", _INTERNAL),
+    ResponseType.INVALID_API_KEY: _Kind(403, "Forbidden", "ForbiddenException"),
+    ResponseType.INVALID_SIGNATURE: _Kind(403, "Invalid signature", "InvalidSignatureException"),
     ResponseType.MISSING_AUTHENTICATION_TOKEN: _Kind(
         403, "Missing Authentication Token", "MissingAuthenticationTokenException"
     ),
@@ -60,14 +64,22 @@ _VARIABLE: Final = re.compile(r"\$(\{)?(context|stageVariables)\.([A-Za-z0-9_.-]
 class GatewayError(Exception):
     """A request that ends here. `detail` is for `$context.error.validationErrorString`.
 
-    `status` is given where it is not the type's own; one of a GatewayResponse goes before it.
+    `status` is given where it is not the type's own; one of a GatewayResponse goes before it. So is `error_type`, which
+    goes into `x-amzn-ErrorType`.
     """
 
     def __init__(
-        self, kind: ResponseType, message: str | None = None, detail: str = "", *, status: int | None = None
+        self,
+        kind: ResponseType,
+        message: str | None = None,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        error_type: str | None = None,
     ) -> None:
         super().__init__(f"{kind}: {detail or message or ''}")
         self.kind = kind
+        self.error_type = error_type or _KINDS[kind].error_type
         self.status = _KINDS[kind].status if status is None else status
         self.message = _KINDS[kind].message if message is None else message
         self.detail = detail
@@ -103,7 +115,7 @@ class GatewayResponses:
 
     def answer(self, error: GatewayError, context: Context, stage_variables: Mapping[str, str]) -> WireResponse:
         """The response to an error; `context` gets its `error`."""
-        kind, answer = _KINDS[error.kind], self._answers[error.kind]
+        answer = self._answers[error.kind]
         context["error"] = {
             "message": error.message,
             "messageString": json.dumps(error.message),
@@ -117,7 +129,7 @@ class GatewayResponses:
 
         headers = {
             "content-type": answer.content_type,
-            "x-amzn-errortype": kind.error_type,
+            "x-amzn-errortype": error.error_type,
             **{name: _VARIABLE.sub(value, text) for name, text in answer.headers.items()},
         }
         return WireResponse(answer.status or error.status, headers, _VARIABLE.sub(value, answer.template).encode())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from delivery.token_bucket import TokenBucket
+from local.authentication.callers import Callers, Demand, demand_of
+from local.authentication.refusal import NotAuthenticatedError, Reason
 from local.clock import Clock
 from local.function_policy import FunctionPolicy
 from local.gateway import media_type
@@ -28,11 +30,18 @@ _LOG = logging.getLogger(__name__)
 # API Gateway quotas: the payload, which cannot be raised.
 MAX_PAYLOAD_BYTES: Final = 10 * 1024 * 1024
 
+_REFUSALS: Final = {
+    Reason.NOT_SIGNED: ResponseType.MISSING_AUTHENTICATION_TOKEN,
+    Reason.BAD_SIGNATURE: ResponseType.INVALID_SIGNATURE,
+    Reason.BAD_API_KEY: ResponseType.INVALID_API_KEY,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Method:
     resource_path: str
     resource_id: str
+    demand: Demand | None
     throttle: Throttle
     parameter_validator: ParameterValidator | None
     body_validator: BodyValidator | None
@@ -44,7 +53,7 @@ class RestApi:
     """The one REST API of a stack, on its one stage. Its routes are below `/{stage_name}`.
 
     `services` are called by the name in an integration's Uri: kinesis, sqs, sns, dynamodb, s3, lambda. `account` is the
-    token bucket that all APIs of the account share.
+    token bucket that all APIs of the account share, `callers` who may call a method that asks who calls.
 
     Raises:
         ConfigurationError: API Gateway would refuse a resource, or it needs what is not served here.
@@ -58,11 +67,13 @@ class RestApi:
         ids: RequestIds = random_ids,
         *,
         account: TokenBucket | None = None,
+        callers: Callers | None = None,
     ) -> None:
         logical_id, api = _only(resources, "RestApi")
         self._api_id = api.ref
         self._clock = clock
         self._ids = ids
+        self._callers = callers
         self._binary = BinaryMediaTypes(api.properties.get("BinaryMediaTypes") or ())
         _, stage = _only(resources, "Stage")
         self._stage = Stage(stage, account=account)
@@ -71,6 +82,8 @@ class RestApi:
         self._routes: Routes[_Method] = Routes()
         behind = Behind(services, FunctionPolicy(resources), self._binary)
         for verb, method in _methods(resources, logical_id, api, behind, self._stage):
+            if method.demand is not None and callers is None:
+                raise ConfigurationError(logical_id, "it asks who calls, and nobody is known here")
             self._routes.add(method.resource_path, verb, method)
 
     @property
@@ -109,6 +122,9 @@ class RestApi:
                 b'{"message":"Forbidden"}',
             )
         match = self._routes.find(below, request.method)
+        # Before the throttle: who is not let in takes nothing of what the others have.
+        if match is not None and match.method.demand is not None:
+            context["identity"].update(self._identify(request, match.method.demand, now))
         throttle = self._stage.passes if match is None else match.method.throttle
         if not throttle(now):
             raise GatewayError(ResponseType.THROTTLED)
@@ -133,6 +149,13 @@ class RestApi:
         if method.responses is None:
             return upstream
         return method.responses.select(upstream.status).transform(exchange, upstream, self._binary)
+
+    def _identify(self, request: WireRequest, demand: Demand, now: float) -> Mapping[str, str]:
+        assert self._callers is not None
+        try:
+            return self._callers.identify(request, demand, now)
+        except NotAuthenticatedError as error:
+            raise GatewayError(_REFUSALS[error.reason], error.message, error_type=error.error_type) from None
 
     def _below_stage(self, path: str) -> str | None:
         prefix = self._prefix
@@ -172,8 +195,6 @@ def _methods(
         verb, resource_id = str(properties["HttpMethod"]), str(properties["ResourceId"])
         if resource_id not in paths:
             raise ConfigurationError(logical_id, f"its ResourceId {resource_id} is none of {api_logical_id}'s")
-        if properties.get("AuthorizationType", "NONE") != "NONE" or truth(properties.get("ApiKeyRequired")):
-            raise ConfigurationError(logical_id, "authorization and API keys are not served here")
         integration = dict(properties.get("Integration") or {})
         integration["Uri"] = stage.filled(logical_id, str(integration.get("Uri", "")))
         validator = validators.get(properties.get("RequestValidatorId", ""), {})
@@ -183,6 +204,7 @@ def _methods(
             _Method(
                 resource_path=path,
                 resource_id=resource_id,
+                demand=demand_of(logical_id, properties),
                 throttle=stage.throttle(verb, path),
                 parameter_validator=_parameter_validator(properties, validator),
                 body_validator=_body_validator(logical_id, properties, validator, models),

@@ -14,6 +14,8 @@ from aiohttp.http import WebSocketError
 
 from delivery.quotas import Quotas
 from delivery.token_bucket import TokenBucket
+from local.authentication.callers import Callers
+from local.authentication.refusal import NotAuthenticatedError
 from local.clock import Clock
 from local.execution_environment import Answer
 from local.gateway import media_type
@@ -54,6 +56,7 @@ class WebSocketApi:
         configuration: the template's.
         invoke: how its functions are called.
         account: the token bucket that all APIs of the account share.
+        callers: who may connect, where `$connect` asks who calls, and who may call `@connections`.
         domain_name: where it is served, HOST:PORT.
     """
 
@@ -65,12 +68,14 @@ class WebSocketApi:
         clock: Clock,
         *,
         account: TokenBucket,
+        callers: Callers,
         domain_name: str,
         ids: Callable[[], str] = random_id,
     ) -> None:
         self._configuration = configuration
         self._quotas = quotas
         self._clock = clock
+        self._callers = callers
         self._ids = ids
         self._events = Events(
             configuration.api_id,
@@ -86,7 +91,7 @@ class WebSocketApi:
             for route in configuration.routes.values()
         }
         self._connections: dict[str, Connection] = {}
-        self._management = Management(self._connections, self._throttles, quotas, clock)
+        self._management = Management(self._connections, self._throttles, quotas, clock, callers.signatures)
         self._server: WebSocketServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._nobody: asyncio.Event = asyncio.Event()
@@ -144,9 +149,7 @@ class WebSocketApi:
 
     async def _manage(self, request: web.BaseRequest, connection_id: str) -> web.StreamResponse:
         body = await _body(request, self._quotas.websocket_message_bytes + 1)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        call = WireRequest(request.method, request.rel_url.raw_path, "", headers, body)
-        answer = self._management.answer(connection_id, call)
+        answer = self._management.answer(connection_id, _as_it_came(request, body))
         response = _response(answer)
         if not request.content.is_eof() and request.body_exists:
             # A body that was not read to its end would be taken for the next request.
@@ -156,9 +159,14 @@ class WebSocketApi:
     async def _accept(self, request: web.BaseRequest) -> web.StreamResponse:
         now = self._clock()
         request_id = self._ids()
-        identity = Identity(request.remote or "", request.headers.get("user-agent"))
-        connection = Connection(self._ids(), identity, now, self._quotas)
-        told = {"connectionId": connection.id, "requestId": request_id}
+        connection_id = self._ids()
+        told = {"connectionId": connection_id, "requestId": request_id}
+        try:
+            caller = self._caller(request, now)
+        except NotAuthenticatedError as error:
+            return _refusal(403, {"message": error.message, **told}, error.error_type)
+        identity = Identity(request.remote or "", request.headers.get("user-agent"), caller)
+        connection = Connection(connection_id, identity, now, self._quotas)
         if not self._new_connections.take(now, 1) or not self._throttles.passes(CONNECT, now):
             return _refusal(429, {"message": "Too Many Requests", **told})
         protocol: str | None = None
@@ -175,6 +183,12 @@ class WebSocketApi:
         if not self._closed:
             return await self._converse(request, connection, protocol)
         return _refusal(503, {"message": "Service Unavailable", **told})
+
+    def _caller(self, request: web.BaseRequest, now: float) -> Mapping[str, str]:
+        connect = self._configuration.routes.get(CONNECT)
+        if connect is None or connect.demand is None:
+            return {}
+        return self._callers.identify(_as_it_came(request), connect.demand, now)
 
     async def _converse(
         self, request: web.BaseRequest, connection: Connection, protocol: str | None
@@ -342,8 +356,22 @@ async def _body(request: web.BaseRequest, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _refusal(status: int, body: Mapping[str, str]) -> web.Response:
-    return _response(WireResponse(status, {"content-type": media_type.JSON}, json.dumps(body).encode()))
+def _as_it_came(request: web.BaseRequest, body: bytes = b"") -> WireRequest:
+    """A request as its signature covers it."""
+    lines = list(request.headers.items())
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    path, _, query = request.raw_path.partition("?")
+    return WireRequest(request.method, path, query, headers, body, lines)
+
+
+def _refusal(status: int, body: Mapping[str, str], error_type: str | None = None) -> web.Response:
+    headers = {"content-type": media_type.JSON}
+    if error_type is not None:
+        headers["x-amzn-errortype"] = error_type
+    return _response(WireResponse(status, headers, json.dumps(body).encode()))
 
 
 def _response(answer: WireResponse) -> web.Response:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from delivery.quotas import Quotas
+from local.authentication.callers import Demand, demand_of
 from local.function_policy import API_GATEWAY, FunctionPolicy
 from local.gateway.configuration import ConfigurationError, truth
 from local.gateway.function_integration import FUNCTION_URI
 from local.resource_properties import read
 from local.template import ResolvedStack, Resource
+from local.websocket.events import CONNECT
 from local.websocket.selection import SelectionExpression
 
 _V2: Final = "AWS::ApiGatewayV2::"
@@ -19,12 +21,13 @@ _SHORTEST_MS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route. `two_way`: what its function answers goes to the client."""
+    """A route. `two_way`: what its function answers goes to the client. `demand` is what it asks of a client."""
 
     key: str
     function_arn: str
     timeout_s: float
     two_way: bool
+    demand: Demand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,10 @@ def _routes(stack: ResolvedStack, api: Resource, stage: str, quotas: Quotas) -> 
         key = str(properties["RouteKey"])
         if key in routes:
             raise ConfigurationError(resource.logical_id, f"there is a route {key} already")
-        if properties.get("AuthorizationType", "NONE") != "NONE" or truth(properties.get("ApiKeyRequired")):
-            raise ConfigurationError(resource.logical_id, "authorization and API keys are not served here")
+        demand = demand_of(resource.logical_id, properties)
+        if demand is not None and key != CONNECT:
+            # AWS authorizes a connection, not its messages; of them it could still ask a key.
+            raise ConfigurationError(resource.logical_id, "only $connect is served here with authorization or a key")
         integration = integrations.get(str(properties.get("Target")).removeprefix("integrations/"))
         if integration is None:
             raise ConfigurationError(
@@ -135,7 +140,7 @@ def _routes(stack: ResolvedStack, api: Resource, stage: str, quotas: Quotas) -> 
                 f"no AWS::Lambda::Permission lets {API_GATEWAY} invoke {function} on behalf of {source}; "
                 "AWS would answer every message with an internal server error",
             )
-        routes[key] = Route(key, function, timeout_s, _two_way(resource, answering))
+        routes[key] = Route(key, function, timeout_s, _two_way(resource, answering), demand)
     return routes
 
 

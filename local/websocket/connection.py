@@ -1,7 +1,8 @@
 """One client's connection, from the handshake to the end."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from delivery.quotas import Quotas
@@ -21,10 +22,14 @@ class BufferFullError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose connection it is. `user_agent` is None if the client did not say."""
+    """Whose connection it is. `user_agent` is None if the client did not say.
+
+    `caller` is what the handshake's signature or API key tells, by the names of `$context.identity`.
+    """
 
     source_ip: str
     user_agent: str | None
+    caller: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class Events:
         }
 
     def _context(self, connection: Connection, route_key: str, kind: str, request_id: str, now: float) -> Event:
-        identity = {"sourceIp": connection.identity.source_ip}
+        identity = {**connection.identity.caller, "sourceIp": connection.identity.source_ip}
         if connection.identity.user_agent is not None:
             identity["userAgent"] = connection.identity.user_agent
         return {

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from delivery.quotas import Quotas
+from local.authentication.refusal import NotAuthenticatedError
+from local.authentication.signature import Signatures
 from local.clock import Clock
 from local.gateway import media_type
 from local.request_id import new_uuid
@@ -14,19 +15,23 @@ from local.websocket.frames import CloseCode
 from local.websocket.throttles import RouteThrottles
 from local.wire import WireRequest, WireResponse
 
-_SIGNATURE: Final = "AWS4-HMAC-SHA256 "
-
 
 class Management:
-    """Answers POST, GET and DELETE of `/STAGE/@connections/ID`. A signature has to be there; nobody checks it."""
+    """Answers POST, GET and DELETE of `/STAGE/@connections/ID`, to whoever signs them: always by IAM, as on AWS."""
 
     def __init__(
-        self, connections: Mapping[str, Connection], throttles: RouteThrottles, quotas: Quotas, clock: Clock
+        self,
+        connections: Mapping[str, Connection],
+        throttles: RouteThrottles,
+        quotas: Quotas,
+        clock: Clock,
+        signatures: Signatures,
     ) -> None:
         self._connections = connections
         self._throttles = throttles
         self._limit = quotas.websocket_message_bytes
         self._clock = clock
+        self._signatures = signatures
 
     def answer(self, connection_id: str, request: WireRequest) -> WireResponse:
         """Answer one call. What goes wrong is a response."""
@@ -34,8 +39,13 @@ class Management:
         return WireResponse(response.status, {**response.headers, "x-amzn-requestid": new_uuid()}, response.body)
 
     def _answer(self, connection_id: str, request: WireRequest, now: float) -> WireResponse:
-        if not request.headers.get("authorization", "").startswith(_SIGNATURE):
-            return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        if len(request.body) > self._limit:
+            # It was not read to its end, so its signature cannot be checked.
+            return _error(413, "PayloadTooLargeException", f"a message has at most {self._limit} bytes")
+        try:
+            self._signatures.check(request, now)
+        except NotAuthenticatedError as error:
+            return _error(403, error.error_type, error.message)
         if not self._throttles.call_passes(now):
             return _error(429, "LimitExceededException", "Too Many Requests")
         connection = self._connections.get(connection_id)
@@ -52,8 +62,6 @@ class Management:
         return _error(403, "ForbiddenException", "Forbidden")
 
     def _post(self, connection: Connection, data: bytes, now: float) -> WireResponse:
-        if len(data) > self._limit:
-            return _error(413, "PayloadTooLargeException", f"a message has at most {self._limit} bytes")
         try:
             # Only text goes over such a connection, and a text that is not UTF-8 would end it.
             connection.send(data.decode("utf-8", "replace").encode(), now)

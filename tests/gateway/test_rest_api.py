@@ -257,7 +257,7 @@ def test_ids_are_unique_and_safe_in_a_url() -> None:
             },
             "header.X is not declared",
         ),
-        ({"method": {"AuthorizationType": "AWS_IAM"}}, "authorization"),
+        ({"method": {"AuthorizationType": "CUSTOM"}}, "AuthorizationType"),
         ({"method": {"ResourceId": "gone"}}, "ResourceId gone"),
         ({"method": {"RequestModels": {"application/json": "Gone"}}, "schema": SCHEMA}, "no model Gone"),
         ({"gateway_responses": {"THROTTLED": {"ResponseParameters": {"gatewayresponse.header.A": "b"}}}}, "header.A"),

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from local.command import local
 from pipeline.stack import Stack
+from tests.signing import Signed
 
 pytestmark = pytest.mark.end_to_end
 
@@ -43,6 +44,10 @@ class Running:
         self.ready: dict[str, Any] = json.loads(line)
         self.stack = Stack.from_outputs(self.ready["outputs"])
 
+    @property
+    def signed(self) -> Signed:
+        return Signed(self.ready["environment"])
+
     def family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
@@ -58,14 +63,14 @@ class Running:
         )
 
     def post(self, buffer: str, body: dict[str, Any]) -> str:
-        answer = requests.post(f"{self.stack.api_url}/v1/{buffer}/images", json=body, timeout=20)
+        answer = requests.post(f"{self.stack.api_url}/v1/{buffer}/images", json=body, auth=self.signed, timeout=20)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["request_id"])
 
     def result(self, request_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            answer = requests.get(f"{self.stack.api_url}/v1/requests/{request_id}", timeout=20)
+            answer = requests.get(f"{self.stack.api_url}/v1/requests/{request_id}", auth=self.signed, timeout=20)
             if answer.status_code == 200:
                 result = answer.json()
                 assert isinstance(result, dict)
@@ -115,6 +120,7 @@ def test_an_uploaded_photo_is_recognised_by_its_key(running: Running) -> None:
         f"{running.stack.api_url}/v1/images/a.photo.jpg",
         data=photo,
         headers={"Content-Type": "image/jpeg"},
+        auth=running.signed,
         timeout=20,
     )
     assert (uploaded.status_code, uploaded.json()) == (201, {"key": "a.photo.jpg"})
@@ -245,17 +251,22 @@ def test_what_it_prints_for_people_works_when_pasted(tmp_path: Path) -> None:
         while not (lines and lines[-1].startswith("Ctrl-C")):
             lines.append(process.stdout.readline())
             assert lines[-1], "".join(lines)
-        curls = [line.strip() for line in lines if line.strip().startswith("curl ")]
-        exports = [line.strip() for line in lines if line.strip().startswith("export ")]
-        uploaded, sent = [
-            subprocess.run(["sh", "-c", curl + " -s"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-            for curl in curls[:2]
-        ]
-        assert json.loads(uploaded) == {"key": "photo.jpg"}
-        request_id = json.loads(sent)["request_id"]
-        wait = f"until {curls[2].replace('REQUEST_ID', request_id)} -sf; do sleep 0.2; done"
-        found = subprocess.run(["timeout", "60", "sh", "-c", wait], capture_output=True, text=True, check=True).stdout
-        assert json.loads(found)["status"] == "SUCCEEDED"
+        told = [line.strip() for line in lines]
+        exports = [line for line in told if line.startswith("export ")]
+        (function,) = [line for line in told if line.startswith("call() ")]
+        upload, send, ask = [line for line in told if line.startswith("call ")]
+
+        def paste(*line: str) -> str:
+            script = "\n".join([*exports, function, *line])
+            return subprocess.run(
+                ["timeout", "60", "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+            ).stdout
+
+        assert json.loads(paste(f"{upload} -s")) == {"key": "photo.jpg"}
+        request_id = json.loads(paste(f"{send} -s"))["request_id"]
+        ask = ask.replace("REQUEST_ID", request_id)
+        found = paste(f"until {ask} -s | grep -v PENDING; do sleep 0.2; done")
+        assert json.loads(paste(f"{ask} -s"))["status"] == "SUCCEEDED", found
         script = "import boto3; print(boto3.client('sqs').list_queues()['QueueUrls'][0])"
         command = "; ".join([*exports, f'{sys.executable} -c "{script}"'])
         bare = {"PATH": os.defpath, "HOME": str(tmp_path)}

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.request import Measurement
 from pipeline.result import Label, Status
+from producers.authentication import Authentication
 from producers.http import Answer, ApiClient, ApiError, NoResultError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_a_result_that_is_not_there_is_none(api: "Api") -> None:
 
 def test_the_api_key_goes_with_every_call(api: "Api") -> None:
     api.script = [(202, {"request_id": "id1"}), (200, RESULT)]
-    client = ApiClient(api.url, api_key="secret")
+    client = ApiClient(api.url, authentication=Authentication(api_key="secret"))
     client.submit("sqs", JPEG)
     client.result("id1")
 
@@ -100,7 +101,7 @@ def test_the_api_key_goes_with_every_call(api: "Api") -> None:
     ("status", "cure", "retryable"),
     [
         (400, "the API's model", False),
-        (403, "check the URL, and the API key", False),
+        (403, "check the URL, and what the client shows", False),
         (404, "ends before /v1", False),
         (413, "upload the image and send its key", False),
         (415, "application/json, and images as image/jpeg or image/png", False),

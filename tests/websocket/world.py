@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ from websocket import WebSocket
 from delivery.api_throttle import account_bucket
 from delivery.protocol import Refusal
 from delivery.quotas import Quotas
+from local.authentication.api_keys import ApiKeys
+from local.authentication.callers import Callers
+from local.authentication.identities import Identity, by_access_key
+from local.authentication.signature import Signatures
 from local.execution_environment import Answer, Ending
 from local.http import HOST, listen
 from local.physical_names import PhysicalNames
@@ -21,6 +26,7 @@ from local.sync_calls import RefusedError
 from local.template import ResolvedStack, parse
 from local.websocket.api import WebSocketApi
 from local.websocket.configuration import read_websocket_api
+from local.wire import WireRequest
 
 STARTED_AT = 1_700_000_000.0
 
@@ -100,6 +106,19 @@ class Clock:
         return self.now
 
 
+BACKEND = Identity("id", "secret", "000000000000", "AIDABACKEND", "arn:aws:iam::000000000000:user/backend")
+API_KEY = "a-value-of-24-characters"
+
+
+class OfToday(Signatures):
+    """Signatures of clients that have a clock of their own, which does not stand still."""
+
+    def check(self, request: WireRequest, _now: float) -> Identity:
+        return super().check(request, time.time())
+
+
+CALLERS = Callers(OfToday(by_access_key([BACKEND]), "us-east-1"), ApiKeys({API_KEY: "key1"}))
+
 Event = dict[str, Any]
 # What stands for a function: gives what it returns, raises to fail, may wait.
 Handler = Callable[[Event], Awaitable[Any]]
@@ -174,14 +193,14 @@ class World:
         (connection_id,) = self.api.connections
         return connection_id
 
-    def backend(self) -> Any:
+    def backend(self, identity: Identity = BACKEND) -> Any:
         """boto3, as a backend makes it."""
         return boto3.client(
             "apigatewaymanagementapi",
             endpoint_url=self.url,
             region_name="us-east-1",
-            aws_access_key_id="id",
-            aws_secret_access_key="secret",
+            aws_access_key_id=identity.access_key_id,
+            aws_secret_access_key=identity.secret_access_key,
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -211,7 +230,8 @@ async def world(
             return Answer(Ending.RAISED, json.dumps({"errorMessage": str(error)}).encode(), "request")
         return Answer(Ending.RETURNED, json.dumps(returned).encode(), "request")
 
-    api = WebSocketApi(configuration, invoke, numbers, clock, account=account_bucket(numbers), domain_name=address)
+    account = account_bucket(numbers)
+    api = WebSocketApi(configuration, invoke, numbers, clock, account=account, callers=CALLERS, domain_name=address)
     await api.serve(socket)
     up = World(api, clock, f"http://{address}/v1", address, configuration.api_id, events, answers)
     try:

@@ -1,0 +1,151 @@
+"""What our clients show, and what they say where there is nothing to show. Their signatures: tests/authentication."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producers.authentication import Authentication, AuthenticationError, Route, Signer, StaticCredentials, region_of
+
+URL = "https://abc123.execute-api.eu-west-1.amazonaws.com/live"
+ALICE = StaticCredentials("AKIAALICE", "alice's secret")
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """No credentials, and no Region, in any place where AWS's chain looks."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        (URL, "eu-west-1"),
+        ("wss://abc123.execute-api.us-gov-west-1.amazonaws.com/live", "us-gov-west-1"),
+        ("https://abc123.execute-api.cn-north-1.amazonaws.com.cn/live", "cn-north-1"),
+        ("https://api.example.com", None),
+        ("http://127.0.0.1:8080/live", None),
+        ("https://abc123.execute-api.eu-west-1.amazonaws.com.evil.example/live", None),
+    ],
+)
+def test_the_region_of_an_api_is_in_its_url_if_anywhere(url: str, region: str | None) -> None:
+    assert region_of(url) == region
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("NONE", {"Host"}),
+        ("API_KEY", {"Host", "x-api-key"}),
+        ("IAM", {"Host", "Authorization", "x-amz-date"}),
+        ("IAM_AND_API_KEY", {"Host", "x-api-key", "Authorization", "x-amz-date"}),
+    ],
+)
+def test_no_more_is_shown_than_is_asked(mode: str, shown: set[str]) -> None:
+    authentication = Authentication.by(mode, URL, credentials=ALICE, api_key="key")
+
+    assert set(authentication.headers("GET", URL, {})) == shown
+
+
+def test_credentials_and_region_are_the_chains_where_none_are_given(alone: pytest.MonkeyPatch) -> None:
+    alone.setenv("AWS_ACCESS_KEY_ID", "AKIACHAIN")
+    alone.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    alone.setenv("AWS_DEFAULT_REGION", "us-west-2")
+
+    there = Authentication.by("IAM", "http://127.0.0.1:8080/live").headers("GET", "http://127.0.0.1:8080/live", {})
+    on_aws = Authentication.by("IAM", URL).headers("GET", URL, {})
+
+    assert "Credential=AKIACHAIN/" in there["Authorization"]
+    assert "/us-west-2/execute-api/" in there["Authorization"]
+    assert "/eu-west-1/execute-api/" in on_aws["Authorization"], "the API's own Region goes before"
+
+
+def test_for_an_api_that_does_not_say_what_is_at_hand_is_shown(alone: pytest.MonkeyPatch) -> None:
+    assert Authentication.at_hand(URL, None) == Authentication()
+    assert Authentication.at_hand(URL, "key").headers("GET", URL, {})["x-api-key"] == "key"
+
+    alone.setenv("AWS_ACCESS_KEY_ID", "AKIACHAIN")
+    alone.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert "Authorization" in Authentication.at_hand(URL, None).headers("GET", URL, {})
+
+
+@pytest.mark.parametrize(
+    ("mode", "url", "options", "said"),
+    [
+        ("IAM", URL, {}, "there are no AWS credentials: set AWS_PROFILE"),
+        (
+            "IAM",
+            "https://api.example.com",
+            {"credentials": ALICE},
+            "names no Region to sign for: set AWS_DEFAULT_REGION",
+        ),
+        ("API_KEY", URL, {}, "asks for an API key: set FOREBAY_API_KEY"),
+        ("IAM_AND_API_KEY", URL, {"credentials": ALICE}, "asks for an API key"),
+        ("PASSWORD", URL, {}, "'PASSWORD' is none of IAM, API_KEY"),
+    ],
+)
+def test_where_there_is_nothing_to_show_it_is_said_what_to_set(
+    alone: pytest.MonkeyPatch, mode: str, url: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(AuthenticationError, match=said):
+        Authentication.by(mode, url, **options)
+
+
+def test_a_route_signs_anew_when_its_second_its_day_or_its_credentials_change() -> None:
+    class Turning:
+        """Temporary credentials, which are renewed."""
+
+        now = StaticCredentials("ASIA1", "secret", "token 1")
+
+        def get_frozen_credentials(self) -> StaticCredentials:
+            return self.now
+
+    credentials, clock = Turning(), [1_732_406_399.0]
+    route = Route(Authentication(Signer(credentials, "eu-west-1", now=lambda: clock[0])), "POST", URL, {})
+    seen = []
+    for step in (0.0, 0.5, 0.6):
+        clock[0] += step
+        seen.append(route.headers(b"a"))
+    credentials.now = StaticCredentials("ASIA2", "secret", "token 2")
+    seen.append(route.headers(b"a"))
+    seen.append(route.headers(b"b"))
+
+    assert seen[0] == seen[1], "within a second a request of one body is one text"
+    assert [each["x-amz-date"] for each in seen] == ["20241123T235959Z"] * 2 + ["20241124T000000Z"] * 3
+    assert "Credential=ASIA1/20241124/" in seen[2]["Authorization"]
+    assert "Credential=ASIA2/20241124/" in seen[3]["Authorization"]
+    assert [each["x-amz-security-token"] for each in seen[2:4]] == ["token 1", "token 2"]
+    assert seen[3]["Authorization"] != seen[4]["Authorization"]
+
+
+def test_header_lines_are_the_headers_but_for_the_host() -> None:
+    route = Route(Authentication(api_key="key"), "POST", "http://127.0.0.1:8080/live", {})
+
+    assert (route.host, route.lines(b"")) == ("127.0.0.1:8080", b"x-api-key: key\r\n")
+    assert Route(Authentication(), "POST", URL, {}).lines(b"") == b""
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example.com:443/live", "api.example.com"),
+        ("http://api.example.com:443/live", "api.example.com:443"),
+        ("ws://127.0.0.1:80/live", "127.0.0.1"),
+        ("http://user:password@api.example.com/live", "api.example.com"),
+        ("http://[::1]:8080/live", "[::1]:8080"),
+    ],
+)
+def test_the_host_is_written_as_clients_send_it(url: str, host: str) -> None:
+    assert Route(Authentication(), "GET", url, {}).host == host
+
+
+def test_no_secret_is_in_what_is_printed() -> None:
+    authentication = Authentication.by("IAM_AND_API_KEY", URL, credentials=ALICE, api_key="the key")
+
+    assert "secret" not in repr(authentication)
+    assert "the key" not in repr(authentication)
