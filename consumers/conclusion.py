@@ -18,6 +18,7 @@ def concluded(
     passage: "Passage",
     measurement: "Measurement | None",
     attach: str | None = None,
+    owner: str | None = None,
 ) -> Result:
     """An image that was seen is a SUCCEEDED result, one that was refused a FAILED one with the reason."""
     seen = recognition if isinstance(recognition, Recognised) else None
@@ -32,4 +33,5 @@ def concluded(
         passage=passage,
         measurement=measurement,
         attach=attach,
+        owner=owner,
     )

@@ -7,6 +7,7 @@ asks for a push, which looks for watchers. Whichever comes first, one of the two
 """
 
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,6 +22,7 @@ from pipeline.watchers import hash_of, is_owner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.connections import Known
     from pipeline.intake import Taken
     from pipeline.ownership import Ownership
 
@@ -32,6 +34,8 @@ MOST_ATTACHES: Final = 10_000
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9=_+/.-]{1,1024}")
 _LONGEST_SECRET: Final = 1_024
 _LONGEST_CORRELATION_ID: Final = 128
+# Of so many connections an environment remembers whose they are; less than 1 MB.
+_REMEMBERED: Final = 1_000
 
 _ACTIONS: Final = (
     'Send {"action": "recognise", "buffer": "sqs", "request": {"image": {"key": "cat.jpg"}}} or '
@@ -50,6 +54,7 @@ class Intake(Protocol):
         remaining_ms: float,
         accepted_at: float | None = None,
         connection_id: str | None = None,
+        owner: str | None = None,
     ) -> "Taken":
         """Take a client's body, or raise IntakeError."""
 
@@ -57,21 +62,24 @@ class Intake(Protocol):
 class Connections(Protocol):
     """What the conversation needs of pipeline.connections.ConnectionsTable."""
 
-    def add(self, connection_id: str) -> None:
-        """Store a new connection."""
+    def add(self, connection_id: str, owner: str | None = None) -> None:
+        """Store a new connection of an owner."""
+
+    def read(self, connection_id: str) -> "Known | None":
+        """Whose a connection is, None if it is gone."""
 
     def remove(self, connection_id: str) -> None:
         """Forget a connection."""
 
-    def count_attach(self, connection_id: str, most: int) -> bool:
-        """Count one more attach, if it is one of the first `most`."""
+    def count_attach(self, connection_id: str, most: int) -> "Known | None":
+        """Count one more attach, if it is one of the first `most`; None if it is not."""
 
 
 class Watchers(Protocol):
     """What the conversation needs of pipeline.watchers.WatchersTable."""
 
-    def add(self, request_id: str, connection_id: str, secret_hash: str) -> None:
-        """Let a connection wait for a request."""
+    def add(self, request_id: str, connection_id: str, secret_hash: str, owner: str | None = None) -> None:
+        """Let a connection of an owner wait for a request."""
 
 
 class Ownerships(Protocol):
@@ -129,17 +137,19 @@ class Conversation:
         self._connections = connections
         self._watchers = watchers
         self._pushes = pushes
+        self._owners: OrderedDict[str, str | None] = OrderedDict()
 
-    def open(self, connection_id: str) -> None:
-        """Take a new connection.
+    def open(self, connection_id: str, owner: str | None = None) -> None:
+        """Take a new connection of an owner.
 
         Raises:
             botocore.exceptions.BotoCoreError, ClientError: it could not be stored; the gateway then refuses it.
         """
-        self._connections.add(connection_id)
+        self._connections.add(connection_id, owner)
 
     def close(self, connection_id: str) -> None:
         """Forget a connection. Its watchers go by their TTL, or with the first push that finds it gone."""
+        self._owners.pop(connection_id, None)
         self._connections.remove(connection_id)
 
     def answer(self, message: Message, *, remaining_ms: float) -> Reply:
@@ -186,6 +196,7 @@ class Conversation:
             remaining_ms=remaining_ms,
             accepted_at=message.sent_at,
             connection_id=message.connection_id,
+            owner=self._owner(message.connection_id),
         )
         return Reply({"type": "accepted", "request_id": taken.request_id}, cause=taken.unnoted)
 
@@ -198,16 +209,18 @@ class Conversation:
                 "Set it to the request_id that you were given.",
             )
         secret_hash = _hash(secret)
-        if not self._connections.count_attach(message.connection_id, MOST_ATTACHES):
+        connection = self._connections.count_attach(message.connection_id, MOST_ATTACHES)
+        if connection is None:
             raise _RefusedError(
                 429,
                 f"This connection has attached to {MOST_ATTACHES:,} requests, which is all that one may.",
                 "Open another connection.",
                 request_id=request_id,
             )
-        self._watchers.add(request_id, message.connection_id, secret_hash)
+        self._watchers.add(request_id, message.connection_id, secret_hash, connection.owner)
         ownership = self._ownerships.read(request_id)
-        if ownership is not None:
+        # What is another's is answered as what is not there: its id alone tells nobody that it is.
+        if ownership is not None and ownership.owner == connection.owner:
             if not is_owner(secret_hash, ownership.attach):
                 raise _RefusedError(
                     403,
@@ -225,6 +238,21 @@ class Conversation:
             if ownership.done:
                 self._pushes.send(request_id, attach=secret_hash)
         return Reply({"type": "attached", "request_id": request_id})
+
+    def _owner(self, connection_id: str) -> str | None:
+        """Whose a connection is. It does not change, so it is asked for once.
+
+        Raises:
+            _RefusedError: the connection is gone, and nobody hears what it would be answered.
+        """
+        if connection_id not in self._owners:
+            known = self._connections.read(connection_id)
+            if known is None:
+                raise _RefusedError(410, "This connection has ended.", "Open another, and send it again.")
+            self._owners[connection_id] = known.owner
+            while len(self._owners) > _REMEMBERED:
+                self._owners.popitem(last=False)
+        return self._owners[connection_id]
 
 
 def _read(message: Message) -> "Mapping[str, Any]":

@@ -54,8 +54,8 @@ class Connections(Protocol):
 class Watchers(Protocol):
     """What the pusher needs of pipeline.watchers.WatchersTable."""
 
-    def owners(self, request_id: str, attach: str) -> list[str]:
-        """The connections that wait for a request and have shown its secret."""
+    def owners(self, request_id: str, attach: str, owner: str | None = None) -> list[str]:
+        """The connections of its owner that wait for a request and have shown its secret."""
 
     def remove(self, request_id: str, connection_id: str) -> None:
         """Let a connection wait no longer."""
@@ -218,7 +218,9 @@ class Pusher:
 
     def _targets(self, result: "Result", connection_id: str | None) -> "Iterator[_Target]":
         # The hash that stands with the result, not the message's: the first request of an id is the one that counts.
-        owners = [] if result.attach is None else self._watchers.owners(result.request_id, result.attach)
+        owners: list[str] = []
+        if result.attach is not None:
+            owners = self._watchers.owners(result.request_id, result.attach, result.owner)
         if connection_id is not None and connection_id not in owners:
             yield _Target(connection_id, watches=False)
         for owner in owners:

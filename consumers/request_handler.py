@@ -17,6 +17,7 @@ from consumers.answer import Answer, body_of, refused
 from consumers.telemetry import logger, metrics
 from pipeline.body import BodyError
 from pipeline.intake import Intake, IntakeError, Taken, bad_body
+from pipeline.ownership import owner_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -58,6 +59,7 @@ def _take(event: dict[str, Any], remaining_ms: float) -> Taken:
         remaining_ms=remaining_ms,
         accepted_at=event["requestContext"]["requestTimeEpoch"],
         idempotency_key=_key(event),
+        owner=owner_of(event["requestContext"]["identity"]),
     )
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from consumers.answer import Answer, body_of, refused
 from consumers.conclusion import concluded
 from pipeline.body import SYNC_MEMBERS, BodyError, check_body
+from pipeline.ownership import owner_of
 from pipeline.recognition import Effort, Hindrance, OutOfTime
 from pipeline.request import InvalidRequestError, image_from_body, measurement_from_body
 from pipeline.result import Passage, Status
@@ -126,7 +127,7 @@ class Synchronous:
             init_ms=init_ms,
             environment=self._environment.name,
         )
-        return self._stored(request_id, recognition, passage, measurement)
+        return self._stored(request_id, recognition, passage, measurement, owner_of(context["identity"]))
 
     def _stored(
         self,
@@ -134,8 +135,11 @@ class Synchronous:
         recognition: "Recognised | Refused",
         passage: Passage,
         measurement: "Measurement | None",
+        owner: str | None,
     ) -> Outcome:
-        result = concluded(recognition, request_id=request_id, buffer=None, passage=passage, measurement=measurement)
+        result = concluded(
+            recognition, request_id=request_id, buffer=None, passage=passage, measurement=measurement, owner=owner
+        )
         unstored = None
         try:
             self._results.write(result)

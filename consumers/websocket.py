@@ -17,7 +17,7 @@ from pipeline.connections import ConnectionsTable
 from pipeline.intake import Intake
 from pipeline.notifications import notification_client
 from pipeline.on_demand import OnDemand
-from pipeline.ownership import Ownerships
+from pipeline.ownership import Ownerships, owner_of
 from pipeline.push_queue import PushQueue
 from pipeline.results_table import dynamodb_client
 from pipeline.settings import WebSocketSettings
@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     connection_id = about["connectionId"]
     if about["routeKey"] == "$connect":
         _count("Connects")
-        _conversation.open(connection_id)
+        _conversation.open(connection_id, owner_of(about["identity"]))
         return {"statusCode": 200}
     if about["routeKey"] == "$disconnect":
         _count("Disconnects")

@@ -200,6 +200,7 @@ class Worker:
                 passage=self._passage(batch, request.accepted_at, recognition.effort.attempts),
                 measurement=request.measurement,
                 attach=request.attach,
+                owner=request.owner,
             ),
             notification,
         )
@@ -221,6 +222,7 @@ class Worker:
                 passage=self._passage(batch, error.accepted_at, attempts=0),
                 measurement=error.measurement,
                 attach=error.attach,
+                owner=error.owner,
             ),
             Notification(error.request_id, error.callback_url, error.connection_id, error.attach),
         )

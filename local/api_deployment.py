@@ -2,7 +2,7 @@
 
 A deployment is a snapshot: CloudFormation updates a method and leaves the stage serving the old one, unless the
 template names a new deployment. So the id ends in a hash of everything the snapshot holds. Where a condition takes part
-of the API away, there is a deployment for each case, and its name says which. After an edit:
+of the API away or changes it, there is a deployment for each case, and its name says which. After an edit:
 
     python -m local.api_deployment
 """
@@ -21,7 +21,7 @@ _HELD: Final = frozenset(
     f"AWS::ApiGateway::{kind}"
     for kind in ("RestApi", "Resource", "Method", "Model", "RequestValidator", "GatewayResponse")
 )
-_WRITTEN_ID: Final = re.compile(r"\b(ApiDeployment(?:Without[A-Z][A-Za-z]*?)?)[0-9a-f]{8}\b")
+_WRITTEN_ID: Final = re.compile(r"\b(ApiDeployment[A-Za-z]*?)[0-9a-f]{8}\b")
 
 
 def deployment_digest(template: Template) -> str:

@@ -34,10 +34,11 @@ def is_key(text: str) -> bool:
     return _VISIBLE_ASCII.fullmatch(text) is not None
 
 
-def id_of(route: str, key: str) -> str:
-    """The id of all requests on a route with that key. A key stands for one request on one route."""
-    # No route holds the character between the two, so that no other pair makes the same bytes.
-    return _id(hashlib.sha256(f"{route}\n{key}".encode()).digest()[:_BYTES])
+def id_of(route: str, key: str, owner: str | None = None) -> str:
+    """The id of all requests of an owner on a route with that key. A key stands for one request on one route."""
+    # None of them holds the character between them, so that no others make the same bytes.
+    named = (route, key) if owner is None else (route, owner, key)
+    return _id(hashlib.sha256("\n".join(named).encode()).digest()[:_BYTES])
 
 
 def digest_of(body: "Mapping[str, Any]") -> str:

@@ -163,22 +163,25 @@ class Intake:
         accepted_at: float | None = None,
         idempotency_key: str | None = None,
         connection_id: str | None = None,
+        owner: str | None = None,
     ) -> Taken:
         """Take a client's body (JSON that has been read; anything that JSON can hold) and publish it to a buffer.
 
         `remaining_ms` is what Lambda leaves the function from now; `accepted_at` the gateway's requestTimeEpoch, ms,
-        or now. `buffer` is the client's word, too.
+        or now. `buffer` is the client's word, too; `owner` is the gateway's (pipeline/ownership.py), and an
+        `idempotency_key` is one of its owner's.
 
         Raises:
             IntakeError: it is not on its way; says what to tell the client.
         """
         known, outlet = self._outlet(buffer)
         accepted_at = round(self._now() * 1_000) if accepted_at is None else accepted_at
-        request_id = self._request_id(known, idempotency_key)
+        request_id = self._request_id(known, idempotency_key, owner)
         record: dict[str, Any] = {
             "request_id": request_id,
             "accepted_at": accepted_at,
             "buffer": known,
+            **({} if owner is None else {"owner": owner}),
             "bucket": self._images.bucket,
         }
         if connection_id is not None:
@@ -204,7 +207,7 @@ class Intake:
             f"Use one of {', '.join(name for name in BUFFERS if name in self._outlets)}.",
         )
 
-    def _request_id(self, buffer: "Buffer", key: str | None) -> str:
+    def _request_id(self, buffer: "Buffer", key: str | None, owner: str | None) -> str:
         if key is None:
             return self._new_id()
         if not idempotency.is_key(key):
@@ -213,7 +216,7 @@ class Intake:
                 f"The Idempotency-Key is not 1 to {idempotency.LONGEST_KEY} visible characters of ASCII.",
                 "Use one random key, such as a UUID, for all tries of one request.",
             )
-        return idempotency.id_of(buffer, key)
+        return idempotency.id_of(buffer, key, owner)
 
     def _checked(self, record: "dict[str, Any]") -> Request:
         """The request, as whoever takes it off the buffer will read it.
@@ -245,6 +248,7 @@ class Intake:
                 request.request_id,
                 body_hash=body_hash,
                 attach=request.attach,
+                owner=request.owner,
                 until_ms=self._now() * 1_000 + remaining_ms + _MARGIN_MS,
             )
         except (BotoCoreError, ClientError) as error:

@@ -6,10 +6,11 @@
     published_at    N  ms; the buffer has it
     unpublished     S  why the buffer has it not
     attach          S  the request's, if it has one
+    owner           S  the request's
     expires_at      N  s; the item goes with the results
 
-None of them but `attach` and `expires_at`, which say the same there, is an attribute of a result, so that the result's
-write, if_not_exists attribute by attribute, stands whole. A request is pending while it has no `status`, no
+None of them but `attach`, `owner` and `expires_at`, which say the same there, is an attribute of a result, so that the
+result's write, if_not_exists attribute by attribute, stands whole. A request is pending while it has no `status`, no
 `unpublished`, and `pending_until` is to come. So none is for ever, whatever crashes: before the buffer has it, until
 the end of its function's time; after that, for as long as the buffer keeps anything.
 """
@@ -77,7 +78,9 @@ class PendingRequests:
         self._now = now
         self._new_attempt = new_attempt
 
-    def reserve(self, request_id: str, *, body_hash: str, attach: str | None, until_ms: float) -> Reservation | Held:
+    def reserve(
+        self, request_id: str, *, body_hash: str, attach: str | None, until_ms: float, owner: str | None = None
+    ) -> Reservation | Held:
         """Take a request id for one attempt, which has the time `until_ms` to say how it went."""
         attempt = self._new_attempt()
         now = self._now()
@@ -95,6 +98,10 @@ class PendingRequests:
             sets.append("#attach = :attach")
             names["#attach"] = "attach"
             values[":attach"] = {"S": attach}
+        if owner is not None:
+            sets.append("#owner = :owner")
+            names["#owner"] = "owner"
+            values[":owner"] = {"S": owner}
         try:
             self._client.update_item(
                 TableName=self._name,

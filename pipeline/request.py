@@ -3,6 +3,7 @@
     {"request_id": "Fv6kVGuJIAMF3Iw=",       from the gateway, unique
      "accepted_at": 1732400000123,           when the gateway took it, ms since the epoch
      "buffer": "kinesis",                    which way it travels
+     "owner": "iam:AIDACKCEVSQ6C2EXAMPLE",   whose it is (pipeline/ownership.py); without one, nobody may ask for it
      "bucket": "forebay-images",             where uploaded images lie
      "connection_id": "L0SM9cOFvHcCIhw=",    the WebSocket it came by; never on one that came over HTTP
      "request": {...}}                       the client's own body, as it was sent
@@ -62,6 +63,7 @@ class InvalidRequestError(ValueError):
         callback_url: str | None = None,
         attach: str | None = None,
         connection_id: str | None = None,
+        owner: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -72,6 +74,7 @@ class InvalidRequestError(ValueError):
         self.callback_url = callback_url
         self.attach = attach
         self.connection_id = connection_id
+        self.owner = owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ class Measurement:
 class Request:
     """One image to recognise, and who is to be told. `accepted_at` is in ms since the epoch, by the gateway's clock.
 
-    `attach` is the SHA-256 of a secret, in hex; `connection_id` is only ever the WebSocket function's word.
+    `attach` is the SHA-256 of a secret, in hex; `connection_id` is only ever the WebSocket function's word, `owner` the
+    gateway's or a function's, or that of a producer that has a right to the buffer.
     """
 
     request_id: str
@@ -113,6 +117,7 @@ class Request:
     callback_url: str | None = None
     attach: str | None = None
     connection_id: str | None = None
+    owner: str | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Request":
@@ -152,6 +157,7 @@ class Request:
                 callback_url=_readable(_callback_url, record),
                 attach=_readable(_attach, record),
                 connection_id=_readable(_connection_id, record),
+                owner=_readable(_owner, record),
             ) from None
 
     @classmethod
@@ -165,6 +171,7 @@ class Request:
             callback_url=_callback_url(record),
             attach=_attach(record),
             connection_id=_connection_id(record),
+            owner=_owner(record),
         )
 
     def to_json(self) -> str:
@@ -181,6 +188,8 @@ class Request:
             "accepted_at": self.accepted_at,
             "buffer": self.buffer,
         }
+        if self.owner is not None:
+            record["owner"] = self.owner
         if isinstance(self.image, StoredImage):
             record["bucket"] = self.image.bucket
         if self.connection_id is not None:
@@ -330,3 +339,8 @@ def _attach(record: dict[str, Any]) -> str | None:
 
 def _connection_id(record: dict[str, Any]) -> str | None:
     return None if record.get("connection_id") is None else _identifier(record, "connection_id")
+
+
+def _owner(record: dict[str, Any]) -> str | None:
+    # The gateway's template writes an empty one where it asks nobody who calls.
+    return None if record.get("owner") in (None, "") else _identifier(record, "owner")

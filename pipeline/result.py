@@ -66,7 +66,8 @@ class Passage:
 class Result:
     """What is stored under a request's id. `reason` says why a FAILED one failed.
 
-    `buffer` is None for a request that went through none, or whose record did not say. `attach` is the request's.
+    `buffer` is None for a request that went through none, or whose record did not say. `attach` and `owner` are the
+    request's.
     """
 
     request_id: str
@@ -78,6 +79,7 @@ class Result:
     passage: Passage
     measurement: Measurement | None
     attach: str | None = None
+    owner: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """What a client is told of it, in JSON's types: the same by GET, by callback, by WebSocket and by sync."""

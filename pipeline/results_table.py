@@ -172,6 +172,8 @@ def to_item(result: Result, *, expires_at: int) -> dict[str, Any]:
     # A request's own, so a second result of it brings the same: it needs no NULL.
     if result.attach is not None:
         item["attach"] = {"S": result.attach}
+    if result.owner is not None:
+        item["owner"] = {"S": result.owner}
     return item
 
 
@@ -218,6 +220,7 @@ def _stored_result(item: "Mapping[str, Any]") -> StoredResult:
         passage=passage,
         measurement=measurement,
         attach=_text_or_none(item.get("attach")),
+        owner=_text_or_none(item.get("owner")),
     )
     return StoredResult(
         result=result,

@@ -25,7 +25,8 @@ class StackError(Exception):
 class Stack:
     """The outputs of infra.yaml. URLs are whole; `api_url` ends before `/v1`, without a slash.
 
-    What belongs to `kinesis-efo` is None in a stack without enhanced fan-out (KinesisFanOut false).
+    What belongs to `kinesis-efo` is None in a stack without enhanced fan-out (KinesisFanOut false). `authentication` is
+    what callers have to show (pipeline/authentication.py); a stack that does not say asks nobody.
     """
 
     api_url: str
@@ -59,6 +60,8 @@ class Stack:
     kinesis_efo_consumer_arn: str | None = None
     kinesis_efo_failure_bucket: str | None = None
     kinesis_efo_function_name: str | None = None
+    authentication: str = "NONE"
+    api_key_id: str | None = None
 
     @classmethod
     def from_outputs(cls, outputs: "Mapping[str, str]") -> "Stack":

@@ -1,7 +1,7 @@
-"""The watchers table: which connections wait for which request, and the hash of the secret that each has shown.
+"""The watchers table: which connections wait for which request, whose they are, and the hash of the secret each showed.
 
 A watcher is written before anybody knows whether its request exists, and says nothing of it. It fires only if its hash
-is the one that the request itself was made with.
+is the one that the request itself was made with, and its connection is of the request's owner.
 """
 
 import hashlib
@@ -45,17 +45,19 @@ class WatchersTable:
         self._name = name
         self._now = now
 
-    def add(self, request_id: str, connection_id: str, secret_hash: str) -> None:
+    def add(self, request_id: str, connection_id: str, secret_hash: str, owner: str | None = None) -> None:
         """Let a connection wait for a request. Of one connection's secrets for a request, the last one stands."""
         item = {
             **self._key(request_id, connection_id),
             "secret_hash": {"S": secret_hash},
             "expires_at": {"N": str(int(self._now()) + LIFETIME_S)},
         }
+        if owner is not None:
+            item["owner"] = {"S": owner}
         self._client.put_item(TableName=self._name, Item=item)
 
-    def owners(self, request_id: str, attach: str) -> list[str]:
-        """The connections that wait for a request and have shown its secret, which hashes to `attach`.
+    def owners(self, request_id: str, attach: str, owner: str | None = None) -> list[str]:
+        """The connections of its `owner` that wait for a request and have shown its secret, which hashes to `attach`.
 
         A consistent read: whoever stored a result before it meets every watcher whose attach has not seen that result.
         """
@@ -69,7 +71,7 @@ class WatchersTable:
             item[self._CONNECTION]["S"]
             for page in pages
             for item in page["Items"]
-            if is_owner(item["secret_hash"]["S"], attach)
+            if is_owner(item["secret_hash"]["S"], attach) and item.get("owner", {}).get("S") == owner
         ]
 
     def remove(self, request_id: str, connection_id: str) -> None:

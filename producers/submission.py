@@ -28,12 +28,14 @@ class Submission:
 class Stamp:
     """What a producer gives a submission, as the gateway would: its id, and when it was taken.
 
-    The time is the producer's own (seconds); its retries come after it, so they count as waiting in the buffer.
+    The time is the producer's own (seconds); its retries come after it, so they count as waiting in the buffer. `owner`
+    is who may ask the API for the results (pipeline.ownership); without one they are in the results table alone.
     """
 
     buffer: Buffer
     now: "Callable[[], float]" = time.time
     new_id: "Callable[[], str]" = new_id
+    owner: str | None = None
 
     def request(self, submission: Submission) -> Request:
         """Make the request that goes into the buffer."""
@@ -43,4 +45,5 @@ class Stamp:
             buffer=self.buffer,
             image=submission.image,
             measurement=submission.measurement,
+            owner=self.owner,
         )

@@ -90,7 +90,11 @@ def post(
             "multiValueHeaders": {"Content-Type": ["application/json"], "iDEMPOTENCY-kEY": list(keys)},
             "body": json.dumps(sent),
             "isBase64Encoded": False,
-            "requestContext": {"stage": "live", "requestTimeEpoch": round(time.time() * 1_000) - 10},
+            "requestContext": {
+                "stage": "live",
+                "requestTimeEpoch": round(time.time() * 1_000) - 10,
+                "identity": {"caller": "AIDAALICE"},
+            },
             **changed,
         }
         answer = module[0].handler(event, context())
@@ -173,7 +177,7 @@ def test_repeated_with_its_key_a_request_has_the_same_answer_and_is_put_in_once(
 
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] == 202
-    assert answers[0][1]["request_id"] == id_of("sqs", "a-key-of-mine")
+    assert answers[0][1]["request_id"] == id_of("sqs", "a-key-of-mine", "iam:AIDAALICE")
     assert len(buffers.records("sqs")) == 1
 
 

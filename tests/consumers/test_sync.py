@@ -35,6 +35,7 @@ def sync(
             "requestContext": {
                 "extendedRequestId": f"id-{image.decode()}",
                 "requestTimeEpoch": round(time.time() * 1_000 - waited_ms),
+                "identity": {"caller": None, "apiKeyId": None},
             },
         }
         answer = module[0].handler(event, context())

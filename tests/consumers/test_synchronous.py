@@ -52,7 +52,11 @@ def event(body: object = None, **changed: Any) -> dict[str, Any]:
     return {
         "body": json.dumps(body),
         "isBase64Encoded": False,
-        "requestContext": {"extendedRequestId": "Fv6kVGuJIAMF3Iw=", "requestTimeEpoch": ACCEPTED_AT},
+        "requestContext": {
+            "extendedRequestId": "Fv6kVGuJIAMF3Iw=",
+            "requestTimeEpoch": ACCEPTED_AT,
+            "identity": {"caller": "AROAROLE:session"},
+        },
         **changed,
     }
 
@@ -108,6 +112,7 @@ def test_the_labels_are_answered_and_the_result_is_stored_without_a_buffer() -> 
             model_version="local",
             passage=Passage(ACCEPTED_AT, ACCEPTED_AT + 250, ACCEPTED_AT + 250, 1, 3, 350.5, "env"),
             measurement=Measurement("r1", 7, 1732399999900.5),
+            owner="iam:AROAROLE",
         )
     ]
 

@@ -15,6 +15,7 @@ import websocket
 
 from tests.end_to_end.conftest import Running, until
 from tests.end_to_end.receiver import Receiver
+from tests.signing import signed_headers
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ class Stack:
         return dict(self.embedded.ready["outputs"])
 
     def post(self, route: str, body: Any, **headers: str) -> requests.Response:
-        return requests.post(f"{self.api}/v1/{route}/images", json=body, headers=headers, timeout=60)
+        return requests.post(
+            f"{self.api}/v1/{route}/images", json=body, headers=headers, auth=self.embedded.signed, timeout=60
+        )
 
     def poll(self, location: str) -> dict[str, Any]:
         """Ask where a Location points to, until there is a result."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.api))
 
         def found() -> dict[str, Any] | None:
-            answer = requests.get(origin + location, timeout=10)
+            answer = requests.get(origin + location, auth=self.embedded.signed, timeout=10)
             if answer.status_code == 404:
                 assert answer.json()["status"] == "UNKNOWN_OR_WAITING"
                 return None
@@ -92,11 +95,16 @@ def curl(folder: Path, *arguments: str, body: Any = None) -> Curled:
     return Curled(int(done.stdout), headers, json.loads((folder / "body").read_text()))
 
 
-async def send_at_once(url: str, body: Any, key: str, count: int, at_once: int) -> list[tuple[int, dict[str, Any]]]:
+async def send_at_once(
+    embedded: Running, url: str, body: Any, key: str, count: int, at_once: int
+) -> list[tuple[int, dict[str, Any]]]:
+    data = json.dumps(body).encode()
+    named = {"Idempotency-Key": key, "Content-Type": "application/json"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
 
         async def send() -> tuple[int, dict[str, Any]]:
-            async with session.post(url, json=body, headers={"Idempotency-Key": key}) as answer:
+            headers = signed_headers(embedded.environment, "POST", url, named, data)
+            async with session.post(url, data=data, headers=headers) as answer:
                 return answer.status, await answer.json()
 
         return await asyncio.gather(*(send() for _ in range(count)))

@@ -17,6 +17,8 @@ import pytest
 import requests
 from botocore.config import Config
 
+from tests.signing import Signed
+
 PHOTOS = Path(__file__).parents[2] / "loadtest" / "images"
 FOREBAY = Path(sys.executable).with_name("forebay")
 
@@ -32,6 +34,16 @@ class Running:
     def api(self) -> str:
         """The API's URL, up to where /v1 begins."""
         return str(self.ready["outputs"]["ApiUrl"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it says to export: addresses, and whose credentials it lets in."""
+        return dict(self.ready["environment"])
+
+    @property
+    def signed(self) -> Signed:
+        """Has requests sign."""
+        return Signed(self.environment)
 
     def client(self, service: str) -> Any:
         """boto3, told nothing but the exported environment."""
@@ -54,13 +66,13 @@ class Running:
 
     def post(self, buffer: str, body: dict[str, Any]) -> requests.Response:
         """Send a request."""
-        return requests.post(f"{self.api}/v1/{buffer}/images", json=body, timeout=30)
+        return requests.post(f"{self.api}/v1/{buffer}/images", json=body, auth=self.signed, timeout=30)
 
     def result(self, request_id: str) -> dict[str, Any]:
         """The result of a request, once there is one."""
 
         def found() -> dict[str, Any] | None:
-            answer = requests.get(f"{self.api}/v1/requests/{request_id}", timeout=10)
+            answer = requests.get(f"{self.api}/v1/requests/{request_id}", auth=self.signed, timeout=10)
             return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else None
 
         return until(found, f"a result of {request_id}")

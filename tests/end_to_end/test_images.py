@@ -32,6 +32,7 @@ def test_a_photo_uploaded_first_is_recognised_by_its_key(embedded: Running, buff
         f"{embedded.api}/v1/images/coffee-{buffer}.jpg",
         data=(PHOTOS / "coffee.jpg").read_bytes(),
         headers={"content-type": "image/jpeg"},
+        auth=embedded.signed,
         timeout=30,
     )
     assert uploaded.status_code == 201
@@ -46,6 +47,7 @@ def test_a_text_renamed_jpg_fails_with_rekognitions_reason_and_is_not_retried(em
         f"{embedded.api}/v1/images/text-{buffer}.jpg",
         data=b"this is a text file renamed .jpg",
         headers={"content-type": "image/jpeg"},
+        auth=embedded.signed,
         timeout=30,
     ).raise_for_status()
     accepted = embedded.post(buffer, {"image": {"key": f"text-{buffer}.jpg"}})
@@ -62,7 +64,9 @@ def test_a_text_renamed_jpg_fails_with_rekognitions_reason_and_is_not_retried(em
 
 
 def test_an_id_nobody_was_given_is_not_found(embedded: Running) -> None:
-    assert requests.get(f"{embedded.api}/v1/requests/nobody=", timeout=10).status_code == 404
+    answer = requests.get(f"{embedded.api}/v1/requests/nobody=", auth=embedded.signed, timeout=10)
+
+    assert answer.status_code == 404
 
 
 def test_boto3_finds_what_the_outputs_name(embedded: Running) -> None:

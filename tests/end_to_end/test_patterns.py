@@ -25,6 +25,7 @@ from standardwebhooks import Webhook
 from tests.end_to_end.clients import Stack, Talk, curl, send_at_once
 from tests.end_to_end.conftest import PHOTOS, photo, running, until
 from tests.end_to_end.receiver import NEVER, Receiver
+from tests.signing import curl_options, presigned
 
 pytestmark = pytest.mark.end_to_end
 
@@ -53,6 +54,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 f"{stack.api}/v1/images/cat.jpg",
                 data=(PHOTOS / "chelsea.jpg").read_bytes(),
                 headers={"content-type": "image/jpeg"},
+                auth=embedded.signed,
                 timeout=30,
             ).raise_for_status()
             yield stack
@@ -71,7 +73,8 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 
 @needs_curl
 def test_sync_answers_with_the_labels_and_they_can_be_polled_too(stack: Stack, tmp_path: Path) -> None:
-    answer = curl(tmp_path, f"{stack.api}/v1/sync/images", body=photo("chelsea.jpg"))
+    signing = curl_options(stack.embedded.environment)
+    answer = curl(tmp_path, *signing, f"{stack.api}/v1/sync/images", body=photo("chelsea.jpg"))
 
     assert answer.status == 200
     assert is_a_cat(answer.document)
@@ -92,7 +95,8 @@ def test_sync_says_why_an_image_is_refused(stack: Stack) -> None:
 @needs_curl
 @pytest.mark.parametrize("buffer", BUFFERS)
 def test_a_proxied_request_is_polled_where_its_location_points(stack: Stack, buffer: str, tmp_path: Path) -> None:
-    answer = curl(tmp_path, f"{stack.api}/v1/{buffer}/images", body=CAT)
+    signing = curl_options(stack.embedded.environment)
+    answer = curl(tmp_path, *signing, f"{stack.api}/v1/{buffer}/images", body=CAT)
 
     assert answer.status == 202
     assert int(answer.headers["retry-after"]) > 0
@@ -108,7 +112,7 @@ def test_a_handled_request_is_known_from_the_start_and_a_repeated_one_is_the_sam
     assert first.status_code == 202
     request_id = first.json()["request_id"]
 
-    known = requests.get(f"{stack.api}/v1/requests/{request_id}", timeout=10)
+    known = requests.get(f"{stack.api}/v1/requests/{request_id}", auth=stack.embedded.signed, timeout=10)
     assert known.status_code == 200
     assert known.json()["status"] in {"PENDING", "SUCCEEDED"}
     assert (known.json()["status"] == "PENDING") == ("retry-after" in known.headers)
@@ -151,7 +155,7 @@ def test_an_image_too_large_for_a_buffer_goes_through_the_handler_all_the_same(s
             "handler/sqs", {**CAT, "callback_url": "https://localhost/"}, {}, 400, id="a callback to the machine itself"
         ),
         pytest.param("sync", {**CAT, "callback_url": "https://example.com/"}, {}, 400, id="sync, with a callback"),
-        pytest.param("kafka", CAT, {}, 404, id="no such route"),
+        pytest.param("kafka", CAT, {}, 403, id="no such route"),
     ],
 )
 def test_what_is_not_taken_says_why_and_what_to_do(
@@ -165,8 +169,9 @@ def test_what_is_not_taken_says_why_and_what_to_do(
 
 
 def test_an_unknown_id_is_told_from_one_that_may_be_waiting(stack: Stack) -> None:
-    handled = requests.get(f"{stack.api}/v1/requests/h-AAAAAAAAAAAAAAAAAAAAAA", timeout=10)
-    proxied = requests.get(f"{stack.api}/v1/requests/AAAAAAAAAAAAAAA=", timeout=10)
+    signed = stack.embedded.signed
+    handled = requests.get(f"{stack.api}/v1/requests/h-AAAAAAAAAAAAAAAAAAAAAA", auth=signed, timeout=10)
+    proxied = requests.get(f"{stack.api}/v1/requests/AAAAAAAAAAAAAAA=", auth=signed, timeout=10)
 
     assert (handled.status_code, handled.json()["status"]) == (404, "UNKNOWN")
     assert (proxied.status_code, proxied.json()["status"]) == (404, "UNKNOWN_OR_WAITING")
@@ -180,7 +185,7 @@ def test_a_thousand_duplicates_at_once_start_one_recognition(stack: Stack) -> No
 
     answers, left, at_once = [], DUPLICATES, DUPLICATES
     while left:
-        turn = asyncio.run(send_at_once(url, CAT, key, left, at_once))
+        turn = asyncio.run(send_at_once(stack.embedded, url, CAT, key, left, at_once))
         answers += turn
         # Of so many at once Lambda throttles most. Whoever was not taken sends again, and no longer all together.
         left, at_once = sum(status != 202 for status, _ in turn), CONCURRENCY
@@ -284,7 +289,8 @@ def talk(stack: Stack) -> Iterator[Any]:
     opened = []
 
     def connect() -> Talk:
-        opened.append(websocket.create_connection(stack.outputs["WebSocketUrl"], timeout=60))
+        url = presigned(stack.embedded.environment, stack.outputs["WebSocketUrl"])
+        opened.append(websocket.create_connection(url, timeout=60))
         return Talk(opened[-1])
 
     yield connect

@@ -20,8 +20,11 @@ def test_the_clients_of_the_readme_all_see_a_cat(embedded: Running) -> None:
     outputs = embedded.ready["outputs"]
     urls = {"API_URL": outputs["ApiUrl"], "WEBSOCKET_URL": outputs["WebSocketUrl"]}
 
+    # What `forebay local` prints to be exported.
+    environment = os.environ | embedded.ready["environment"] | urls
+
     run = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=os.environ | urls, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
 
     assert run.returncode == 0, run.stderr

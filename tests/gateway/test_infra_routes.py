@@ -227,7 +227,8 @@ async def test_the_stage_throttles_with_429_and_says_when_to_come_again(infra: I
 async def test_there_is_nothing_elsewhere(infra: Infra, method: str, path: str) -> None:
     response = await infra.ask(method, path, KEY)
     read(response)
-    assert response.status == 404
+    # As to who has not signed: what is there is told to nobody who may not know.
+    assert (response.status, response.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
 
 
 ITEM = {
@@ -375,7 +376,7 @@ async def test_an_upload_is_stored_byte_for_byte(infra: Infra, content_type: str
         ("a%0Ab", "image/png", 400, "a line break in the key"),
         ("%E2%80%A8", "image/png", 400, "unicode in the key"),
         ("$input.body", "image/png", 400, "VTL in the key"),
-        ("", "image/png", 404, "no key"),
+        ("", "image/png", 403, "no key"),
     ],
 )
 async def test_an_upload_that_is_refused(

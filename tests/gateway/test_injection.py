@@ -118,6 +118,7 @@ def expected(infra: Infra, buffer: str, body: Any) -> dict[str, Any]:
         "request_id": EXTENDED_ID,
         "accepted_at": int(infra.clock.now * 1000),
         "buffer": buffer,
+        "owner": "",
         "bucket": infra.stack.outputs["ImageBucket"],
         "request": body,
     }
@@ -129,7 +130,7 @@ def expected(infra: Infra, buffer: str, body: Any) -> dict[str, Any]:
     body={"image": {"key": "a"}, "run": {"id": "\u2028", "sequence": 0, "intended_at": 0}}, escaped=False, indent=2
 )
 @example(
-    body={"image": {"key": "body"}, "run": {"id": "@body@id", "sequence": 0, "intended_at": 0}},
+    body={"image": {"key": "body"}, "run": {"id": "@body@owner@id", "sequence": 0, "intended_at": 0}},
     escaped=False,
     indent=None,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.api_deployment import deployment_digest, rewrite
+from local.authentication.api_keys import template_keys
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Resource, Template, load
 from tests.infra.conftest import path_of
@@ -219,6 +220,44 @@ def test_a_body_is_validated_against_the_model(stack: ResolvedStack, name: str) 
     assert properties["RequestModels"] == {"application/json": stack.resources["RecognitionModel"].ref}
 
 
+@pytest.mark.parametrize(
+    ("authentication", "kind", "keyed"),
+    [("IAM", "AWS_IAM", False), ("API_KEY", "NONE", True), ("IAM_AND_API_KEY", "AWS_IAM", True)],
+)
+def test_every_method_and_the_connect_ask_who_calls(
+    template: Template, authentication: str, kind: str, keyed: bool
+) -> None:
+    stack = template.resolve({**GIVEN, "Authentication": authentication}, NAMES)
+
+    for resource in [*stack.of_type("AWS::ApiGateway::Method"), stack.resources["WebSocketConnect"]]:
+        asked = resource.properties["AuthorizationType"], resource.properties["ApiKeyRequired"]
+        assert asked == (kind, keyed), resource.logical_id
+    assert stack.outputs["Authentication"] == authentication
+
+
+@pytest.mark.parametrize(("authentication", "keys"), [("IAM", 0), ("API_KEY", 1), ("IAM_AND_API_KEY", 1)])
+def test_a_key_is_there_where_it_is_asked_for_and_opens_both_apis(
+    template: Template, authentication: str, keys: int
+) -> None:
+    stack = template.resolve({**GIVEN, "Authentication": authentication}, NAMES)
+
+    for kind in ("ApiKey", "UsagePlan", "UsagePlanKey"):
+        assert len(stack.of_type(f"AWS::ApiGateway::{kind}")) == keys
+    assert ("ApiKeyId" in stack.outputs) == bool(keys)
+    for api in ("Api", "WebSocketApi") if keys else ():
+        opened = template_keys(stack.resources, stack.resources[api].ref, "live", {stack.outputs["ApiKeyId"]: "v" * 20})
+        assert opened == {"v" * 20: stack.outputs["ApiKeyId"]}
+
+
+@pytest.mark.parametrize("name", INTO_BUFFERS)
+def test_the_owner_is_put_into_the_record_before_the_clients_body(stack: ResolvedStack, name: str) -> None:
+    # What is put in last is not searched for the places of what was put in before, so a body cannot fill them.
+    (text,) = stack.resources[name].properties["Integration"]["RequestTemplates"].values()
+
+    assert text.index("replace('@owner', $owner)") < text.index("replace('@body'")
+    assert re.findall(r"\$owner\b", text.partition("#set($record")[0])
+
+
 def test_an_upload_without_a_content_type_is_refused(stack: ResolvedStack) -> None:
     # API Gateway would take it for JSON text and store the image's bytes mangled.
     properties = stack.resources["PutImage"].properties
@@ -254,7 +293,11 @@ def test_templates_use_only_what_api_gateway_offers(stack: ResolvedStack, name: 
     [
         ("BAD_REQUEST_BODY", "400"),
         ("BAD_REQUEST_PARAMETERS", "400"),
-        ("MISSING_AUTHENTICATION_TOKEN", "404"),  # what AWS says, with 403, to an unknown path
+        ("MISSING_AUTHENTICATION_TOKEN", "403"),  # what AWS says to an unknown path, too
+        ("INVALID_SIGNATURE", "403"),
+        ("EXPIRED_TOKEN", "403"),
+        ("ACCESS_DENIED", "403"),
+        ("INVALID_API_KEY", "403"),
         ("RESOURCE_NOT_FOUND", "404"),
         ("REQUEST_TOO_LARGE", "413"),
         ("UNSUPPORTED_MEDIA_TYPE", "415"),
@@ -293,12 +336,19 @@ def test_images_pass_as_bytes_and_json_as_text(stack: ResolvedStack) -> None:
     assert stack.resources["Api"].properties["BinaryMediaTypes"] == ["image~1jpeg", "image~1png"]
 
 
-@pytest.mark.parametrize(("fan_out", "name"), [("true", "ApiDeployment"), ("false", "ApiDeploymentWithoutKinesisEfo")])
-def test_deployment_is_named_after_what_it_deploys(template: Template, fan_out: str, name: str) -> None:
-    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out}, NAMES)
+@pytest.mark.parametrize(("fan_out", "without"), [("true", ""), ("false", "WithoutKinesisEfo")])
+@pytest.mark.parametrize(
+    ("authentication", "name"),
+    [("IAM", "ApiDeploymentIam"), ("API_KEY", "ApiDeploymentApiKey"), ("IAM_AND_API_KEY", "ApiDeploymentIamAndApiKey")],
+)
+def test_deployment_is_named_after_what_it_deploys(
+    template: Template, fan_out: str, without: str, authentication: str, name: str
+) -> None:
+    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out, "Authentication": authentication}, NAMES)
     (deployment,) = stack.of_type("AWS::ApiGateway::Deployment")
 
-    assert deployment.logical_id == name + deployment_digest(template), "run: .venv/bin/python -m local.api_deployment"
+    right = name + without + deployment_digest(template)
+    assert deployment.logical_id == right, "run: .venv/bin/python -m local.api_deployment"
     assert stack.resources["ApiStage"].properties["DeploymentId"] == deployment.ref
 
 
@@ -342,8 +392,11 @@ def test_an_old_deployment_id_is_rewritten_wherever_it_stands(infra_path: Path, 
 
 
 @pytest.mark.parametrize("fan_out", ["true", "false"])
-def test_deployment_waits_for_everything_it_takes_a_snapshot_of(template: Template, fan_out: str) -> None:
-    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out}, NAMES)
+@pytest.mark.parametrize("authentication", ["IAM", "API_KEY", "IAM_AND_API_KEY"])
+def test_deployment_waits_for_everything_it_takes_a_snapshot_of(
+    template: Template, fan_out: str, authentication: str
+) -> None:
+    stack = template.resolve({**GIVEN, "KinesisFanOut": fan_out, "Authentication": authentication}, NAMES)
     (deployment,) = stack.of_type("AWS::ApiGateway::Deployment")
     needed = stack.of_type("AWS::ApiGateway::Method") + stack.of_type("AWS::ApiGateway::GatewayResponse")
 
@@ -362,8 +415,8 @@ def test_no_parameter_changes_the_api_without_a_new_deployment(template: Templat
     changed |= {"SnsMaximumRetryAttempts": "1", "SnsMaximumEventAge": "60", "ThrottleBurst": "1"}
     changed |= {"SqsFifo": "true", "SqsBatchSize": "9", "SqsBatchingWindow": "0"}
     changed |= {"SqsMinimumPollers": "2", "SqsMaximumPollers": "3"}
-    # The one that does change it has a deployment for each of its values.
-    del changed["KinesisFanOut"]
+    # The two that do change it have a deployment for each pair of their values.
+    del changed["KinesisFanOut"], changed["Authentication"]
     given = {"CodeBucket": "other", "CodeKey": "other", "StageName": "other"}
 
     before = template.resolve(GIVEN, NAMES)

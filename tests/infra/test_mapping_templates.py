@@ -40,7 +40,7 @@ HOSTILE = [
     "$context.extendedRequestId",
     "${ImageBucket}",
     "#set($record = 1)#end",
-    "@id@accepted_at@body",
+    "@id@accepted_at@owner@body",
     "</script>",
 ]
 
@@ -63,9 +63,11 @@ def render(
     path: dict[str, str] | None = None,
     content_type: str = "",
     variables: Mapping[str, str] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> Rendered:
     request = WireRequest("POST", "/live/v1")
     context = new_context("api", "live", request, RequestId("plain", REQUEST_ID), ACCEPTED_AT)
+    context["identity"] |= identity or {}
     parameters = Parameters(path or {}, {}, {"content-type": content_type} if content_type else {})
     text = MappingTemplate(template).render(Input(Payload(body), parameters), context, variables or {})
     override = context["responseOverride"]
@@ -183,7 +185,7 @@ def test_no_text_of_a_client_gets_out_of_its_place(stack: ResolvedStack, method:
 
     record = json.loads(carried(stack, method, body))
 
-    assert record.keys() == {"request_id", "accepted_at", "buffer", "bucket", "request"}
+    assert record.keys() == {"request_id", "accepted_at", "buffer", "owner", "bucket", "request"}
     assert record["request"] == body
     assert record["request_id"] == REQUEST_ID
 

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
+from local.authentication.callers import Demand, demand_of
+from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Template
 from tests.infra.conftest import path_of
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
 # What the gateway may say to any request by itself, by its gateway responses; a lookup has no body to refuse.
-BY_THE_GATEWAY = {"400", "413", "429", "500", "502", "504"}
+BY_THE_GATEWAY = {"400", "403", "413", "429", "500", "502", "504"}
 BODIES = {"Recognition": "RecognitionModel", "SyncRecognition": "SyncRecognitionModel"}
 
 
@@ -91,8 +93,25 @@ def test_the_forms_are_the_models(template: Template, schema: str, model: str) -
     }
 
 
+@pytest.mark.parametrize(
+    ("authentication", "asked"),
+    [("IAM", {"signature"}), ("API_KEY", {"apiKey"}), ("IAM_AND_API_KEY", {"signature", "apiKey"})],
+)
+def test_what_each_route_asks_of_its_caller_is_documented(
+    template: Template, authentication: str, asked: set[str]
+) -> None:
+    given = {"CodeBucket": "code", "CodeKey": "key", "Authentication": authentication}
+    stack = template.resolve(given, PhysicalNames(queue_base_url="http://127.0.0.1:4100"))
+
+    assert asked in [set(either) for either in DOCUMENT["security"]]
+    for method in stack.of_type("AWS::ApiGateway::Method"):
+        demand = demand_of(method.logical_id, method.properties)
+        assert demand == Demand(signed="signature" in asked, keyed="apiKey" in asked), method.logical_id
+
+
 def test_every_name_that_is_referred_to_is_there_and_every_name_is_referred_to() -> None:
     referred = set(re.findall(r"'\$ref': '#/components/([\w/-]+)'", repr(DOCUMENT)))
+    referred |= {f"securitySchemes/{name}" for either in DOCUMENT["security"] for name in either}
     named = {f"{kind}/{name}" for kind, parts in DOCUMENT["components"].items() for name in parts}
 
     assert referred == named

@@ -76,7 +76,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         **TAKE_IN,
         "logs:CreateLogStream": "WebSocketFunctionLogs",
         "logs:PutLogEvents": "WebSocketFunctionLogs",
-        "dynamodb:GetItem": "ResultsTable",
+        "dynamodb:GetItem": "ResultsTable ConnectionsTable",
         "dynamodb:UpdateItem": "ResultsTable ConnectionsTable",
         "dynamodb:DeleteItem": "ConnectionsTable",
         "dynamodb:PutItem": "ConnectionsTable WatchersTable",

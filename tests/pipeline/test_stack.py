@@ -43,6 +43,8 @@ OUTPUTS = {
     "KinesisEfoConsumerArn": "arn:consumer",
     "KinesisEfoFailureBucket": "failed-pushes",
     "KinesisEfoFunctionName": "kinesis-efo",
+    "Authentication": "IAM",
+    "ApiKeyId": "key1",
 }
 
 
@@ -71,6 +73,12 @@ def test_a_stack_without_fan_out_is_whole_and_lacks_that_one_buffer() -> None:
     assert stack.buffers == ("sns", "sqs", "kinesis")
     assert stack.kinesis_efo_failure_bucket is None
     assert Stack.from_outputs(OUTPUTS).buffers == BUFFERS
+
+
+def test_a_stack_that_does_not_say_what_it_asks_of_callers_asks_nothing() -> None:
+    older = {name: value for name, value in OUTPUTS.items() if name not in {"Authentication", "ApiKeyId"}}
+
+    assert (Stack.from_outputs(older).authentication, Stack.from_outputs(older).api_key_id) == ("NONE", None)
 
 
 def test_missing_outputs_are_all_named() -> None:

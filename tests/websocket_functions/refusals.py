@@ -43,6 +43,7 @@ BAD_ID = (400, "request_id is missing or has not the form of one.")
 BAD_SECRET = (400, "secret is missing, not a text, or too long.")
 NOT_YOURS = (403, "This request is not yours: it was made with the hash of another secret, or of none.")
 NO_ACTION = (404, "There is no such action.")
+ENDED = (410, "This connection has ended.")
 
 REFUSALS = [
     Refusal("nothing", "$default", "", *NOT_JSON),
@@ -64,6 +65,9 @@ REFUSALS = [
     Refusal("a buffer that is a list", "recognise", recognise(buffer=["sqs"]), *BAD_BUFFER),
     Refusal("no request", "recognise", recognise(request=...), *BAD_REQUEST),
     Refusal("a request that is a text", "recognise", recognise(request="{}"), *BAD_REQUEST),
+    Refusal(
+        "a connection that is gone", "recognise", recognise(), *ENDED, given=lambda world: world.connections.clear()
+    ),
     Refusal("no id", "attach", attach(request_id=...), *BAD_ID),
     Refusal("an empty id", "attach", attach(request_id=""), *BAD_ID),
     Refusal("an id that is a number", "attach", attach(request_id=7), *BAD_ID),

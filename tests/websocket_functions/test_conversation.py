@@ -29,6 +29,7 @@ def test_recognise_goes_to_the_intake_with_its_connection_and_is_answered_with_t
             "remaining_ms": PLENTY_MS,
             "accepted_at": 1732400000123,
             "connection_id": "c1",
+            "owner": None,
         }
     ]
 
@@ -67,6 +68,46 @@ def test_a_stranger_is_refused_and_nothing_is_pushed(world: World) -> None:
     world.push('{"request_id": "id1", "attach": "..."}')
     assert world.queue == []
     assert not world.pushed["c1"]
+
+
+def test_another_owner_is_answered_as_to_an_unknown_id_and_is_pushed_nothing(world: World) -> None:
+    world.conversation.open("c1", "iam:AIDABOB")
+    for request_id, result in {"done": True, "pending": False, "unknown": None}.items():
+        if result:
+            world.store(request_id, owner="iam:AIDAALICE")
+        elif result is not None:
+            world.pending[request_id] = Ownership(RESULT.attach, done=False, owner="iam:AIDAALICE")
+
+    for request_id in ("done", "pending", "unknown"):
+        # Neither the right secret nor a wrong one makes a difference.
+        for secret in ("secret", "guess"):
+            assert world.attach(secret=secret, request_id=request_id) == {"type": "attached", "request_id": request_id}
+
+    world.attach(request_id="done")
+    assert world.queue == []
+    world.push('{"request_id": "done", "attach": "..."}')
+    assert not world.pushed["c1"]
+
+
+def test_the_owner_is_told_as_ever(world: World) -> None:
+    world.conversation.open("c1", "iam:AIDAALICE")
+    world.store(owner="iam:AIDAALICE")
+
+    assert world.attach()["type"] == "attached"
+    world.push(*world.queue)
+    assert len(world.pushed["c1"]) == 1
+
+
+def test_a_request_is_its_connections_owners_who_is_asked_for_once(world: World) -> None:
+    world.conversation.open("c1", "iam:AIDAALICE")
+    asked: list[None] = []
+    world.before = lambda: asked.append(None)
+
+    for _ in range(2):
+        world.send("recognise", recognise())
+
+    assert [taken["owner"] for taken in world.intake.taken] == ["iam:AIDAALICE"] * 2
+    assert len(asked) == 1
 
 
 def test_an_attach_that_was_refused_once_may_be_made_again_with_the_secret(world: World) -> None:

@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 CONNECTION = "L0SM9cOFvHcCIhw="
 
 
-def event(route: str, body: dict[str, Any] | str | None = None, connection_id: str = CONNECTION) -> dict[str, Any]:
+def event(
+    route: str, body: dict[str, Any] | str | None = None, connection_id: str = CONNECTION, caller: str | None = None
+) -> dict[str, Any]:
     """What API Gateway hands over (WebSocket, Lambda proxy integration), as far as it matters."""
     kind = {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}.get(route, "MESSAGE")
     return {
@@ -34,6 +36,7 @@ def event(route: str, body: dict[str, Any] | str | None = None, connection_id: s
             "requestTimeEpoch": 1732400000123,
             "stage": "v1",
             "apiId": "api",
+            "identity": {"sourceIp": "127.0.0.1", "caller": caller},
         },
         "body": json.dumps(body) if isinstance(body, dict) else body,
         "isBase64Encoded": False,
@@ -65,7 +68,7 @@ def test_a_connection_sends_a_request_and_is_pushed_its_result(
     cold_start: ColdStart, context: Any, dynamodb: Any, posts: Any
 ) -> None:
     websocket = cold_start("websocket")
-    assert websocket.handler(event("$connect"), context) == {"statusCode": 200}
+    assert websocket.handler(event("$connect", caller="AIDAALICE"), context) == {"statusCode": 200}
     body = {"image": {"key": "cat.jpg"}, "attach": hash_of("secret")}
 
     answer = answer_of(
@@ -77,6 +80,7 @@ def test_a_connection_sends_a_request_and_is_pushed_its_result(
     request = Request.from_json(record)
     assert (request.request_id, request.connection_id) == (answer["request_id"], CONNECTION)
     assert (request.accepted_at, request.attach) == (1732400000123, hash_of("secret"))
+    assert request.owner == "iam:AIDAALICE"
 
     ResultsTable(dynamodb, "results").write(replace(RESULT, request_id=request.request_id))
     push = cold_start("push")
@@ -160,7 +164,10 @@ def test_a_disconnect_forgets_the_connection(cold_start: ColdStart, context: Any
 def test_what_cannot_be_done_is_answered_and_teaches(
     route: str, body: Any, status: int, cold_start: ColdStart, context: Any
 ) -> None:
-    answer = answer_of(cold_start("websocket").handler(event(route, body), context))
+    websocket = cold_start("websocket")
+    websocket.handler(event("$connect"), context)
+
+    answer = answer_of(websocket.handler(event(route, body), context))
 
     assert (answer["type"], answer["status"]) == ("error", status)
     assert answer["message"]

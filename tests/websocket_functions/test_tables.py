@@ -3,7 +3,7 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.connections import LIFETIME_S, ConnectionsTable
+from pipeline.connections import LIFETIME_S, ConnectionsTable, Known
 from pipeline.on_demand import OnDemand
 from pipeline.ownership import Ownership, Ownerships
 from pipeline.push_queue import PushQueue
@@ -52,12 +52,21 @@ def test_attaches_are_counted_up_to_the_most(connections: ConnectionsTable) -> N
     connections.add("c1")
     connections.add("c2")
 
-    assert [connections.count_attach("c1", 2) for _ in range(3)] == [True, True, False]
+    assert [connections.count_attach("c1", 2) for _ in range(3)] == [Known(None), Known(None), None]
     assert connections.count_attach("c2", 2)
 
 
+def test_a_connection_is_its_owners_from_its_handshake_on(connections: ConnectionsTable) -> None:
+    connections.add("c1", "iam:AIDAALICE")
+    connections.add("c2")
+
+    assert connections.read("c1") == connections.count_attach("c1", 2) == Known("iam:AIDAALICE")
+    assert connections.read("c2") == Known(None)
+    assert connections.read("gone") is None
+
+
 def test_of_a_connection_that_is_gone_no_item_is_made(dynamodb: Any, connections: ConnectionsTable) -> None:
-    assert not connections.count_attach("gone", 2)
+    assert connections.count_attach("gone", 2) is None
 
     assert connection_item(dynamodb, "gone") is None
 
@@ -70,6 +79,15 @@ def test_owners_are_those_whose_secret_hashes_to_the_requests_own(watchers: Watc
 
     assert watchers.owners("id1", hash_of("secret")) == ["c1", "c3"]
     assert watchers.owners("unknown", hash_of("secret")) == []
+
+
+def test_another_owners_connection_is_told_nothing_whatever_secret_it_shows(watchers: WatchersTable) -> None:
+    watchers.add("id1", "c1", hash_of("secret"), "iam:AIDAALICE")
+    watchers.add("id1", "c2", hash_of("secret"), "iam:AIDABOB")
+    watchers.add("id1", "c3", hash_of("secret"))
+
+    assert watchers.owners("id1", hash_of("secret"), "iam:AIDAALICE") == ["c1"]
+    assert watchers.owners("id1", hash_of("secret")) == ["c3"]
 
 
 def test_of_a_connections_secrets_the_last_one_stands(watchers: WatchersTable) -> None:

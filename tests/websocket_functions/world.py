@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from consumers.conversation import Conversation, Message, Reply
 from consumers.pusher import Delivered, Pusher, Report
+from pipeline.connections import Known
 from pipeline.intake import Taken
 from pipeline.notifications import Notification
 from pipeline.ownership import Ownership
@@ -74,6 +75,9 @@ class World:
         self.pending: dict[str, Ownership] = {}
         self.watchers: dict[tuple[str, str], str] = {}
         self.connections: dict[str, int] = {}
+        # Whose a connection, and what waits by it, is; what is not in here is of nobody, as it all is without a demand.
+        self.owners: dict[str, str] = {}
+        self.watcher_owners: dict[tuple[str, str], str | None] = {}
         self.queue: list[str] = []
         self.gone: set[str] = set()
         self.pushed: dict[str, list[bytes]] = defaultdict(list)
@@ -134,39 +138,49 @@ class _Ownerships(_Part):
         self.world.step()
         result = self.world.results.get(request_id)
         if result is not None:
-            return Ownership(result.attach, done=True)
+            return Ownership(result.attach, done=True, owner=result.owner)
         return self.world.pending.get(request_id)
 
 
 class _Connections(_Part):
-    def add(self, connection_id: str) -> None:
+    def add(self, connection_id: str, owner: str | None = None) -> None:
         self.world.step()
         self.world.connections[connection_id] = 0
+        if owner is not None:
+            self.world.owners[connection_id] = owner
+
+    def read(self, connection_id: str) -> Known | None:
+        self.world.step()
+        there = connection_id in self.world.connections
+        return Known(self.world.owners.get(connection_id)) if there else None
 
     def remove(self, connection_id: str) -> None:
         self.world.step()
         self.world.connections.pop(connection_id, None)
 
-    def count_attach(self, connection_id: str, most: int) -> bool:
+    def count_attach(self, connection_id: str, most: int) -> Known | None:
         self.world.step()
         attached = self.world.connections.get(connection_id)
         if attached is None or attached >= most:
-            return False
+            return None
         self.world.connections[connection_id] = attached + 1
-        return True
+        return Known(self.world.owners.get(connection_id))
 
 
 class _Watchers(_Part):
-    def add(self, request_id: str, connection_id: str, secret_hash: str) -> None:
+    def add(self, request_id: str, connection_id: str, secret_hash: str, owner: str | None = None) -> None:
         self.world.step()
         self.world.watchers[request_id, connection_id] = secret_hash
+        self.world.watcher_owners[request_id, connection_id] = owner
 
-    def owners(self, request_id: str, attach: str) -> list[str]:
+    def owners(self, request_id: str, attach: str, owner: str | None = None) -> list[str]:
         self.world.step()
         return [
             connection_id
             for (of, connection_id), shown in self.world.watchers.items()
-            if of == request_id and is_owner(shown, attach)
+            if of == request_id
+            and is_owner(shown, attach)
+            and self.world.watcher_owners.get((of, connection_id)) == owner
         ]
 
     def remove(self, request_id: str, connection_id: str) -> None:
