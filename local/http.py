@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http_exceptions import HttpProcessingError
 
 from local.wire import BrokenOffError, WireRequest, WireResponse, WireService
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
 _LOG = logging.getLogger(__name__)
+
+
+def _is_no_strangers_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+# Of what is no HTTP aiohttp logs a traceback each time, and what was sent with it: an endless log, with secrets in it.
+SERVER_LOG: Final = logging.getLogger(f"{__name__}.server")
+SERVER_LOG.addFilter(_is_no_strangers_fault)
 
 HOST: Final = "127.0.0.1"
 # The largest body that any of these APIs takes is SQS's, SNS's and Kinesis's 10 MiB (14 MiB in base64), and API
@@ -82,6 +93,7 @@ async def serve(
         _Handler(service, body_limit, body_s).handle,
         request_factory=_request,
         access_log=None,
+        logger=SERVER_LOG,
         auto_decompress=False,
         keepalive_timeout=idle_s,
         # What a client still sends after it was refused is read for so long, lest it never sees why.
@@ -117,6 +129,9 @@ class _Handler:
         for name, value in lines:
             name = name.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if request.version not in (HttpVersion10, HttpVersion11):
+            # Of HTTP/0.9 a line is a whole request, whatever it was meant to be.
+            return _refused(505, "HTTP Version Not Supported")
         # An early refusal closes the connection, since the rest of the body would follow.
         if int(headers.get("content-length", "0")) > self._body_limit:
             return _refused(413, "Request Too Long")

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp import web
 
 from delivery.quotas import Quotas
-from local.http import BACKLOG
+from local.http import BACKLOG, SERVER_LOG
 from local.websocket.frames import CloseCode, FrameGuard, FrameReader, Refuse
 
 if TYPE_CHECKING:
     from aiohttp.http import WebSocketReader
 
 _SHUTDOWN_S: Final = 2.0
-_OPTIONS: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False, "max_field_size": 16 * 1024}
+_OPTIONS: Final[dict[str, Any]] = {
+    "access_log": None,
+    "logger": SERVER_LOG,
+    "auto_decompress": False,
+    "max_field_size": 16 * 1024,
+}
 
 
 class GuardedProtocol(web.RequestHandler):
