@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from reports.cost import Cost
     from reports.findings import BufferFindings, Findings
 
+_CENTS: Final = 0.1
+_HUNDRED: Final = 100
 _DOWNSTREAM: Final = "Rekognition images"
 _WHOSE: Final = {
     "local": "What AWS would ask for this traffic, by its list prices: nothing was paid here, and it is not a bill",
@@ -29,20 +31,20 @@ def rows(buffers: "list[BufferFindings]") -> list[tuple[str, list[str], str]]:
         *((item, [_line(buffer, item) for buffer in buffers], f"each {units[item]}") for item in _merged(costs)),
         (
             "a million accepted",
-            [_dollars(None if cost is None else cost.per_million_accepted, 2) for cost in costs],
+            [_dollars(None if cost is None else cost.per_million_accepted) for cost in costs],
             "the lines above together",
         ),
         (
             "a million delivered",
-            [_dollars(None if cost is None else cost.per_million_delivered, 2) for cost in costs],
+            [_dollars(None if cost is None else cost.per_million_delivered) for cost in costs],
             "the same for a million requests that have a result",
         ),
         (
             "without Rekognition",
-            [_dollars(_without(buffer, _DOWNSTREAM), 2) for buffer in buffers],
+            [_dollars(_without(buffer, _DOWNSTREAM)) for buffer in buffers],
             "a million accepted; what it asks is the same behind each buffer",
         ),
-        ("in all", [_dollars(None if cost is None else cost.total, 4) for cost in costs], "for all that was sent"),
+        ("in all", [_dollars(None if cost is None else cost.total) for cost in costs], "for all that was sent"),
     ]
 
 
@@ -68,11 +70,20 @@ def _without(buffer: "BufferFindings", item: str) -> float | None:
 
 def _line(buffer: "BufferFindings", item: str) -> str:
     usd = {} if buffer.cost is None else {one.item: one.usd for one in buffer.cost.items}
-    return _dollars(per_million(usd[item], buffer.account.accepted), 3) if item in usd else NOTHING
+    return _dollars(per_million(usd[item], buffer.account.accepted) if item in usd else None)
 
 
-def _dollars(amount: float | None, digits: int) -> str:
-    return NOTHING if amount is None else f"{amount:,.{digits}f}"
+def _dollars(amount: float | None) -> str:
+    """Cents where they tell something: none beside hundreds of dollars, two figures of what is less than a cent or so.
+
+    >>> [_dollars(amount) for amount in (1008.93, 8.926, 0.05, 0.000182, 0.0, None)]
+    ['1,009', '8.93', '0.050', '0.00018', '0.00', '\N{EN DASH}']
+    """
+    if amount is None:
+        return NOTHING
+    if not amount or amount >= _CENTS:
+        return f"{amount:,.{0 if amount >= _HUNDRED else 2}f}"
+    return f"{amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
 def said(findings: "Findings") -> str:

@@ -73,9 +73,10 @@ def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Fig
     _name_curves(axes, buffers, look, form, had)
     users = next((closed.users for _, _, closed in buffers.values() if closed.latency_curve), None)
     if users is not None:
+        of_it = "" if form is Form.PHONE else " (closed model, not corrected)"
         axes.set_title(
-            f"thin: what {users} waiting users would have measured (closed model, not corrected)",
-            loc="left", fontsize=7.5 if form is Form.PHONE else 9, color=MUTED.light,
+            f"thin: what {users} waiting users would have measured{of_it}",
+            loc="left", fontsize=8 if form is Form.PHONE else 9, color=MUTED.light,
         )  # fmt: skip
     return figure
 

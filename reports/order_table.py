@@ -1,5 +1,6 @@
 """The table of the order that requests kept, and what to say of it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.units import NOTHING, count, duration, share
@@ -10,16 +11,20 @@ if TYPE_CHECKING:
     from reports.findings import BufferFindings
     from reports.order import Overtaken
 
+# A cell may have a small line below it; a row is a title, a cell for each buffer, and an explanation.
+Cell = str | tuple[str, str]
+Row = tuple[str, Sequence[Cell], str]
+
 _MOMENTS: Final[dict[str, tuple[str, str]]] = {
-    "accepted": ("at the door", "before any buffer had them: by the gateway's clock, in whole ms"),
-    "delivered": ("when delivered", "to the function, in the delivery that led to the result"),
-    "stored": ("when stored", "the order in which results came; a batch is worked on side by side"),
+    "accepted": ("at the door", "by the gateway's clock, before any buffer had them"),
+    "delivered": ("when delivered", "to the function, by the delivery that led to the result"),
+    "stored": ("when stored", "a batch is worked on side by side"),
 }
 
 
-def rows(buffers: "list[BufferFindings]") -> list[tuple[str, list[str], str]]:
+def rows(buffers: "list[BufferFindings]") -> list[Row]:
     """A title, a cell for each buffer, and an explanation."""
-    table: list[tuple[str, list[str], str]] = []
+    table: list[Row] = []
     if any(buffer.order.groups for buffer in buffers):
         table.append(
             ("groups named", [count(buffer.order.groups) for buffer in buffers], "partition keys, or message groups")
@@ -34,9 +39,9 @@ def rows(buffers: "list[BufferFindings]") -> list[tuple[str, list[str], str]]:
 
 def _overtaken(
     buffers: "list[BufferFindings]", where: str, of: "Callable[[BufferFindings], Overtaken | None]"
-) -> list[tuple[str, list[str], str]]:
+) -> list[Row]:
     found = [of(buffer) for buffer in buffers]
-    table = [
+    table: list[Row] = [
         (f"{where}, {title}", [_cell(one, moment) for one in found], why) for moment, (title, why) in _MOMENTS.items()
     ]
     table.append(
@@ -49,11 +54,12 @@ def _overtaken(
     return table
 
 
-def _cell(overtaken: "Overtaken | None", moment: str) -> str:
+def _cell(overtaken: "Overtaken | None", moment: str) -> Cell:
+    """How many, and in small what part of all."""
     if overtaken is None:
         return NOTHING
     number: int = getattr(overtaken, moment)
-    return f"{count(number)} ({share(number, overtaken.requests)})" if number else "0"
+    return (count(number), share(number, overtaken.requests)) if number else "0"
 
 
 def said(buffers: "list[BufferFindings]") -> str:

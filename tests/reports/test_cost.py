@@ -195,9 +195,9 @@ def test_the_page_never_calls_it_a_bill_of_what_ran_here(sample_findings: "Findi
     accepted = sample_findings.buffers["sqs"].cost
     assert accepted is not None
     column = list(sample_findings.buffers).index("sqs")
-    assert table["a million accepted"][column] == f"{accepted.per_million_accepted:,.2f}"
+    assert table["a million accepted"][column] == f"{accepted.per_million_accepted:,.0f}"
     lines = [float(cells[column].replace(",", "")) for cells in list(table.values())[:-4] if cells[column] != NOTHING]
-    assert sum(lines) == pytest.approx(accepted.per_million_accepted, abs=0.01)
+    assert sum(lines) == pytest.approx(accepted.per_million_accepted, abs=1)
     images = next(item.usd for item in accepted.items if item.item == "Rekognition images")
     rest = (accepted.total - images) / sample_findings.buffers["sqs"].account.accepted * 1e6
     assert table["without Rekognition"][column] == f"{rest:,.2f}"

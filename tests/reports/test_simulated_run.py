@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import findings, scorecard, verdict
+from reports import figures, findings, scorecard, verdict
 from reports.drawing import Form
-from reports.figures import figure
 from reports.page import page
 from simulator.duration import Fixed, Lognormal
 from simulator.run_folder import write
@@ -48,7 +47,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> "Findings":
 @pytest.fixture(scope="module")
 def text(found: "Findings") -> str:
     """What a reader sees of the page, drawings apart."""
-    html = re.sub(r"(?s)<(svg|style|head)\b.*?</\1>", "", page(found))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(figures, "svg", lambda *_: "")
+        html = re.sub(r"(?s)<(style|head)\b.*?</\1>", "", page(found))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
@@ -115,8 +116,14 @@ def test_the_bill_stands_line_by_line(found: "Findings", text: str) -> None:
     assert "What it would cost" in text
     turn = found.run.turn("sns")
     assert turn is not None
-    assert re.search(rf"in all for all that was sent [\d.]+ {turn.cost['total']:.4f} [\d.]+", text)
+    assert re.search(rf"in all for all that was sent [\d.]+ {turn.cost['total']:.2g}\d* [\d.]+", text)
     assert "SNS publishes" in text
+    cost = found.buffers["sns"].cost
+    assert cost is not None
+    assert cost.total == turn.cost["total"]
+    assert cost.per_million_delivered == pytest.approx(turn.cost["per_million_completed"], rel=1e-3)
+    assert (cost.per_million_accepted or 0) < (cost.per_million_delivered or 0), "one in ten was given up"
+    assert not cost.unobserved
 
 
 def test_settings_stand_once_where_they_are_the_same_and_by_buffer_where_not(text: str) -> None:
@@ -128,6 +135,7 @@ def test_settings_stand_once_where_they_are_the_same_and_by_buffer_where_not(tex
     assert "mapping.on_failure false" in own
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_a_simulator_that_lost_records_makes_the_report_invalid(tmp_path: "Path") -> None:
     folder = write(tmp_path, [simulate(Scenario(arrivals=Burst(50)))])
     told = folder.described()
@@ -138,7 +146,7 @@ def test_a_simulator_that_lost_records_makes_the_report_invalid(tmp_path: "Path"
 
 
 def test_a_panel_is_as_high_as_the_busiest_buffer_wherever_it_stands(found: "Findings") -> None:
-    panels = figure("timeline", found, Form.PAGE).axes
+    panels = figures.figure("timeline", found, Form.PAGE).axes
     throttles = max(buffer.timeline.throttles.max() for buffer in found.buffers.values())
 
     # SQS, drawn first, has none.
