@@ -1,7 +1,6 @@
 """The benchmark: one run, from the workload to its folder. The same load by each of its ways in turn."""
 
 import math
-import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from loadtest._clients import client_of, told_again_so_far
 from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._observation import Observation
 from loadtest._schedule import draw
+from loadtest._run_folders import new_folder, point_latest_to
 from loadtest._target import BufferState, TargetError, upload
 from loadtest._target_clock import target_clock
 from loadtest._turn import Turn
@@ -133,7 +133,7 @@ class Benchmark:
         self._warm: set[tuple[str, str]] = set()
         self._sent = Event()
         started = time.time()
-        self.folder = _new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
+        self.folder = new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
         self._record = _Record(self.folder.path.name, started * 1_000)
 
     @property
@@ -359,7 +359,7 @@ class Benchmark:
             record.faults.append("it broke off before its end")
         record.ended_at = time.time() * 1_000
         self._describe()
-        _point_latest_to(self.folder.path)
+        point_latest_to(self.folder.path)
         for observer in self._observers:
             observer.ended(self.faults)
 
@@ -408,24 +408,3 @@ def _largest_inline(workload: "Workload") -> float:
     if workload.route is not None:
         return math.inf
     return LARGEST_IN_A_MESSAGE if workload.has("websocket") else LARGEST_INLINE_BASE64
-
-
-def _new_folder(runs: "Path", name: str) -> RunFolder:
-    runs.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", *(f"-{number}" for number in range(2, 1_000))):
-        path = runs / f"{name}{suffix}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return RunFolder(path)
-    raise OSError(f"{runs} is full of runs named {name}")
-
-
-def _point_latest_to(run: "Path") -> None:
-    """Let `latest`, beside the folder of all runs, lead to this one."""
-    latest = run.parent.parent / "latest"
-    beside = latest.with_name("latest.new")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(os.path.relpath(run, latest.parent), target_is_directory=True)
-    beside.replace(latest)

@@ -12,6 +12,7 @@ from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
 from loadtest._stack_target import StackTarget
+from loadtest._repeats import Repeats
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
 from loadtest._workload import Workload, read
@@ -52,6 +53,7 @@ class Session:
         self._benchmark: Benchmark | None = None
         self._running: gevent.Greenlet | None = None
         self.exit_code: int | None = None
+        self._stopping = False
         self.farewell = ""
 
     @property
@@ -69,6 +71,7 @@ class Session:
         workload = self._workload()
         target = self._take_aim(workload)
         if isinstance(target, EmbeddedTarget):
+        self._new_repeats()
             for observer in self._observers:
                 observer.phase("starting the embedded AWS")
         target.open(workload)
@@ -79,7 +82,8 @@ class Session:
         self._running = gevent.spawn(self._run, before)
 
     def stop(self) -> None:
-        """Break the present run off; its report is made of what there is."""
+        """Break the present run off, and repeat it no more; its report is made of what there is."""
+        self._stopping = True
         if self.running and self._benchmark is not None:
             self._benchmark.stop()
 
@@ -103,15 +107,36 @@ class Session:
             before.join()
         self.exit_code = 1
         try:
-            benchmark = self._new_benchmark()
+            repeats = self._new_repeats()
+            valid = self._run_once(repeats)
+            while repeats.more and not self._stopping:
+                for observer in self._observers:
+                    observer.phase(f"repeat {repeats.begun + 1} of {repeats.wanted}")
+                valid = self._run_once(repeats) and valid
+            if repeats.path is not None:
+                repeats.ended()
+                valid = self._report(repeats.path) and valid
+        self._stopping = False
         except (WorkloadError, TargetError, OSError) as error:
             for observer in self._observers:
                 observer.ended((str(error),))
             return
-        self._benchmark = benchmark
+        self.exit_code = 0 if valid and not repeats.more else 1
+
+    def _run_once(self, repeats: Repeats) -> bool:
+        """One run and its report; whether it is valid."""
+        self._benchmark = benchmark = self._new_benchmark()
+        repeats.began(benchmark.folder)
+        if self._stopping:
+            benchmark.stop()
         benchmark.run()
-        reported = self._report(benchmark.folder.path)
-        self.exit_code = 0 if reported and not benchmark.faults else 1
+        return self._report(benchmark.folder.path) and not benchmark.faults
+
+    def _new_repeats(self) -> Repeats:
+        options = self._options
+        if options.repeat < 1:
+            raise WorkloadError(f"--repeat {options.repeat}: a run takes place once or more")
+        return Repeats(Path(options.runs), options.repeat)
 
     def _new_benchmark(self) -> Benchmark:
         options = self._options

@@ -55,6 +55,12 @@ def add_arguments(parser: "LocustArgumentParser") -> None:
     parser.set_defaults(web_host="127.0.0.1")
 
 
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        default=1,
+        help="how many times to run the same load, and sum up how far the runs differ; forebay compare builds on it",
+    )
 @events.init.add_listener
 def prepare(environment: "Environment", **_: Any) -> None:
     """Have the target ready before the page opens."""

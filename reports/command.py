@@ -1,14 +1,10 @@
 """`forebay report`: from a run's folder to its report, as often as wanted."""
 
-from pathlib import Path
-from typing import Final
-
 import click
 
+from pipeline.repeats import RepeatsFolder
 from pipeline.run import RunError, RunFolder
-
-_RUNS: Final = Path(__file__).parent / "runs"
-_LATEST: Final = Path(__file__).parent / "latest"
+from reports.run_argument import folder_of
 
 
 @click.command()
@@ -16,26 +12,17 @@ _LATEST: Final = Path(__file__).parent / "latest"
 def report(run: str | None) -> None:
     """Build the report of RUN: a run's folder or its id below reports/runs. Without RUN, the latest.
 
-    Writes scorecard.json, report.json, report.html, PNG figures and Parquet tables into the run's folder.
+    Writes scorecard.json, report.json, report.html, PNG figures and Parquet tables into the run's folder. Of repeats
+    (--repeat N) it writes scorecard.json and report.html: each figure's median and spread over the runs.
     """
     # The libraries behind the report take seconds to import, and --help should not.
     from reports.build import build
+    from reports.repeats_build import build_repeats
 
     try:
-        built = build(RunFolder(_folder(run)))
+        path = folder_of(run)
+        repeats = RepeatsFolder(path)
+        built = build_repeats(repeats) if repeats.is_one else build(RunFolder(path))
     except RunError as error:
         raise click.ClickException(str(error)) from error
     click.echo(built)
-
-
-def _folder(run: str | None) -> Path:
-    if run is None:
-        if not _LATEST.exists():
-            raise RunError(f"there is no {_LATEST}: run `make bench` first, or name a run's folder")
-        return _LATEST
-    for path in (Path(run), _RUNS / run):
-        if path.is_dir():
-            return path
-    known = sorted(path.name for path in _RUNS.glob("*")) if _RUNS.is_dir() else []
-    have = f"there are {', '.join(known[-5:])}" if known else "there is none yet: `make bench` makes one"
-    raise RunError(f"no run {run!r}, neither as a folder nor below {_RUNS}; {have}")

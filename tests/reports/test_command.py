@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from reports import command
+from reports import command, run_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,33 +27,49 @@ WRITTEN = {
 def runs(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> "Path":
     """An empty folder of runs in the place of the real one."""
     (tmp_path / "runs").mkdir()
-    monkeypatch.setattr(command, "_RUNS", tmp_path / "runs")
-    monkeypatch.setattr(command, "_LATEST", tmp_path / "latest")
+    monkeypatch.setattr(run_argument, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(run_argument, "LATEST", tmp_path / "latest")
     return tmp_path / "runs"
 
 
-def test_a_run_by_its_id_is_reported_into_its_folder_and_again_the_same(sample: "RunFolder", runs: "Path") -> None:
-    shutil.copytree(sample.path, runs / "r1")
-    before = {path.name for path in (runs / "r1").iterdir()}
-    made = CliRunner().invoke(command.report, ["r1"])
-    assert made.exit_code == 0, made.output
-    assert "accepted =" in made.output.splitlines()[0]
-    assert {path.name for path in (runs / "r1").iterdir()} == before | WRITTEN, "and nothing half-written stays behind"
-    first = {name: (runs / "r1" / name).read_bytes() for name in ("scorecard.json", "report.html")}
-    (runs.parent / "latest").symlink_to(runs / "r1")
-    assert CliRunner().invoke(command.report).exit_code == 0
-    assert {name: (runs / "r1" / name).read_bytes() for name in first} == first
-
-
-def test_the_parquet_holds_a_row_for_each_request_with_its_outcome(sample: "RunFolder", tmp_path: "Path") -> None:
-    folder = shutil.copytree(sample.path, tmp_path / "run")
+@pytest.fixture(scope="module")
+def reported(sample: "RunFolder", tmp_path_factory: pytest.TempPathFactory) -> "Path":
+    """A copy of the sample run, reported by a process of its own."""
+    folder = shutil.copytree(sample.path, tmp_path_factory.mktemp("reported") / "r1")
     done = subprocess.run(
         [sys.executable, "-m", "reports", str(folder)], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    card = json.loads((folder / "scorecard.json").read_text())["buffers"]
-    counted = duckdb.sql(f"SELECT buffer, outcome, count(*) FROM '{folder}/joined.parquet' GROUP BY ALL").fetchall()
+    assert "accepted =" in done.stdout.splitlines()[0]
+    return folder
+
+
+def test_a_run_is_reported_into_its_folder_and_again_the_same(
+    reported: "Path", sample: "RunFolder", runs: "Path"
+) -> None:
+    before = {path.name for path in sample.path.iterdir()}
+    assert {path.name for path in reported.iterdir()} == before | WRITTEN, "and nothing half-written stays behind"
+    shutil.copytree(sample.path, runs / "r1")
+    (runs.parent / "latest").symlink_to(runs / "r1")
+    made = CliRunner().invoke(command.report)
+    assert made.exit_code == 0, made.output
+    for name in ("scorecard.json", "report.html"):
+        assert (runs / "r1" / name).read_bytes() == (reported / name).read_bytes()
+
+
+@pytest.mark.usefixtures("without_drawings")
+def test_a_run_is_found_by_its_id(sample: "RunFolder", runs: "Path") -> None:
+    shutil.copytree(sample.path, runs / "r1")
+    made = CliRunner().invoke(command.report, ["r1"])
+    assert made.exit_code == 0, made.output
+    assert "accepted =" in made.output.splitlines()[0]
+    assert (runs / "r1" / "report.html").exists()
+
+
+def test_the_parquet_holds_a_row_for_each_request_with_its_outcome(reported: "Path") -> None:
+    card = json.loads((reported / "scorecard.json").read_text())["buffers"]
+    counted = duckdb.sql(f"SELECT buffer, outcome, count(*) FROM '{reported}/joined.parquet' GROUP BY ALL").fetchall()
     for buffer, outcome, number in counted:
         if outcome in card[buffer]:
             assert outcome == "rejected" or card[buffer][outcome] == number
@@ -97,6 +113,7 @@ def test_a_broken_description_is_an_error_and_no_traceback(sample: "RunFolder", 
     assert "is not JSON" in made.output
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_a_run_cut_off_is_reported_and_marked(sample: "RunFolder", runs: "Path") -> None:
     folder = shutil.copytree(sample.path, runs / "cut")
     described = json.loads((folder / "run.json").read_text()) | {"ended_at": None, "valid": False}
