@@ -52,7 +52,7 @@ def _taken(due_ms: "Floats", took_ms: "Floats", users: int) -> list[int]:
     order = np.argsort(due_ms, kind="stable")
     due, ends = due_ms[order], (due_ms + took_ms)[order]
     # Only what is taken costs a step: from one to the next it is searched, not walked.
-    moments = memoryview(due)
+    moments = due.data
     free_at = [-np.inf] * users
     taken: list[int] = []
     place = bisect_left(moments, free_at[0])

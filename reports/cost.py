@@ -33,8 +33,9 @@ _MESSAGES_A_CALL: Final = 10
 _THROTTLED_BY_THE_API: Final = '%"Too Many Requests"%'
 
 _DOOR: Final = """
-SELECT count(*) FILTER (sent_at IS NOT NULL AND NOT (http_status = 429 AND coalesce(error, '') LIKE $throttled))
-FROM joined WHERE buffer = $buffer AND outcome <> 'unrequested'
+SELECT count(*) FILTER (
+    sent_at IS NOT NULL AND NOT (http_status = 429 AND coalesce(error, '') LIKE $throttled)
+) AS sent FROM joined WHERE buffer = $buffer AND outcome <> 'unrequested'
 """
 # Records that the buffer took, and those that were recognised, by the image they carry.
 _BY_IMAGE: Final = """
@@ -115,7 +116,8 @@ class _Seen:
         self._images = run.images
         self._parameters: Mapping[str, Any] = _parameters(run)
         self._hours = _hours(turn)
-        self.at_the_door = int(joined.frame(_DOOR, buffer=buffer, throttled=_THROTTLED_BY_THE_API).iloc[0, 0])
+        (at_the_door,) = joined.frame(_DOOR, buffer=buffer, throttled=_THROTTLED_BY_THE_API).sent
+        self.at_the_door = int(at_the_door)
         self._by_image = joined.frame(_BY_IMAGE, buffer=buffer)
         self._invocations = joined.frame(_INVOCATIONS, buffer=buffer)
 
@@ -211,7 +213,8 @@ class _Seen:
         return int((self._by_image.taken * each).sum())
 
     def _image(self, name: str) -> Mapping[str, Any]:
-        return self._images.get(name, {})
+        image: Mapping[str, Any] = self._images.get(name, {})
+        return image
 
     def _number(self, parameter: str) -> float | None:
         """A parameter of the template; a stack tells them as texts."""

@@ -106,9 +106,11 @@ def late_ms(times: "Floats", codes: "Codes | None" = None) -> "Floats":
     # starts anew with each group, and no moment is too far from the others to be told apart.
     moments, ranks = np.unique(times, return_inverse=True)
     above = codes * len(moments)
-    return times - moments[_earliest_from(ranks + above) - above]
+    first: Floats = moments[_earliest_from(ranks + above) - above]
+    return times - first
 
 
 def _earliest_from(moments: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
     """For each in turn the earliest of its own moment and all behind it."""
-    return np.minimum.accumulate(moments[::-1])[::-1]
+    earliest: npt.NDArray[Any] = np.minimum.accumulate(moments[::-1])[::-1]
+    return earliest

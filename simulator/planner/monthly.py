@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.bill import Line
 from pipeline.prices import PRICES
-from simulator.cost import Line, cost
+from simulator.cost import cost
 from simulator.planner.question import Question
 from simulator.result import Result
 from simulator.scenario import Rate

@@ -6,8 +6,9 @@ from math import inf
 import numpy as np
 import pytest
 
+from pipeline.bill import Line
 from pipeline.prices import PRICES
-from simulator.cost import Cost, Line, cost
+from simulator.cost import Cost, cost
 from simulator.result import Result, Second
 from simulator.scenario import Downstream, Function, MappingSettings, Provisioned, Scenario
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.cost import Line
+from pipeline.bill import Line
 from simulator.duration import Fixed
 from simulator.planner.monthly import Month
 from simulator.planner.question import LatencyObjective, Question
