@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import findings
+from reports import figures, findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,3 +53,10 @@ def known_run() -> "Callable[..., RunFolder]":
 def known_findings(known_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempPathFactory) -> "Findings":
     """What such a run shows: six ways, all clients know."""
     return findings.find(known_run(tmp_path_factory.mktemp("runs") / "known"))
+
+
+@pytest.fixture
+def without_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawings are empty: they take nine tenths of a report's time, and some tests are of its words alone."""
+    monkeypatch.setattr(figures, "svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(figures, "png", lambda _name, _findings, path: path.write_bytes(b""))

@@ -178,7 +178,7 @@ def letters_of(*, known: bool) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(REQUESTS, min_size=1, max_size=12),
     st.lists(results_of(known=False), max_size=10),
@@ -201,7 +201,7 @@ def test_the_account_adds_up_for_any_rows(
     assert sum(one.offered + one.dropped for one in found.values()) == len(sent), "every request is in, and once"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(REQUESTS, min_size=1, max_size=12, unique_by=lambda row: (row["buffer"], row["sequence"])),
     st.lists(results_of(known=True), max_size=10),

@@ -1,5 +1,6 @@
 """The figures can be drawn of any run, and be told apart by anyone."""
 
+import functools
 import itertools
 import math
 import re
@@ -76,12 +77,18 @@ def test_each_buffer_has_one_color_of_its_own() -> None:
     assert len(set(inks)) == 6
 
 
+@pytest.fixture(scope="module")
+def drawn(sample_findings: "Findings") -> "Callable[[str, Form], str]":
+    """The sample run's drawings, each made once."""
+    return functools.cache(lambda name, form: figures.svg(name, sample_findings, form))
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
 @pytest.mark.parametrize("form", [Form.PAGE, Form.PHONE])
 def test_a_drawing_for_the_page_takes_the_pages_colors_and_type(
-    name: str, form: Form, sample_findings: "Findings"
+    name: str, form: Form, drawn: "Callable[[str, Form], str]"
 ) -> None:
-    drawing = figures.svg(name, sample_findings, form)
+    drawing = drawn(name, form)
     assert drawing.startswith("<svg")
     assert "var(--sns)" in drawing
     assert "var(--muted)" in drawing
@@ -93,8 +100,10 @@ def test_a_drawing_for_the_page_takes_the_pages_colors_and_type(
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_the_same_run_gives_the_same_drawing(name: str, sample_findings: "Findings") -> None:
-    assert figures.svg(name, sample_findings, Form.PAGE) == figures.svg(name, sample_findings, Form.PAGE)
+def test_the_same_run_gives_the_same_drawing(
+    name: str, sample_findings: "Findings", drawn: "Callable[[str, Form], str]"
+) -> None:
+    assert drawn(name, Form.PAGE) == figures.svg(name, sample_findings, Form.PAGE)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
@@ -106,18 +115,31 @@ def test_a_slide_names_its_run_and_that_it_is_not_aws(name: str, sample_findings
     assert any("NOT VALID" in text for text in texts)
 
 
+@pytest.fixture(scope="module")
+def odd_run(
+    write_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempPathFactory
+) -> "Callable[[str], Findings]":
+    """A run of a kind, made once."""
+
+    @functools.cache
+    def run(kind: str) -> "Findings":
+        folder = write_run(tmp_path_factory.mktemp("runs") / "run", scale=0.04)
+        if kind == "nothing ended":
+            folder.results.unlink()
+            folder.observations.unlink()
+        found = find(folder)
+        kept = list(found.buffers) if kind == "tiny" else ["sqs"] if kind == "one buffer" else ["sns", "kinesis"]
+        return replace(found, buffers={name: found.buffers[name] for name in kept})
+
+    return run
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
 @pytest.mark.parametrize("kind", ["tiny", "one buffer", "nothing ended"])
 def test_a_figure_is_drawn_of_any_run(
-    name: str, kind: str, write_run: "Callable[..., RunFolder]", tmp_path: "Path"
+    name: str, kind: str, odd_run: "Callable[[str], Findings]", tmp_path: "Path"
 ) -> None:
-    folder = write_run(tmp_path / "run", scale=0.04)
-    if kind == "nothing ended":
-        folder.results.unlink()
-        folder.observations.unlink()
-    found = find(folder)
-    if kind == "one buffer":
-        found = replace(found, buffers={"sqs": found.buffers["sqs"]})
+    found = odd_run(kind)
     path = tmp_path / f"{name}.png"
     figures.png(name, found, path)
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -146,14 +168,13 @@ def test_a_slide_of_patterns_names_its_run_and_every_pattern(name: str, known_fi
         assert len(names) == 6
 
 
-@pytest.mark.parametrize("form", list(Form))
 @pytest.mark.parametrize("spoiled", [{"requests": 1}, {"untold": 200}, {"ways": ("polling-1s-handler",)}])
 def test_the_figures_of_patterns_are_drawn_of_any_run(
-    form: Form, spoiled: dict[str, int], known_run: "Callable[..., RunFolder]", tmp_path: "Path"
+    spoiled: dict[str, int], known_run: "Callable[..., RunFolder]", tmp_path: "Path"
 ) -> None:
     found = find(known_run(tmp_path / "run", **spoiled))
-    for name in figures.names(found):
-        assert "<text" in figures.svg(name, found, form)
+    for name, form in itertools.product(figures.names(found), Form):
+        assert "<text" in figures.svg(name, found, form), form
 
 
 def test_a_run_without_a_door_has_no_figure_of_doors(

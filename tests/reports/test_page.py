@@ -121,6 +121,7 @@ def test_names_from_the_run_cannot_break_the_page(sample_findings: "Findings") -
     assert any(text.strip() == evil for text in found.text), "the figure shows the name as it is"
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_a_partial_run_is_marked_at_the_top(write_run: "Callable[..., RunFolder]", tmp_path: Path) -> None:
     folder = write_run(tmp_path / "cut")
     content = folder.results.read_bytes()
@@ -140,6 +141,7 @@ def test_a_percentile_without_its_samples_says_how_many_it_needs(html: str) -> N
     assert "needs 10,000 samples" in html
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_where_too_many_never_ended_the_percentile_is_never(
     write_run: "Callable[..., RunFolder]", tmp_path: Path
 ) -> None:
@@ -147,6 +149,7 @@ def test_where_too_many_never_ended_the_percentile_is_never(
     assert re.search(r">never<small>\d+ % got no result", html)
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_a_run_of_three_requests_still_makes_a_page(write_run: "Callable[..., RunFolder]", tmp_path: Path) -> None:
     folder = write_run(tmp_path / "tiny", scale=0.04)
     assert "needs 1,000 samples" in page(find(folder))
@@ -158,7 +161,8 @@ def test_each_buffers_lateness_stands_by_itself_where_the_run_is_judged(html: st
     assert re.findall(r'<td class="n">(.*?)</td>', row) == ["2.10 ms", "3.90 ms", "2.60 ms", "2.40 ms"]
 
 
-def test_what_is_simulated_is_told_for_a_local_run_only(sample_findings: "Findings", html: str) -> None:
+@pytest.mark.usefixtures("without_drawings")
+def test_what_is_simulated_is_told_for_a_local_run_only(html: str, sample_findings: "Findings") -> None:
     assert "No part of this is AWS." in html
     assert "rekognition_median_ms" in html
     assert "<dt>rekognition_model</dt><dd>local-efficientnet-lite0</dd>" in html
@@ -204,6 +208,7 @@ def test_that_pages_tables_say_what_was_measured(known_html: str) -> None:
     assert "DynamoDB writes" in text
 
 
+@pytest.mark.usefixtures("without_drawings")
 @pytest.mark.parametrize("ways", [("sync",), ("websocket",), ("sync", "callback"), ("polling",)])
 def test_a_run_of_few_patterns_has_a_page_without_the_rest(
     known_run: "Callable[..., RunFolder]", tmp_path: Path, ways: tuple[str, ...]

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from pipeline.run import DEAD_LETTER_COLUMNS, REQUEST_COLUMNS, RowWriter, RunError, read_rows
 from reports import rows
 
+# One for all: to make one takes longer than to read a file.
+CONNECTION = duckdb.connect()
+
 
 def load(path: Path) -> tuple[rows.Loaded, list[tuple[object, ...]]]:
-    connection = duckdb.connect()
-    loaded = rows.load(connection, "loaded", rows.REQUESTS, [path])
-    return loaded, connection.execute("SELECT * FROM loaded").fetchall()
+    CONNECTION.execute("DROP TABLE IF EXISTS loaded")
+    loaded = rows.load(CONNECTION, "loaded", rows.REQUESTS, [path])
+    return loaded, CONNECTION.execute("SELECT * FROM loaded").fetchall()
 
 
 def request(sequence: int) -> tuple[object, ...]:
@@ -85,7 +88,7 @@ def test_a_file_that_does_not_begin_with_columns_is_refused_by_name(tmp_path: Pa
 
 def test_a_value_of_another_kind_is_refused_with_file_column_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
-    write(path, request(1), ("sqs", "seven", 1, 1, 1, 202, "r", None, "i", 1))
+    write(path, request(1), ("sqs", "seven", 1, 1, 1, 202, "r", None, "i", 1, None))
     with pytest.raises(RunError, match=r"requests-0\.rows: column sequence .* rows 1 to 2"):
         load(path)
 
@@ -94,17 +97,17 @@ def test_columns_go_by_name_whatever_their_order_and_number(tmp_path: Path) -> N
     path = tmp_path / "dead_letters.rows"
     with RowWriter(path, ("reason", "later", "buffer", "sequence")) as writer:
         writer.write("too old", "new", "sns", 4)
-    connection = duckdb.connect()
-    rows.load(connection, "letters", rows.DEAD_LETTERS, [path])
+    CONNECTION.execute("DROP TABLE IF EXISTS letters")
+    rows.load(CONNECTION, "letters", rows.DEAD_LETTERS, [path])
     columns = ", ".join(DEAD_LETTER_COLUMNS)
-    assert connection.execute(f"SELECT {columns} FROM letters").fetchall() == [("sns", 4, None, "too old")]
+    assert CONNECTION.execute(f"SELECT {columns} FROM letters").fetchall() == [("sns", 4, None, "too old")]
 
 
 def test_times_that_are_no_numbers_are_null_and_other_texts_are_kept_as_json(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
-    write(path, ("sqs", 1, float("nan"), float("inf"), float("-inf"), 0, None, {"why": ["x"]}, "i", 1))
+    write(path, ("sqs", 1, float("nan"), float("inf"), float("-inf"), 0, None, {"why": ["x"]}, "i", 1, None))
     _, [found] = load(path)
-    assert found == ("sqs", 1, None, None, None, 0, None, '{"why": ["x"]}', "i", 1)
+    assert found == ("sqs", 1, None, None, None, 0, None, '{"why": ["x"]}', "i", 1, None)
 
 
 @given(st.binary(max_size=300))
@@ -113,4 +116,5 @@ def test_no_bytes_whatever_raise_anything_but_a_run_error(content: bytes) -> Non
         path = Path(folder) / "any.rows"
         path.write_bytes(msgpack.packb(list(DEAD_LETTER_COLUMNS)) + content)
         with contextlib.suppress(RunError):
-            rows.load(duckdb.connect(), "loaded", rows.DEAD_LETTERS, [path])
+            CONNECTION.execute("DROP TABLE IF EXISTS letters")
+            rows.load(CONNECTION, "letters", rows.DEAD_LETTERS, [path])
