@@ -97,8 +97,10 @@ def late_ms(times: "Floats", codes: "Codes | None" = None) -> "Floats":
     """
     known = np.isfinite(times)
     times = times[known]
+    first: Floats
     if codes is None:
-        return times - _earliest_from(times)
+        first = _earliest_from(times)
+        return times - first
     codes = codes[known]
     by_group = np.argsort(codes, kind="stable")
     times, codes = times[by_group], codes[by_group]
@@ -106,7 +108,7 @@ def late_ms(times: "Floats", codes: "Codes | None" = None) -> "Floats":
     # starts anew with each group, and no moment is too far from the others to be told apart.
     moments, ranks = np.unique(times, return_inverse=True)
     above = codes * len(moments)
-    first: Floats = moments[_earliest_from(ranks + above) - above]
+    first = moments[_earliest_from(ranks + above) - above]
     return times - first
 
 
