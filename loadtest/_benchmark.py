@@ -13,16 +13,17 @@ from gevent.event import Event
 
 from loadtest._clients import client_of, told_again_so_far
 from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
+from loadtest._monitoring import collect
 from loadtest._observation import Observation
 from loadtest._schedule import draw
 from loadtest._run_folders import new_folder, point_latest_to
 from loadtest._target import BufferState, TargetError, upload
-from loadtest._target_clock import target_clock
+from loadtest._target_clock import beside_worker, target_clock
 from loadtest._turn import Turn
 from loadtest._validity import Generated, examine
 from loadtest._warm_up import warm_up
 from loadtest._websocket_pool import WebSocketPool
-from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
+from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVED_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
 from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class _Record:
     generated: Generated | None = None
     target_clock_ms: dict[str, float] | None = None
     uncollected: bool = False
+    monitoring: dict[str, Any] | None = None
+    stopped: bool = False
     faults: list[str] = field(default_factory=list)
 
 
@@ -155,7 +158,11 @@ class Benchmark:
             observer.began(self._record.id, self._workload)
         self._describe()
         try:
-            self._turns()
+            try:
+                self._turns()
+            finally:
+                self._record.stopped = self._stopping.is_set()
+            self._monitor()
         except (TargetError, WorkloadError) as error:
             self._record.faults.append(str(error))
         except OSError as error:
@@ -179,9 +186,10 @@ class Benchmark:
         images = tuple({image.name: image for load in loads.values() for image in load.images}.values())
         upload(self._target, images)
         self._generator.open(self.folder, clients_wait=workload.has_patterns)
-        if self._generator.described["workers"] > 1:
+        # Times of one clock need no comparing: those of a route are all of the one process that sends.
+        if self._generator.described["workers"] > 1 or self._target.kind == "aws":
             self._record.target_clock_ms = self._target_clock_ms()
-        with RowWriter(self.folder.observations, OBSERVATION_COLUMNS) as observations:
+        with RowWriter(self.folder.observations, OBSERVED_COLUMNS) as observations:
             for index, way in enumerate(workload.ways):
                 if self._stopping.is_set():
                     break
@@ -192,6 +200,15 @@ class Benchmark:
                         upload(self._target, images)
                 self._turn(way, loads[way].schedule, loads[way].images, observations)
                 self._describe()
+
+    def _clocks(self) -> dict[str, Any]:
+        """Who sends, by what clocks, and how far the target's is ahead of each."""
+        target_ms, described = self._record.target_clock_ms, self._generator.described
+        if target_ms is None:
+            return described
+        workers = described.get("worker_clocks")
+        each = [{**worker, "target_ms": beside_worker(target_ms, worker)} for worker in workers or ()]
+        return {**described, **({"worker_clocks": each} if workers else {}), "target_clock_ms": target_ms}
 
     def _target_clock_ms(self) -> dict[str, float] | None:
         """How far the target's clock is ahead of the run's, at least and at most; None if it does not tell."""
@@ -227,7 +244,7 @@ class Benchmark:
         observations: RowWriter,
         client: "Client | None",
     ) -> None:
-        request_run_id = f"{self._record.id}.{way.name}"
+        request_run_id = self._request_run_id(way)
         before = self._target.state(way.buffer, request_run_id)
         starts_at = time.time() + self._generator.lead_s
         record = _TurnRecord(way, len(schedule), starts_at * 1_000)
@@ -320,6 +337,7 @@ class Benchmark:
             throttles=state.throttles,
             cold_starts=state.cold_starts,
             oldest_age_s=state.oldest_age_s,
+            metrics_age_s=state.metrics_age_s,
         )
 
     def _collect(self, record: _TurnRecord, request_run_id: str) -> None:
@@ -349,11 +367,27 @@ class Benchmark:
             self._record.uncollected = True
             self._record.faults.append(str(error))
 
+    def _monitor(self) -> None:
+        if self._target.monitoring is not None and self._record.turns:
+            self._record.monitoring = collect(
+                self._target.monitoring,
+                [
+                    (turn.way.name, self._request_run_id(turn.way), (turn.ended_at or turn.started_at) / 1_000)
+                    for turn in self._record.turns
+                ],
+                self.folder.monitoring,
+                self._stopping,
+                self._phase,
+            )
+
+    def _request_run_id(self, way: "Way") -> str:
+        return f"{self._record.id}.{way.name}"
+
     def _finish(self) -> None:
         record = self._record
         record.generated = examine(self.folder, {turn.way.name: turn.offered for turn in record.turns})
         record.faults.extend(record.generated.faults())
-        if self._stopping.is_set():
+        if record.stopped:
             record.faults.append("it was stopped before its end")
         elif len(record.turns) < len(self._workload.ways) and not record.faults:
             record.faults.append("it broke off before its end")
@@ -386,8 +420,7 @@ class Benchmark:
                     "lateness_ms": generated.lateness.to_json() if generated else None,
                     "dropped": generated.dropped if generated else None,
                     "lost_rows": generated.lost_rows if generated else None,
-                    **self._generator.described,
-                    **({} if record.target_clock_ms is None else {"target_clock_ms": record.target_clock_ms}),
+                    **self._clocks(),
                 },
                 "options": self._target.options,
                 "stack": dict(self._target.outputs),
@@ -399,6 +432,7 @@ class Benchmark:
                 "valid": not faults,
                 "invalid_because": faults,
                 "uncollected": record.uncollected,
+                **({} if record.monitoring is None else {"monitoring": record.monitoring}),
             }
         )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import IO
 
+    from loadtest._target import Monitoring
     from loadtest._workload import Option, Workload
     from pipeline.request import Buffer
 
@@ -45,6 +46,8 @@ class EmbeddedTarget:
     """
 
     kind: Literal["local"] = "local"
+    # It tells its state itself, at any moment.
+    monitoring: "Monitoring | None" = None
 
     def __init__(self, command: str = OWN_COMMAND) -> None:
         self._command = shlex.split(command)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from loadtest._target import CallbackReceiver
+    from loadtest._target import CallbackReceiver, Monitoring
     from loadtest._workload import Workload
     from pipeline.request import Buffer
 
@@ -18,6 +18,7 @@ class HttpTarget:
 
     kind: Literal["http"] = "http"
     callback_receiver: "CallbackReceiver | None" = None
+    monitoring: "Monitoring | None" = None
 
     def __init__(self, url: str) -> None:
         self.api_url = checked_url(url)

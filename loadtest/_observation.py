@@ -3,7 +3,7 @@
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.run import OBSERVATION_COLUMNS
+from pipeline.run import OBSERVED_COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The state of a turn at a moment, a row of OBSERVATION_COLUMNS. None where the target cannot tell."""
+    """The state of a turn at a moment, a row of OBSERVED_COLUMNS. None where the target cannot tell."""
 
     buffer: str
     at: float
@@ -27,13 +27,14 @@ class Observation:
     throttles: int | None
     cold_starts: int | None
     oldest_age_s: float | None
+    metrics_age_s: float | None = None
 
     def row(self) -> tuple[object, ...]:
         """The values in the order of the columns."""
         return astuple(self)
 
 
-assert tuple(field.name for field in fields(Observation)) == OBSERVATION_COLUMNS
+assert tuple(field.name for field in fields(Observation)) == OBSERVED_COLUMNS
 
 
 class Observer(Protocol):

@@ -1,8 +1,10 @@
 """A stack in an AWS account as target, found by its name with boto3's own credentials and Region."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from loadtest._cloudwatch_monitoring import CloudWatchMonitoring
 from loadtest._outcome import Outcome
 from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check
 from pipeline.stack import Stack, StackError
@@ -18,13 +20,19 @@ if TYPE_CHECKING:
 
 # Each look reads the run's part of the results' index, which costs read units.
 _LOOK_S: Final = 5.0
-_DEPTHS: Final = (
-    "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed",
-)  # fmt: skip
+_IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
+_DEPTHS: Final = ("ApproximateNumberOfMessages", _IN_FLIGHT, "ApproximateNumberOfMessagesDelayed")
+# A service that throttles is asked again, but not for so long that the load's own state is not looked at.
+_ATTEMPTS: Final = 4
+_TIMEOUT_S: Final = 10
 
 
 class StackTarget:
-    """Tells what results there are, and for SQS the queue's depth and dead letters; the rest only CloudWatch knows."""
+    """Tells of this moment what results there are, how deep SQS's queue is and what is dead; of some minutes ago, what
+    CloudWatch says of throttles, concurrency and ages.
+
+    A queue's depth is its own word, not CloudWatch's of the same name: whether a turn has drained is asked of it.
+    """
 
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
@@ -34,9 +42,11 @@ class StackTarget:
         self._name = name
         self._stack: Stack | None = None
         self._session: boto3.Session | None = None
+        self._clients: dict[str, Any] = {}
         self._looked_at: dict[str, float] = {}
         self._last: dict[str, BufferState] = {}
         self.outputs: Mapping[str, str] = {}
+        self.monitoring: CloudWatchMonitoring | None = None
 
     @property
     def api_url(self) -> str:
@@ -55,7 +65,8 @@ class StackTarget:
 
         try:
             self._session = boto3.Session()
-            stacks = self._session.client("cloudformation").describe_stacks(StackName=self._name)["Stacks"]
+            self._clients.clear()
+            stacks = self._client("cloudformation").describe_stacks(StackName=self._name)["Stacks"]
             self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", ())}
             self._stack = Stack.from_outputs(self.outputs)
         except (BotoCoreError, ClientError) as error:
@@ -63,6 +74,8 @@ class StackTarget:
         except StackError as error:
             raise TargetError(f"{self._name}: {error}") from None
         check(self._stack, workload, self)
+        self.monitoring = CloudWatchMonitoring(self._client("cloudwatch"), self._stack)
+        self.monitoring.check()
 
     def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:
         """The results table knows."""
@@ -75,7 +88,7 @@ class StackTarget:
         """How it stands with a buffer, looked at every few seconds.
 
         Raises:
-            TargetError: AWS did not answer.
+            TargetError: AWS did not answer, or the credentials may not ask.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -85,7 +98,15 @@ class StackTarget:
                 self._last[request_run_id] = self._look(buffer, request_run_id)
             except (BotoCoreError, ClientError) as error:
                 raise TargetError(f"the state of {buffer or 'the results'} cannot be read: {error}") from None
-        return self._last.get(request_run_id, BufferState())
+        assert self.monitoring is not None, "open comes first"
+        told = self.monitoring.look(buffer, request_run_id)
+        return replace(
+            self._last.get(request_run_id, BufferState()),
+            throttles=told.throttles,
+            concurrency=told.concurrency,
+            oldest_age_s=told.oldest_age_s,
+            metrics_age_s=told.age_s,
+        )
 
     def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
         """The stored results."""
@@ -99,10 +120,9 @@ class StackTarget:
         """Nothing was started."""
 
     def _look(self, buffer: "Buffer | None", request_run_id: str) -> BufferState:
-        stack, session = self._open_stack(), self._session
-        assert session is not None
+        stack = self._open_stack()
         pages = (
-            session.client("dynamodb")
+            self._client("dynamodb")
             .get_paginator("query")
             .paginate(
                 TableName=stack.results_table,
@@ -116,16 +136,33 @@ class StackTarget:
         if buffer is None or buffer in ("kinesis", "kinesis-efo"):
             return BufferState(completed=completed)
         dead_letters = stack.sqs_dead_letter_queue_url if buffer == "sqs" else stack.sns_failure_queue_url
+        dead = sum(self._depths(dead_letters).values())
+        if buffer == "sns":
+            return BufferState(completed=completed, dead_lettered=dead)
+        depths = self._depths(stack.queue_url)
         return BufferState(
-            completed=completed,
-            dead_lettered=self._depth(dead_letters),
-            backlog=self._depth(stack.queue_url) if buffer == "sqs" else None,
+            completed=completed, dead_lettered=dead, backlog=sum(depths.values()), in_flight=depths[_IN_FLIGHT]
         )
 
-    def _depth(self, queue_url: str) -> int:
-        assert self._session is not None
-        answer = self._session.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_DEPTHS))
-        return sum(int(answer["Attributes"].get(name, 0)) for name in _DEPTHS)
+    def _depths(self, queue_url: str) -> dict[str, int]:
+        told = self._client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_DEPTHS))["Attributes"]
+        return {name: int(told.get(name, 0)) for name in _DEPTHS}
+
+    def _client(self, service: str) -> Any:
+        """One for each service: to make one takes longer than a request may be late."""
+        from botocore.config import Config
+
+        if service not in self._clients:
+            assert self._session is not None
+            self._clients[service] = self._session.client(  # type: ignore[call-overload]
+                service,
+                config=Config(
+                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                    connect_timeout=_TIMEOUT_S,
+                    read_timeout=_TIMEOUT_S,
+                ),
+            )
+        return self._clients[service]
 
     def _open_stack(self) -> Stack:
         assert self._stack is not None, "open comes first"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.request import Buffer
     from pipeline.stack import Stack
 
-# Rows in the order of RESULT_COLUMNS and DEAD_LETTER_COLUMNS of pipeline.run.
+# Rows in the order of RESULT_COLUMNS, DEAD_LETTER_COLUMNS and MONITORING_COLUMNS of pipeline.run.
 Row = tuple[object, ...]
 
 
@@ -26,7 +26,8 @@ class BufferState:
     """What a buffer and its consumers hold. None where the target cannot tell.
 
     Counts grow from some start; `backlog` (accepted and not ended, in flight among them), `in_flight`, `concurrency`
-    and `oldest_age_s` are of this moment.
+    and `oldest_age_s` are of this moment. Where a target is told of `throttles`, `concurrency` and `oldest_age_s` late,
+    `metrics_age_s` says how late.
     """
 
     completed: int | None = None
@@ -38,6 +39,7 @@ class BufferState:
     throttles: int | None = None
     cold_starts: int | None = None
     oldest_age_s: float | None = None
+    metrics_age_s: float | None = None
 
     @classmethod
     def from_json(cls, state: "Mapping[str, Any]") -> "BufferState":
@@ -60,6 +62,7 @@ class BufferState:
             throttles=grown(self.throttles, start.throttles),
             cold_starts=grown(self.cold_starts, start.cold_starts),
             oldest_age_s=self.oldest_age_s,
+            metrics_age_s=self.metrics_age_s,
         )
 
     @property
@@ -68,6 +71,29 @@ class BufferState:
         if self.completed is None:
             return None
         return self.completed + (self.dead_lettered or 0) + (self.expired or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """What monitoring told of a turn: rows of MONITORING_COLUMNS, and what it could not tell whole, and why."""
+
+    rows: tuple[Row, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class Monitoring(Protocol):
+    """Tells of a turn late, so that the whole of it is asked for when it is over."""
+
+    @property
+    def source(self) -> str:
+        """Whose word it is."""
+
+    @property
+    def settles_s(self) -> float:
+        """How long after a turn its last figures are waited for."""
+
+    def told(self, way: str, request_run_id: str, ended_at: float) -> Monitored:
+        """All of a turn, which ended at that second since the epoch. May raise TargetError."""
 
 
 class CallbackReceiver(Protocol):
@@ -103,6 +129,10 @@ class Target(Protocol):
     @property
     def callback_receiver(self) -> CallbackReceiver | None:
         """Where it can call back, of the embedded AWS only."""
+
+    @property
+    def monitoring(self) -> Monitoring | None:
+        """What monitors it from outside, of a stack only."""
 
     @property
     def options(self) -> "Mapping[str, Any] | None":

@@ -23,6 +23,19 @@ def bounds(date_s: float, asked_at: float, told_at: float) -> tuple[float, float
     return date_s - told_at, date_s + 1 - asked_at
 
 
+def beside_worker(target_ms: dict[str, float], worker: dict[str, float]) -> dict[str, float]:
+    """Between which bounds the target's clock is ahead of a worker's, both being known against the run's.
+
+    >>> beside_worker({"at_least": -10.0, "at_most": 60.0}, {"offset_ms": 100.0, "within_ms": 0.5})
+    {'at_least': -110.5, 'at_most': -39.5}
+    """
+    ahead, within = worker["offset_ms"], worker["within_ms"]
+    return {
+        "at_least": round(target_ms["at_least"] - ahead - within, 3),
+        "at_most": round(target_ms["at_most"] - ahead + within, 3),
+    }
+
+
 def target_clock(url: str) -> tuple[float, float] | None:
     """Seconds by which the clock of the server at `url` is ahead of ours, at least and at most; None if it tells none.
 

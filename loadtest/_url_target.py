@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from loadtest._target import Monitoring
     from loadtest._workload import Workload
     from pipeline.request import Buffer
 
@@ -35,6 +36,7 @@ class UrlTarget:
     kind: Literal["aws"] = "aws"
     options: "Mapping[str, Any] | None" = None
     callback_receiver: CallbackReceiver | None = None
+    monitoring: "Monitoring | None" = None
 
     def __init__(self, api_url: str) -> None:
         self.api_url = checked_url(api_url)

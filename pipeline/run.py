@@ -4,6 +4,7 @@
     requests-<worker>.rows   one row a request sent, as it happens
     known-<worker>.rows      one row a request whose client waited for its result; only where clients do
     observations.rows        one row a buffer and second: the state of the delivery
+    monitoring.rows          one row a metric and minute of a stack, as CloudWatch told it after the turn
     results.rows             one row a stored result of this run
     dead_letters.rows        one row a request that was given up
 
@@ -41,6 +42,12 @@ OBSERVATION_COLUMNS: Final = (
     "buffer", "at", "offered", "accepted", "completed", "dead_lettered", "backlog", "in_flight", "concurrency",
     "throttles", "cold_starts", "oldest_age_s",
 )  # fmt: skip
+# What a load test adds to them: how old throttles, concurrency and oldest_age_s are where the target is told of them
+# late, in seconds; null where they are of that moment.
+OBSERVED_COLUMNS: Final = (*OBSERVATION_COLUMNS, "metrics_age_s")
+# What monitoring told of a turn when it was over, a row a metric and period. `at` is where the period begins, `read_at`
+# when it was asked for, both in ms since the epoch; `statistic` is Sum or Maximum, the value in the metric's own unit.
+MONITORING_COLUMNS: Final = ("buffer", "metric", "statistic", "at", "period_s", "value", "read_at")
 # See pipeline.result for what the times mean. `status` is SUCCEEDED or FAILED; `deliveries` counts how often the
 # request was processed to the end.
 RESULT_COLUMNS: Final = (
@@ -85,6 +92,11 @@ class RunFolder:
     def observations(self) -> "Path":
         """The rows of what was observed each second."""
         return self.path / "observations.rows"
+
+    @property
+    def monitoring(self) -> "Path":
+        """The rows of what monitoring told after a turn; only of a stack in an AWS account."""
+        return self.path / "monitoring.rows"
 
     @property
     def results(self) -> "Path":

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.run import (
     DEAD_LETTER_COLUMNS,
     KNOWN_COLUMNS,
-    OBSERVATION_COLUMNS,
+    OBSERVED_COLUMNS,
     REQUEST_COLUMNS,
     RESULT_COLUMNS,
     RunError,
@@ -27,7 +27,7 @@ _WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size",
 _NUMBERS: Final = (
     "at", "intended_at", "sent_at", "responded_at", "accepted_at", "received_at", "recognised_at", "stored_at",
     "init_ms", "offered", "accepted", "completed", "dead_lettered", "backlog", "in_flight", "concurrency", "throttles",
-    "cold_starts", "oldest_age_s", "known_at",
+    "cold_starts", "oldest_age_s", "metrics_age_s", "known_at",
 )  # fmt: skip
 _PIECE = 20_000
 
@@ -42,7 +42,7 @@ def _schema(columns: "Sequence[str]", *whole: str) -> pa.Schema:
 
 
 REQUESTS: Final = _schema(REQUEST_COLUMNS, "status")
-OBSERVATIONS: Final = _schema(OBSERVATION_COLUMNS)
+OBSERVATIONS: Final = _schema(OBSERVED_COLUMNS)
 RESULTS: Final = _schema(RESULT_COLUMNS)
 KNOWN: Final = _schema(KNOWN_COLUMNS)
 DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)

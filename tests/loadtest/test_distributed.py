@@ -17,7 +17,7 @@ from loadtest._counts import Counts
 from loadtest._image import LoadImage
 from loadtest._schedule import draw
 from loadtest._target import TargetError
-from loadtest._target_clock import target_clock
+from loadtest._target_clock import beside_worker, target_clock
 from loadtest._turn import Turn, TurnClock
 from loadtest._way import Way, of_route
 from loadtest._worker_messages import PING, TURN, report_to_message, turn_from_message, turn_to_message
@@ -106,9 +106,11 @@ def assert_the_schedule_of_one(latest, tmp_path, url, workers):
     generator = described["generator"]
     assert generator["workers"] == len(generator["worker_clocks"]) == workers
     # All of them run on this machine: what is measured has to be no offset at all.
-    assert all(abs(clock["offset_ms"]) <= clock["within_ms"] + 1 for clock in generator["worker_clocks"])
+    clocks = generator["worker_clocks"]
+    assert all(abs(clock["offset_ms"]) <= clock["within_ms"] + 1 for clock in clocks)
     assert generator["target_clock_ms"]["at_least"] <= 1
     assert generator["target_clock_ms"]["at_most"] >= -1
+    assert all(clock["target_ms"]["at_least"] <= 1 and clock["target_ms"]["at_most"] >= -1 for clock in clocks)
 
 
 def test_two_processes_send_the_schedule_of_one_each_arrival_once(locust, latest, tmp_path, answering_server):
@@ -290,6 +292,22 @@ def test_what_cannot_be_distributed_is_refused(pool, tmp_path, monkeypatch):
     monkeypatch.setattr("loadtest._worker_pool._PING_S", 0.01)
     with pytest.raises(TargetError, match="the worker b does not answer"):
         pool({"a": 0, "b": 0}, silent=["b"])[1].open(RunFolder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("target", "worker", "expected"),
+    [
+        ((0, 0), (0, 0), (0, 0)),
+        ((5, 8), (0, 0), (5, 8)),
+        ((5, 8), (3, 1), (1, 6)),  # the worker is ahead by 2 to 4, so the target is by 1 to 6 more
+        ((5, 8), (-3, 0), (8, 11)),  # behind the run, and so farther from a target that is ahead
+    ],
+)
+def test_how_far_the_target_is_ahead_of_a_worker_follows_from_both(target, worker, expected):
+    assert beside_worker(
+        dict(zip(("at_least", "at_most"), target, strict=True)),
+        dict(zip(("offset_ms", "within_ms"), worker, strict=True)),
+    ) == dict(zip(("at_least", "at_most"), expected, strict=True))
 
 
 def test_a_target_that_tells_no_time_has_no_offset():

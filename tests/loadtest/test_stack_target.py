@@ -1,8 +1,10 @@
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from loadtest._stack_target import StackTarget
@@ -129,6 +131,58 @@ def test_results_dead_letters_and_depth_of_a_run_are_read(stack, aws):
     assert (stack.state("sns", "r1.sns").completed, stack.state("sns", "r1.sns").backlog) == (1, None)
     assert stack.state("kinesis", "r1.kinesis").dead_lettered is None
     assert stack.state("kinesis-efo", "r1.kinesis-efo").dead_lettered is None
+
+
+def test_what_cloudwatch_knows_is_in_the_state_with_its_age(stack, aws, monkeypatch):
+    now = time.time()
+    for name, dimension, value in (
+        ("Throttles", ("FunctionName", "f"), 3.0), ("ConcurrentExecutions", ("FunctionName", "f"), 8.0),
+        ("IteratorAge", ("FunctionName", "f"), 4_500.0),
+    ):  # fmt: skip
+        aws.client("cloudwatch").put_metric_data(
+            Namespace="AWS/Lambda",
+            MetricData=[
+                {
+                    "MetricName": name, "Value": value, "Timestamp": datetime.fromtimestamp(now, UTC),
+                    "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
+                }
+            ],
+        )  # fmt: skip
+    clock = iter((now, now + 60, now + 60))
+    monkeypatch.setattr(stack.monitoring, "_clock", lambda: next(clock))
+
+    before = stack.state("kinesis", "r1.kinesis")
+    state = stack.state("kinesis", "r1.kinesis").since(before)
+
+    assert (before.throttles, before.metrics_age_s) == (None, None)
+    assert (state.throttles, state.concurrency, state.oldest_age_s) == (3, 8, 4.5)
+    assert 0 <= state.metrics_age_s <= 60
+    told = stack.monitoring.told("kinesis", "r1.kinesis", now + 60)
+    assert {row[1]: row[5] for row in told.rows} == {
+        "Throttles": 3.0, "ConcurrentExecutions": 8.0, "IteratorAge": 4_500.0,
+    }  # fmt: skip
+    assert told.missing == ()
+
+
+def test_the_depth_of_a_queue_is_its_own_word_of_this_moment(stack, aws):
+    sqs = aws.client("sqs")
+    for body in ("one", "two", "three"):
+        sqs.send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=body)
+    sqs.receive_message(QueueUrl=stack.outputs["QueueUrl"])
+
+    state = stack.state("sqs", "r1.sqs")
+
+    assert (state.backlog, state.in_flight) == (3, 1)
+
+
+def test_credentials_that_may_not_read_metrics_are_refused_before_a_load(stack, monkeypatch):
+    def deny(*_):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetMetricData")
+
+    monkeypatch.setattr("loadtest._cloudwatch_monitoring.read", deny)
+
+    with pytest.raises(TargetError, match="may not call cloudwatch:GetMetricData"):
+        stack.open(read(find("smoke")))
 
 
 def test_a_stack_keeps_what_it_holds(stack):
