@@ -135,9 +135,9 @@ class _Handler:
         # An early refusal closes the connection, since the rest of the body would follow.
         if int(headers.get("content-length", "0")) > self._body_limit:
             return _refused(413, "Request Too Long")
-        if headers.get("expect", "").lower() == "100-continue":
-            await request.writer.write(_CONTINUE)
         try:
+            if headers.get("expect", "").lower() == "100-continue":
+                await request.writer.write(_CONTINUE)
             body = await self._body(request)
         except ConnectionError:
             return _hung_up()

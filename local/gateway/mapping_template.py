@@ -145,7 +145,11 @@ class MappingTemplate:
     """
 
     def __init__(self, text: str) -> None:
-        if len(text.encode()) > MAX_TEMPLATE_BYTES:
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise TemplateSyntaxError("half a surrogate pair is no text") from None
+        if size > MAX_TEMPLATE_BYTES:
             raise TemplateSyntaxError(f"a mapping template may have {MAX_TEMPLATE_BYTES} bytes")
         template = airspeed.Template(text)
         try:

@@ -251,7 +251,7 @@ def test_parameter_is_refused_with_what_it_takes(declaration: str, given: str | 
         ("SqsBatchsize", "did you mean SqsBatchSize"),
         ("sqsbatchsize", "did you mean SqsBatchSize"),
         ("MaximumConcurrency", "did you mean SqsMaximumConcurrency"),
-        ("zzz", "it has AccessLogs, Callback"),
+        ("zzz", "it has AccessLogs, Authentication"),
     ],
 )
 def test_unknown_parameter_is_refused_with_the_names_near_it(infra_path: Path, name: str, says: str) -> None:

@@ -15,11 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 import uvloop
+from aiohttp.http import HttpVersion11
 
-from local.http import Server, serve
+from local.http import Server, _Handler, serve
 from local.wire import WireRequest, WireResponse
 
 # For a broken build; a sound one takes as long as it takes.
@@ -240,6 +242,27 @@ def test_a_request_that_is_broken_off_never_was(server: Served, sent: bytes, why
     connection.close()
     server.answers_the_well_behaved()
     assert server.service.of_others() == [], why
+
+
+async def test_who_asks_whether_to_go_on_and_leaves_is_answered_to_nobody() -> None:
+    class Leaving:
+        """A request whose client has gone by the time that it is told to go on."""
+
+        version = HttpVersion11
+        headers: ClassVar = {"Expect": "100-continue", "Content-Length": "10"}
+
+        @property
+        def writer(self) -> "Leaving":
+            return self
+
+        async def write(self, _chunk: bytes) -> None:
+            raise ConnectionResetError("Cannot write to closing transport")
+
+    service = Service()
+    answer = await _Handler(service, 10, 1.0).handle(Leaving())  # type: ignore[arg-type]
+
+    assert (answer.status, answer.keep_alive) == (400, False)
+    assert service.seen == []
 
 
 def test_a_body_longer_than_its_length_is_never_taken_for_longer(server: Served) -> None:
