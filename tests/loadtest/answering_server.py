@@ -1,10 +1,13 @@
-"""An API that answers as it is told: at once, late, with a status, or not at all. Prints its URL; ends with stdin.
+"""APIs that answer as they are told: at once, late, with a status, or not at all. All end with stdin.
 
-GET /told tells what it was asked, and when its stall ended.
+Each line of stdin is the options of one, as a JSON list of arguments; its URL is the line that answers. One process
+serves them all, for to start one takes longer than most tests do. GET /told tells what an API was asked, and when its
+stall ended.
 """
 
 import asyncio
 import contextlib
+import json
 import sys
 import threading
 import time
@@ -56,11 +59,11 @@ class Server:
 @click.option("--stall-after", default=0)
 @click.option("--stall-s", default=0.0)
 @click.option("--close-every", default=0)
-def main(**behaviour):
-    asyncio.run(_serve(Server(**behaviour)))
+def behaviour(**told):
+    return Server(**told)
 
 
-async def _serve(server):
+async def serve(server):
     app = web.Application(client_max_size=10_000_000)
     app.router.add_post("/{stage}/v1/{buffer}/images", server.post)
     app.router.add_get("/told", server.told)
@@ -69,18 +72,26 @@ async def _serve(server):
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    ended = asyncio.Event()
+    return runner
+
+
+async def main():
+    lines = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    def wait_for_stdin():
+    def read():
         with contextlib.suppress(OSError):
-            sys.stdin.read()
-        loop.call_soon_threadsafe(ended.set)
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+        loop.call_soon_threadsafe(lines.put_nowait, None)
 
-    threading.Thread(target=wait_for_stdin, daemon=True).start()
-    await ended.wait()
-    await runner.cleanup()
+    threading.Thread(target=read, daemon=True).start()
+    runners = []
+    while line := await lines.get():
+        runners.append(await serve(behaviour(json.loads(line), standalone_mode=False)))
+    for runner in runners:
+        await runner.cleanup()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

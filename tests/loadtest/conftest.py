@@ -1,4 +1,4 @@
-import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,28 +8,26 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(scope="session")
+def answering_process():
+    """The process of all servers that answer as told."""
+    command = [sys.executable, HERE / "answering_server.py"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+        process.wait(timeout=10)
+
+
 @pytest.fixture
-def answering_server():
-    """Starts servers that answer as told; each yields its URL. They end with the test."""
-    with contextlib.ExitStack() as servers:
+def answering_server(answering_process):
+    """Starts servers that answer as told, each with a count of its own; each yields its URL."""
 
-        def start(*behaviour):
-            process = subprocess.Popen(
-                [sys.executable, HERE / "answering_server.py", *behaviour],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+    def start(*behaviour):
+        answering_process.stdin.write(json.dumps(behaviour) + "\n")
+        answering_process.stdin.flush()
+        return answering_process.stdout.readline().strip()
 
-            def stop():
-                process.stdin.close()
-                process.wait(timeout=10)
-                process.stdout.close()
-
-            servers.callback(stop)
-            return process.stdout.readline().strip()
-
-        yield start
+    return start
 
 
 @pytest.fixture
