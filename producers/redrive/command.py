@@ -102,10 +102,11 @@ def redrive() -> None:
       forebay local --json > ready.json &
       forebay redrive show --local ready.json
 
-    A replay may be stopped (Ctrl-C) and started again at any time. A request that has its result is only removed. One
-    that was sent is removed from where it lay right after; where requests lie together, as a stream's batch does, those
-    sent are noted in the bucket, under forebay-redrive/, until the last of them is. Killed in between, a replay leaves
-    what it had in hand, ten messages or 25 batches, to be sent twice; the first result of a request stands.
+    A replay may be stopped (Ctrl-C) and started again at any time. A request that has its result is only removed,
+    unless it was promised a callback of which nothing is known. One that was sent is removed from where it lay right
+    after; where requests lie together, as a stream's batch does, those sent are noted in the bucket, under
+    forebay-redrive/, until the last of them is. Killed in between, a replay leaves what it had in hand, ten messages
+    or 25 batches, to be sent twice; the first result of a request stands.
 
     What is no request of ours is shown and left alone.
     """

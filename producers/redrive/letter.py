@@ -26,6 +26,7 @@ class DeadRequest:
 
     `accepted_at` is in seconds since the epoch, None where it is not known. The keys are a stream's; `group` is a FIFO
     queue's message group, `deduplication` says which letter it is, so that the same is taken once and another is not.
+    `called_back` says whether it asks for a callback.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class DeadRequest:
     explicit_hash_key: int | None = None
     group: str | None = None
     deduplication: str | None = None
+    called_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,12 @@ def read_requests(carried: "Sequence[CarriedRecord]") -> tuple[list[DeadRequest]
         accepted_ms: float | None
         try:
             request = Request.from_json(record.body)
-            request_id, accepted_ms = request.request_id, request.accepted_at
+            request_id, accepted_ms, url = request.request_id, request.accepted_at, request.callback_url
         except InvalidRequestError as error:
             if error.request_id is None:
                 problems.append(shown(f"{error.reason}: {excerpt(record.body)}"))
                 continue
-            request_id, accepted_ms = error.request_id, error.accepted_at
+            request_id, accepted_ms, url = error.request_id, error.accepted_at, error.callback_url
         requests.append(
             DeadRequest(
                 request_id,
@@ -86,6 +88,7 @@ def read_requests(carried: "Sequence[CarriedRecord]") -> tuple[list[DeadRequest]
                 None if accepted_ms is None else accepted_ms / 1_000,
                 record.partition_key,
                 record.explicit_hash_key,
+                called_back=url is not None,
             )
         )
     return requests, problems

@@ -70,7 +70,7 @@ def list_place(
             chosen = [
                 (letter, request) for letter in letters for request in letter.requests if choice.takes(letter, request)
             ]
-            done = place.done({request.request_id for _, request in chosen}) if chosen else ()
+            done = place.settled([request for _, request in chosen])
             listing.letters += len(letters)
             listing.requests += [_listed(letter, request, request.request_id in done) for letter, request in chosen]
             listing.foreign += [Foreign(letter.name, problem) for letter in letters for problem in letter.problems]

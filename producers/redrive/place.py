@@ -48,7 +48,8 @@ class Place:
     """One destination.
 
     `entry` makes what `sender` sends of a request; the entry's only request id is the request's. `prepare` is told of
-    those to be sent, before. `done` answers which of some requests need nothing any more, and `done_because` says why.
+    those to be sent, before. `done` answers which of some requests need nothing any more, and `done_because` says why;
+    `untold`, of which of those somebody has still to be told.
     """
 
     name: PlaceName
@@ -59,3 +60,9 @@ class Place:
     done: "Callable[[Collection[str]], Collection[str]]"
     done_because: str
     prepare: "Callable[[Collection[str]], None]" = lambda _: None
+    untold: "Callable[[Collection[DeadRequest]], Collection[str]]" = lambda _: ()
+
+    def settled(self, requests: "Collection[DeadRequest]") -> set[str]:
+        """The ids of the requests that need nothing any more."""
+        done = set(self.done({request.request_id for request in requests})) if requests else set()
+        return done - set(self.untold([request for request in requests if request.request_id in done]))

@@ -77,6 +77,7 @@ def _sqs(target: "Target") -> Place:
         sender=sqs_sender(client, stack.queue_url),
         done=_answered(target),
         done_because=_HAVE_RESULTS,
+        untold=_uncalled(target),
     )
 
 
@@ -90,6 +91,7 @@ def _sns(target: "Target") -> Place:
         sender=sns_sender(target.client("sns"), stack.topic_arn),
         done=_answered(target),
         done_because=_HAVE_RESULTS,
+        untold=_uncalled(target),
     )
 
 
@@ -115,6 +117,7 @@ def _stream(target: "Target", name: PlaceName, stream_name: str, bucket: str) ->
         sender=kinesis_sender(client, stream_name, Shards.of_stream(client, stream_name)),
         done=_answered(target),
         done_because=_HAVE_RESULTS,
+        untold=_uncalled(target),
     )
 
 
@@ -208,6 +211,21 @@ def _read_event(message: QueuedMessage) -> Letter:
 
 def _answered(target: "Target") -> Answered:
     return Answered(target.client("dynamodb"), target.stack.results_table, "status")
+
+
+def _uncalled(target: "Target") -> "Callable[[Collection[DeadRequest]], Collection[str]]":
+    """Which requests asked for a callback of which nothing is known.
+
+    A result is stored before its callback is sent for. A record whose sending failed at every try is given up with its
+    result stored; delivered once more, it is counted and its callback sent for.
+    """
+    begun = Answered(target.client("dynamodb"), target.stack.callbacks_table, "attempts")
+
+    def uncalled(requests: "Collection[DeadRequest]") -> "Collection[str]":
+        asked = {request.request_id for request in requests if request.called_back}
+        return asked - begun(asked)
+
+    return uncalled
 
 
 def _message(request: DeadRequest) -> Entry:

@@ -95,8 +95,7 @@ class Replay:
         replayed = self.replayed
         replayed.left_alone += sum(bool(letter.problems) for letter in letters)
         chosen = [(letter, requests) for letter in letters if (requests := self._chosen(letter))]
-        ids = {request.request_id for _, requests in chosen for request in requests}
-        done = set(self._place.done(ids)) if ids else set()
+        done = self._place.settled([request for _, requests in chosen for request in requests])
         # Where a letter may be younger than the replay, a request that it has sent may have been given up once more:
         # to take that for a copy would lose it, and to send it again would have no end.
         returned = self._sent - done if self._place.letterbox.grows else set()
