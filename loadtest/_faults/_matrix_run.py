@@ -4,13 +4,14 @@ import platform
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
+from loadtest._faults._cell import Asked, Cell
 from loadtest._faults._simulated import simulate
-from loadtest._faults._trial import Asked, Cell, Trial
+from loadtest._faults._trial import Trial
 from loadtest._image import prepare
 from loadtest._run_folders import new_folder, point_latest_to
 from loadtest._target import TargetError
@@ -78,8 +79,6 @@ class MatrixRun:
         target = EmbeddedTarget(f"{OWN_COMMAND} --faults")
         try:
             self._run(target, folder, started)
-        except TargetError as error:
-            self.faults.append(str(error))
         finally:
             target.close()
             if self.cells and not self.stopped():
@@ -93,21 +92,20 @@ class MatrixRun:
 
     def _run(self, target: EmbeddedTarget, folder: "RunFolder", started: float) -> None:
         image = prepare(_IMAGE)
-        number = 0
-        for _, of_setting in groupby(self.trials, key=lambda asked: asked.setting.name):
-            same = list(of_setting)
-            workload = _workload(self.matrix, same[0])
-            for asked in same:
-                if self.stopped():
-                    return
-                if asked is same[0] or not _lives(target):
-                    self.show(f"starting the embedded AWS, setting {asked.setting.name}")
-                    target.open(workload)
-                    self.options[asked.setting.name] = target.options
-                began = time.monotonic()
-                number += 1
-                head = f"[{number:>2}/{len(self.trials)}] {asked.title}"
-                self.tell(f"{head}: {asked.what}" if asked.what else head)
+        setting = None
+        for number, asked in enumerate(self.trials, start=1):
+            if self.stopped():
+                return
+            head = f"[{number:>2}/{len(self.trials)}] {asked.title}"
+            self.tell(f"{head}: {asked.what}" if asked.what else head)
+            began = time.monotonic()
+            try:
+                if setting is not asked.setting or not _lives(target):
+                    self.show(f"{head}  starting the embedded AWS, setting {asked.setting.name}")
+                    target.close()
+                    target.open(_workload(self.matrix, asked))
+                    setting = asked.setting
+                    self.options[setting.name] = target.options
                 trial = Trial(
                     asked,
                     target,
@@ -117,16 +115,25 @@ class MatrixRun:
                     image,
                     self.matrix.callback_every,
                     stopped=self.stopped,
-                    tell=lambda text, head=head: self.show(f"{head}  {text}"),
+                    tell=partial(self._show, head),
                 )
                 cells = trial.run()
-                self.cells += cells
-                self._describe(folder, started, None)
-                drained = "drained" if all(cell.drained for cell in cells) else "not drained"
-                self.tell(f"        {drained} after {time.monotonic() - began:.0f} s")
-                if not all(cell.drained for cell in cells) and not self.stopped() and _lives(target):
-                    # What is left of one must not be in the way of the next.
-                    target.renew()
+            except TargetError as error:
+                # The others are tried all the same, on an embedded AWS of their own.
+                self.faults.append(f"{asked.title}: {error}")
+                self.tell(f"        {error}")
+                setting = None
+                continue
+            self.cells += cells
+            self._describe(folder, started, None)
+            drained = all(cell.drained for cell in cells)
+            self.tell(f"        {'drained' if drained else 'not drained'} after {time.monotonic() - began:.0f} s")
+            if not drained:
+                # What is left of one must not be in the way of the next.
+                setting = None
+
+    def _show(self, head: str, text: str) -> None:
+        self.show(f"{head}  {text}")
 
     def _describe(self, folder: "RunFolder", started: float, ended: float | None) -> None:
         faults = self.faults if ended is not None else [*self.faults, "it has not ended"]

@@ -15,7 +15,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from loadtest._faults._trial import Asked
+    from loadtest._faults._cell import Asked
     from pipeline.request import Buffer
 
 _FOREBAY: Final = Path(sys.executable).with_name("forebay")

@@ -9,19 +9,21 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import requests
 
-from loadtest._faults._plan import document, draw
+from loadtest._faults._cell import Asked, Cell
+from loadtest._faults._plan import Plan, document, draw
 from loadtest._faults._sending import Parcel, Sending
 from loadtest._faults._witness import Witness, changes_of
 from loadtest._schedule import draw as draw_schedule
 from loadtest._target import BufferState, TargetError
 from pipeline.image_mark import marked
+from pipeline.request import StoredImage
 from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVATION_COLUMNS, REQUEST_COLUMNS, RESULT_COLUMNS, RowWriter
 from producers.api_error import ApiError, NoResultError
 from producers.http import ApiClient
@@ -30,10 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from loadtest._embedded_target import EmbeddedTarget
-    from loadtest._faults._matrix import Cause, Load, Setting
-    from loadtest._faults._plan import Plan
+    from loadtest._faults._matrix import Cause
     from loadtest._image import LoadImage
-    from pipeline.expectation import Expectation
     from pipeline.request import Buffer
     from pipeline.run import RunFolder
 
@@ -41,97 +41,16 @@ if TYPE_CHECKING:
 _LEAD_S: Final = 1.0
 _OBSERVE_S: Final = 0.5
 _CALLBACKS_S: Final = 20.0
-_CONTROL_S: Final = 5.0
+_CONTROL_S: Final = 30.0
+# How long an embedded AWS that lives may not tell its state.
+_PATIENCE_S: Final = 60.0
 _ORPHANS_S: Final = 5.0
 _CLOCKS_APART: Final = timedelta(minutes=1)
 # Each buffer's environments are warm when a trial begins, so that none pays for what the one before has killed.
 _WARMING: Final = 3
-_WARM_S: Final = 60.0
+_WARM_S: Final = 180.0
 _RESULT_READS: Final = 6
 _CONNECTIONS: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a trial is to do. `cause` is None for the one that all others are compared with."""
-
-    name: str
-    rate: float | None
-    buffers: "tuple[Buffer, ...]"
-    setting: "Setting"
-    load: "Load"
-    cause: "Cause | None"
-    expected: "Mapping[Buffer, Mapping[str, Expectation]]"
-    what: str = ""
-    because: str = ""
-    differs: "Mapping[Buffer, str]" = field(default_factory=dict)
-    stored_images: bool = False
-
-    @property
-    def title(self) -> str:
-        """For a reader: the fault and its rate."""
-        return self.name if self.rate is None else f"{self.name} {self.rate:.3g}"
-
-    @property
-    def compared_with(self) -> str:
-        """The trial without a fault under the same setting and load."""
-        return f"none-{self.setting.name}-{self.load.name}"
-
-    def cell(self, buffer: "Buffer") -> str:
-        """What rows call one buffer's part."""
-        return f"{self.name if self.rate is None else f'{self.name}@{self.rate:g}'}/{buffer}"
-
-
-@dataclass(slots=True)
-class Cell:
-    """One buffer's part of a trial, as run.json tells of it."""
-
-    asked: Asked
-    buffer: "Buffer"
-    plan: "Plan"
-    scheduled: int
-    started_at: float
-    ended_at: float | None = None
-    drained: bool = False
-    fault_from: float | None = None
-    fault_until: float | None = None
-    struck: int = 0
-    orphans: int | None = None
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    called_back: int = 0
-    untold: int = 0
-    trouble: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        asked = self.asked
-        tries = asked.setting.tries.get(self.buffer)
-        return {
-            "cell": asked.cell(self.buffer),
-            "fault": asked.name,
-            "rate": asked.rate,
-            "buffer": self.buffer,
-            "what": asked.what,
-            "setting": asked.setting.name,
-            "load": asked.load.name,
-            "compared_with": f"{asked.compared_with}/{self.buffer}" if asked.cause is not None else None,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
-            "drained": self.drained,
-            "scheduled": self.scheduled,
-            "bad": sorted(self.plan.bad),
-            "doomed": self.plan.doomed(tries),
-            "fault_from": self.fault_from,
-            "fault_until": self.fault_until,
-            "struck": self.struck,
-            "orphans": self.orphans,
-            "changes": self.changes,
-            "called_back": self.called_back,
-            "untold": self.untold,
-            "trouble": self.trouble,
-            "expected": {name: each.text for name, each in asked.expected.get(self.buffer, {}).items()},
-            "because": asked.because,
-            "differs": asked.differs.get(self.buffer),
-        }
 
 
 class Trial:
@@ -197,10 +116,10 @@ class Trial:
                     buffer,
                     self._runs[buffer],
                     self._schedule,
-                    lambda number, buffer=buffer: self._parcel(buffer, number),
+                    partial(self._parcel, buffer),
                     client,
                     rows,
-                    lambda request_id, number, buffer=buffer: witness.watch(asked.cell(buffer), request_id, number),
+                    partial(witness.watch, asked.cell(buffer)),
                 )
                 for buffer in asked.buffers
             }
@@ -236,8 +155,6 @@ class Trial:
             raise TargetError(f"nothing is recognised before the fault {self._asked.title}: {error}") from None
 
     def _parcel(self, buffer: "Buffer", number: int) -> Parcel:
-        from pipeline.request import StoredImage
-
         image: bytes | StoredImage = self._image.data
         name = self._image.name
         if self._asked.stored_images:
@@ -250,8 +167,6 @@ class Trial:
         return Parcel(image, name, receiver.url if called_back and receiver is not None else None)
 
     def _new_cell(self, buffer: "Buffer", starts_at: float) -> Cell:
-        from loadtest._faults._plan import Plan
-
         cause = self._asked.cause
         cell = Cell(self._asked, buffer, self._plan or Plan({}), len(self._schedule), starts_at * 1_000)
         if cause is not None and cause.requests is None:
@@ -279,7 +194,7 @@ class Trial:
                 acts_at = None
                 if not self._act(cause, cells):
                     return False
-            states = {buffer: self._target.state(buffer, "").since(self._before[buffer]) for buffer in cells}
+            states = self._states()
             for buffer, state in states.items():
                 cell, sending = cells[buffer], sendings[buffer]
                 observations.write(*_observed(asked.cell(buffer), sending, state))
@@ -295,6 +210,17 @@ class Trial:
                 for cell in cells.values():
                     cell.ended_at = cell.ended_at or now * 1_000
                 return True
+
+    def _states(self) -> "dict[Buffer, BufferState]":
+        """How it stands with each buffer. A machine that is busy with a fault may take its time to say so."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return {buffer: self._target.state(buffer, "").since(before) for buffer, before in self._before.items()}
+            except TargetError:
+                if time.monotonic() >= until or not psutil.pid_exists(self._target.pid):
+                    raise
+                time.sleep(_OBSERVE_S)
 
     def _act(self, cause: "Cause", cells: "Mapping[Buffer, Cell]") -> bool:
         """Do what is done once; whether the embedded AWS lives on."""
