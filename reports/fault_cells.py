@@ -170,4 +170,5 @@ def _recovery_s(told: "Mapping[str, Any]", rows: Joined) -> float | None:
     if at is None or math.isnan(at):
         # Nothing of it has ended.
         return None
-    return max(0.0, round((float(at) - until) / 1_000, 1))
+    recovered: float = round((float(at) - until) / 1_000, 1)
+    return max(0.0, recovered)
