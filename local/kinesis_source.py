@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,9 +16,14 @@ from local.execution_environment import Answer, FunctionConfiguration
 from local.failure_destination import Failure, FailureDestination, stream_record
 from local.stream import Stream, StreamRecord, shard_id
 
+_LOG = logging.getLogger(__name__)
+
 
 class KinesisSource:
     """What a driver needs of a stream and its mapping. The records stay in the stream, whatever becomes of them.
+
+    Those that were handed out are kept until they end, as Lambda keeps a batch that it has read: a stream's retention
+    may be over before a batch is done with or given up.
 
     Args:
         source_arn: what the mapping reads by: the stream itself, or its consumer of enhanced fan-out. By a consumer,
@@ -49,10 +55,12 @@ class KinesisSource:
         self._destination = destination
         self._identifiers: dict[int, dict[str, int]] = {}
         self._failures: dict[int, Failure] = {}
+        self._handed_out: dict[int, StreamRecord] = {}
 
     def event(self, invocation: Invocation) -> bytes:
         """The batch's event."""
-        records = [self._stream.record(id_) for id_ in invocation.ids]
+        records = [self._handed_out.get(id_) or self._stream.record(id_) for id_ in invocation.ids]
+        self._handed_out.update((record.id, record) for record in records)
         self._identifiers[invocation.number] = {record.sequence_number: record.id for record in records}
         given = self._taken_apart(records) if self._pushed else records
         return json.dumps(self._event(given), separators=(",", ":")).encode()
@@ -72,11 +80,13 @@ class KinesisSource:
     async def end(self, facts: Facts) -> None:
         """Send those given up to the destination, a record for each shard and reason."""
         failures = {id_: self._failures.pop(id_, None) for id_, _ in facts.dead}
+        dead = [(record, end) for id_, end in facts.dead if (record := self._given_up(id_)) is not None]
         for id_ in itertools.chain(facts.done, (id_ for id_, _ in facts.expired)):
             self._failures.pop(id_, None)
+            self._handed_out.pop(id_, None)
         if self._destination is None:
             return
-        for end, records in self._batches(facts.dead):
+        for end, records in _batches(dead):
             shard = shard_id(records[0].shard)
             record = stream_record(
                 records,
@@ -89,10 +99,15 @@ class KinesisSource:
             )
             await self._destination.deliver(record, f"aws/lambda/{self._mapping_id}/{shard}", self._clock())
 
-    def _batches(self, dead: Iterable[tuple[int, End]]) -> Iterator[tuple[End, list[StreamRecord]]]:
-        ended = [(self._stream.record(id_), end) for id_, end in dead]
-        for (_, end), group in itertools.groupby(ended, key=lambda entry: (entry[0].shard, entry[1])):
-            yield end, [record for record, _ in group]
+    def _given_up(self, id_: int) -> StreamRecord | None:
+        handed_out = self._handed_out.pop(id_, None)
+        if handed_out is not None:
+            return handed_out
+        try:
+            return self._stream.record(id_)
+        except KeyError:
+            _LOG.warning("a record of %s is gone: its retention was over before anybody had read it", self._stream.name)
+            return None
 
     def _taken_apart(self, records: Iterable[StreamRecord]) -> Iterator[StreamRecord]:
         """Each user record as a record of its own, under the sequence number of its aggregate."""
@@ -113,3 +128,9 @@ class KinesisSource:
 
     def _event(self, records: Iterable[StreamRecord]) -> dict[str, object]:
         return kinesis_event(records, self._source_arn, self._configuration.role_arn)
+
+
+def _batches(dead: Iterable[tuple[StreamRecord, End]]) -> Iterator[tuple[End, list[StreamRecord]]]:
+    """Those of one shard that ended alike, together."""
+    for (_, end), group in itertools.groupby(dead, key=lambda entry: (entry[0].shard, entry[1])):
+        yield end, [record for record, _ in group]
