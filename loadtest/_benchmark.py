@@ -15,15 +15,15 @@ from loadtest._clients import client_of, told_again_so_far
 from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._monitoring import collect
 from loadtest._observation import Observation
-from loadtest._schedule import draw
 from loadtest._run_folders import new_folder, point_latest_to
+from loadtest._schedule import draw
 from loadtest._target import BufferState, TargetError, upload
 from loadtest._target_clock import beside_worker, target_clock
 from loadtest._turn import Turn
 from loadtest._validity import Generated, examine
 from loadtest._warm_up import warm_up
 from loadtest._websocket_pool import WebSocketPool
-from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVED_COLUMNS, RESULT_COLUMNS, RowWriter, RunFolder
+from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVED_COLUMNS, RESULT_COLUMNS, RowWriter
 from pipeline.workload_file import WorkloadError
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class _Record:
     ended_at: float | None = None
     generated: Generated | None = None
     target_clock_ms: dict[str, float] | None = None
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
     uncollected: bool = False
     monitoring: dict[str, Any] | None = None
     stopped: bool = False
@@ -184,6 +185,7 @@ class Benchmark:
         drawn = {key: _Load.of(each) for key, each in own.items()}
         loads = {way: drawn[id(workload.of(way))] for way in workload.ways}
         images = tuple({image.name: image for load in loads.values() for image in load.images}.values())
+        self._record.images = {image.name: image.to_json() for image in images}
         upload(self._target, images)
         self._generator.open(self.folder, clients_wait=workload.has_patterns)
         # Times of one clock need no comparing: those of a route are all of the one process that sends.
@@ -250,7 +252,7 @@ class Benchmark:
         record = _TurnRecord(way, len(schedule), starts_at * 1_000)
         self._record.turns.append(record)
         self._generator.begin(
-            Turn(way, self._target.api_url, request_run_id, schedule, images, starts_at),
+            Turn(way, self._target.api_url, request_run_id, schedule, images, starts_at, showing=self._target.showing),
             partial(self._target.accepted, request_run_id),
             client,
             self._workload.of(way).rate.duration + self._workload.of(way).cut_off_s,
@@ -414,6 +416,7 @@ class Benchmark:
                 "ended_at": record.ended_at,
                 "seed": self._workload.seed,
                 "workload": self._workload.document,
+                "images": record.images,
                 "buffers": [turn.to_json(generated) for turn in record.turns],
                 **({"ways": [way.name for way in self._workload.ways]} if self._workload.has_patterns else {}),
                 "generator": {

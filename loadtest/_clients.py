@@ -39,7 +39,8 @@ def client_of(way: "Way", target: "Target", requests: int, *, warming: bool = Fa
     Raises:
         TargetError: it cannot connect.
     """
-    api = ApiClient(target.api_url, connections=_KEPT_CONNECTIONS)
+    authentication = target.showing.to(target.api_url)
+    api = ApiClient(target.api_url, authentication=authentication, connections=_KEPT_CONNECTIONS)
     handler = way.door == "handler"
     if way.pattern == "sync":
         return SyncClient(api)
@@ -51,5 +52,6 @@ def client_of(way: "Way", target: "Target", requests: int, *, warming: bool = Fa
         assert target.callback_receiver is not None, "a target that cannot call back refuses such a workload"
         return CallbackClient(api, target.callback_receiver, way.buffer, handler=handler)
     assert way.pattern == "websocket", f"{way.name} has no clients that wait"
-    connect = partial(WebSocketClient, target.outputs["WebSocketUrl"], way.buffer)
+    url = target.outputs["WebSocketUrl"]
+    connect = partial(WebSocketClient, url, way.buffer, authentication=authentication)
     return WebSocketPool(connect, connections_for(requests))

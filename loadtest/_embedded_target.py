@@ -15,8 +15,9 @@ import gevent
 import gevent.subprocess
 import requests
 
+from loadtest._authentication import Showing
 from loadtest._outcome import Outcome
-from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check
+from loadtest._target import BufferState, Row, TargetError, check
 from pipeline.stack import Stack, StackError
 from producers.receiver_process import ReceiverError, ReceiverProcess
 
@@ -66,13 +67,39 @@ class EmbeddedTarget:
         return self.outputs["ApiUrl"].rstrip("/")
 
     @property
+    def showing(self) -> Showing:
+        """What it asks, and what it lets in."""
+        environment: Mapping[str, str] = self._ready.get("environment", {})
+        return Showing.of_embedded(self.outputs, environment)
+
+    @property
     def outputs(self) -> Mapping[str, str]:
         """The outputs of infra.yaml as it serves it."""
         outputs: Mapping[str, str] = self._ready.get("outputs", {})
         return outputs
 
     @property
-    def callback_receiver(self) -> CallbackReceiver | None:
+    def control_url(self) -> str:
+        """Where it tells its state, and is told of faults."""
+        url: str = self._ready["control_url"]
+        return url
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Where each service answers, by the name in boto3's AWS_ENDPOINT_URL_<SERVICE>, in small letters."""
+        prefix = "AWS_ENDPOINT_URL_"
+        variables: Mapping[str, str] = self._ready["environment"]
+        return {name.removeprefix(prefix).lower(): url for name, url in variables.items() if name.startswith(prefix)}
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it has not started"
+        pid: int = self._process.pid
+        return pid
+
+    @property
+    def callback_receiver(self) -> ReceiverProcess | None:
         """The receiver on this machine, if the workload has clients to be called back."""
         return self._receiver
 

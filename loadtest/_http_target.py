@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from loadtest._authentication import NOTHING, Showing
 from loadtest._target import BufferState, Row, TargetError, checked_url
 
 if TYPE_CHECKING:
@@ -14,14 +15,18 @@ if TYPE_CHECKING:
 
 
 class HttpTarget:
-    """`url` is the server's, with whatever part of the path comes before the workload's route."""
+    """`url` is the server's, with whatever part of the path comes before the workload's route.
+
+    `showing` is what requests show of themselves, which it does not say.
+    """
 
     kind: Literal["http"] = "http"
     callback_receiver: "CallbackReceiver | None" = None
     monitoring: "Monitoring | None" = None
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, showing: Showing = NOTHING) -> None:
         self.api_url = checked_url(url)
+        self.showing = showing
         self.outputs: Mapping[str, str] = {}
         self.options: Mapping[str, Any] | None = {"host": self.api_url}
 

@@ -10,6 +10,7 @@ from loadtest._connections import Connections
 from pipeline.request import Measurement, StoredImage
 from pipeline.result import Status
 from producers.api_error import ApiError
+from producers.authentication import Route
 
 if TYPE_CHECKING:
     from loadtest._turn import Turn
@@ -80,9 +81,9 @@ class RawSender:
         self._rejections = Rejections()
         self._any_server = turn.way.route is not None
         # The stage in an API's URL is the first part of the path.
-        self._connections = Connections(
-            turn.api_url.rstrip("/") + turn.path, {"Content-Type": "application/json"}, timeout_s=timeout_s
-        )
+        url, headers = turn.api_url.rstrip("/") + turn.path, {"Content-Type": "application/json"}
+        self._route = Route(turn.showing.to(turn.api_url), "POST", url, headers)
+        self._connections = Connections(url, {**headers, "Host": self._route.host}, timeout_s=timeout_s)
         run_id = json.dumps(turn.request_run_id).encode()
         self._heads = [image.head + run_id + b',"sequence":' for image in turn.images]
 
@@ -95,7 +96,7 @@ class RawSender:
         )
         body += b"}" if schedule.groups is None else b',"group":"g%d"}' % schedule.groups[index]
         try:
-            status, answer = self._connections.post(body)
+            status, answer = self._connections.post(body, self._route.lines(body))
         except (OSError, HTTPParseError) as caught:
             return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
         if self._any_server and _OK <= status < _REDIRECTED:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 import gevent
 
+from loadtest._authentication import AT_HAND, Showing
 from loadtest._benchmark import Benchmark
 from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
-from loadtest._stack_target import StackTarget
 from loadtest._repeats import Repeats
+from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
 from loadtest._workload import Workload, read
 from pipeline.workload_file import WorkloadError, find
+from producers.authentication import NONE
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -51,9 +53,9 @@ class Session:
         self._target: Target | None = None
         self._aim: tuple[object, ...] = ()
         self._benchmark: Benchmark | None = None
+        self._stopping = False
         self._running: gevent.Greenlet | None = None
         self.exit_code: int | None = None
-        self._stopping = False
         self.farewell = ""
 
     @property
@@ -69,9 +71,9 @@ class Session:
             TargetError: the target does not start.
         """
         workload = self._workload()
+        self._new_repeats()
         target = self._take_aim(workload)
         if isinstance(target, EmbeddedTarget):
-        self._new_repeats()
             for observer in self._observers:
                 observer.phase("starting the embedded AWS")
         target.open(workload)
@@ -106,6 +108,7 @@ class Session:
         if before is not None:
             before.join()
         self.exit_code = 1
+        self._stopping = False
         try:
             repeats = self._new_repeats()
             valid = self._run_once(repeats)
@@ -116,7 +119,6 @@ class Session:
             if repeats.path is not None:
                 repeats.ended()
                 valid = self._report(repeats.path) and valid
-        self._stopping = False
         except (WorkloadError, TargetError, OSError) as error:
             for observer in self._observers:
                 observer.ended((str(error),))
@@ -175,23 +177,25 @@ class Session:
         """The target that the options name for this workload; the one at hand if they name it still."""
         options = self._options
         host = self._environment.host or None
-        aim = (host, options.stack or None, options.embedded, workload.route is None)
+        aim = (host, options.stack or None, options.embedded, options.authentication, workload.route is None)
         if self._target is None or aim != self._aim:
             if self._target is not None:
                 self._target.close()
             if host and options.stack:
                 raise TargetError("--host and --stack are two targets; give one of them")
+            if options.authentication and not host:
+                raise TargetError("a stack says itself what it asks of callers; --authentication goes with --host")
             if workload.route is not None:
                 if not host:
                     raise TargetError(
                         f"the workload {workload.name} goes to the route {workload.route} of some HTTP server; "
                         "say which with --host URL"
                     )
-                self._target = HttpTarget(host)
+                self._target = HttpTarget(host, Showing(options.authentication or NONE))
             elif options.stack:
                 self._target = StackTarget(options.stack)
             elif host:
-                self._target = UrlTarget(host)
+                self._target = UrlTarget(host, Showing(options.authentication or AT_HAND))
             else:
                 self._target = EmbeddedTarget(options.embedded)
             self._aim = aim

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from loadtest._authentication import Showing
 from loadtest._cloudwatch_monitoring import CloudWatchMonitoring
 from loadtest._outcome import Outcome
 from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check
@@ -53,6 +54,12 @@ class StackTarget:
         """The stage's URL."""
         return self._open_stack().api_url.rstrip("/")
 
+    @property
+    def showing(self) -> Showing:
+        """What the stack says that it asks; who asks is whoever boto3 finds credentials of."""
+        stack = self._open_stack()
+        return Showing(stack.authentication, api_key_id=stack.api_key_id)
+
     def open(self, workload: "Workload") -> None:
         """Read the stack's outputs.
 
@@ -74,6 +81,7 @@ class StackTarget:
         except StackError as error:
             raise TargetError(f"{self._name}: {error}") from None
         check(self._stack, workload, self)
+        self.showing.to(self.api_url)
         self.monitoring = CloudWatchMonitoring(self._client("cloudwatch"), self._stack)
         self.monitoring.check()
 

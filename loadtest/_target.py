@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from loadtest._authentication import Showing
     from loadtest._image import LoadImage
     from loadtest._workload import Workload
     from pipeline.request import Buffer
@@ -127,6 +128,10 @@ class Target(Protocol):
         """The stack's outputs; empty where they are not known."""
 
     @property
+    def showing(self) -> "Showing":
+        """What requests have to show of themselves."""
+
+    @property
     def callback_receiver(self) -> CallbackReceiver | None:
         """Where it can call back, of the embedded AWS only."""
 
@@ -226,16 +231,14 @@ def upload(target: Target, images: "tuple[LoadImage, ...]") -> None:
     """
     import requests
 
+    headers = {"Content-Type": "image/jpeg"}
     for image in images:
         if image.key is None:
             continue
+        url = f"{target.api_url}/v1/images/{image.key}"
+        shown = target.showing.to(target.api_url).headers("PUT", url, headers, image.data)
         try:
-            answer = requests.put(
-                f"{target.api_url}/v1/images/{image.key}",
-                data=image.data,
-                headers={"Content-Type": "image/jpeg"},
-                timeout=60,
-            )
+            answer = requests.put(url, data=image.data, headers={**headers, **shown}, timeout=60)
         except requests.RequestException as error:
             raise TargetError(f"the image {image.name} could not be uploaded: {error}") from None
         if answer.status_code != 201:

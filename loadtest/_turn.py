@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loadtest._authentication import NOTHING, Showing
+
 if TYPE_CHECKING:
     from loadtest._image import LoadImage
     from loadtest._schedule import Schedule
@@ -15,7 +17,8 @@ class Turn:
     """One worker's part of a way's turn.
 
     `request_run_id` stands on each request. `starts_at` is second 0 of the schedule, in seconds since the epoch,
-    by the clock of the run, which this process' own is ahead of by `clock_offset_s`.
+    by the clock of the run, which this process' own is ahead of by `clock_offset_s`. `showing` is what its requests
+    show of themselves.
     """
 
     way: "Way"
@@ -25,6 +28,7 @@ class Turn:
     images: "tuple[LoadImage, ...]"
     starts_at: float
     clock_offset_s: float = 0.0
+    showing: Showing = NOTHING
 
     @property
     def path(self) -> str:

@@ -9,6 +9,7 @@ from gevent.pool import Pool
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
+from loadtest._authentication import NOTHING, Showing
 from loadtest._target import BufferState, CallbackReceiver, Row, TargetError, check_patterns, checked_url
 from pipeline.result import Standing
 from pipeline.run import RESULT_COLUMNS
@@ -28,7 +29,7 @@ _QUESTIONS: Final = 100
 
 
 class UrlTarget:
-    """`api_url` ends before `/v1`.
+    """`api_url` ends before `/v1`. `showing` is what requests show of themselves, which it does not say.
 
     The API tells how a request ended, not when: its rows of results have no times but those it may add.
     """
@@ -38,8 +39,9 @@ class UrlTarget:
     callback_receiver: CallbackReceiver | None = None
     monitoring: "Monitoring | None" = None
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, showing: Showing = NOTHING) -> None:
         self.api_url = checked_url(api_url)
+        self.showing = showing
         self.outputs: Mapping[str, str] = {}
         self._path = f"{urlsplit(self.api_url).path}/v1/requests/"
         self._client: HTTPClient | None = None
@@ -53,6 +55,7 @@ class UrlTarget:
             TargetError: the workload needs more than an API.
         """
         check_patterns(workload, self)
+        self.showing.to(self.api_url)
         self.close()
         self._client = HTTPClient.from_url(
             self.api_url, concurrency=_AT_ONCE, connection_timeout=_TIMEOUT_S, network_timeout=_TIMEOUT_S
@@ -114,7 +117,9 @@ class UrlTarget:
         """The answer, None if there is none yet. An error is an answer too: raised in a pool, it would be logged."""
         assert self._client is not None, "open comes first"
         try:
-            response = self._client.get(self._path + quote(request_id, safe=""))
+            id_ = quote(request_id, safe="")
+            shown = self.showing.to(self.api_url).headers("GET", f"{self.api_url}/v1/requests/{id_}", {})
+            response = self._client.get(self._path + id_, headers=shown)
             body = response.read()
             if response.status_code == 404:
                 return None

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import gevent
 
+from loadtest._counts import Counts
 from loadtest._generator import Generator
+from loadtest._target import TargetError
 from loadtest._worker_messages import (
     CLOSE,
     HALT,
@@ -73,7 +75,13 @@ class Worker:
                 # The open file outlives its name, and nothing is left behind however this process ends.
                 self._generator.open(RunFolder(Path(folder)))
                 self._rows = RunFolder(Path(folder)).requests(0).open("rb")
-        self._generator.begin(turn, lambda sequence, request_id: self._accepted.append((sequence, request_id)))
+        try:
+            self._generator.begin(turn, lambda sequence, request_id: self._accepted.append((sequence, request_id)))
+        except TargetError as error:
+            # It has no credentials, say. The master ends the run, and says it.
+            told = report_to_message(turn.request_run_id, Counts(), b"", (), ended=True, failure=str(error))
+            self._connection.send_message(REPORT, told)
+            return
         gevent.spawn(self._report, turn.request_run_id)
 
     def _report(self, request_run_id: str) -> None:

@@ -8,6 +8,7 @@ from array import array
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from loadtest._authentication import Showing
 from loadtest._counts import Counts
 from loadtest._image import LoadImage
 from loadtest._schedule import Schedule
@@ -34,6 +35,7 @@ def turn_to_message(turn: Turn, worker: int, workers: int, offset_s: float, most
     return {
         "way": {"name": turn.way.name, "buffer": turn.way.buffer, "route": turn.way.route},
         "api_url": turn.api_url,
+        "showing": asdict(turn.showing),
         "request_run_id": turn.request_run_id,
         "starts_at": turn.starts_at,
         "clock_offset_s": offset_s,
@@ -61,6 +63,7 @@ def turn_from_message(message: dict[str, Any]) -> Turn:
         tuple(LoadImage(**image) for image in message["images"]),
         message["starts_at"],
         message["clock_offset_s"],
+        Showing.from_message(message["showing"]),
     )
 
 

@@ -3,15 +3,20 @@ from types import SimpleNamespace
 import pytest
 
 from loadtest import _clients
+from loadtest._authentication import NOTHING
 from loadtest._clients import client_of, told_again_so_far
 from loadtest._way import of_patterns
+from producers.authentication import Authentication
 from producers.callback import CallbackClient
 from producers.polling import PollingClient
 from producers.sync import SyncClient
 
 RECEIVER = SimpleNamespace(url="https://receiver.test/", repeated=3, wait=lambda *_: None)
 TARGET = SimpleNamespace(
-    api_url="http://127.0.0.1:1/live", outputs={"WebSocketUrl": "ws://127.0.0.1:2/live"}, callback_receiver=RECEIVER
+    api_url="http://127.0.0.1:1/live",
+    outputs={"WebSocketUrl": "ws://127.0.0.1:2/live"},
+    callback_receiver=RECEIVER,
+    showing=NOTHING,
 )
 
 
@@ -47,8 +52,8 @@ def test_the_connections_of_websockets_are_opened_before_the_turn(monkeypatch):
     class Connection:
         repeated, is_lost = 2, False
 
-        def __init__(self, url, buffer):
-            opened.append((url, buffer))
+        def __init__(self, url, buffer, *, authentication):
+            opened.append((url, buffer, authentication))
 
         def close(self):
             opened.pop()
@@ -56,7 +61,7 @@ def test_the_connections_of_websockets_are_opened_before_the_turn(monkeypatch):
     monkeypatch.setattr(_clients, "WebSocketClient", Connection)
 
     with client_of(ways("websocket")["websocket"], TARGET, 35) as client:
-        assert opened == [("ws://127.0.0.1:2/live", "kinesis")] * 4
+        assert opened == [("ws://127.0.0.1:2/live", "kinesis", Authentication())] * 4
         assert told_again_so_far(client, TARGET) == 8
 
     assert opened == []

@@ -1,0 +1,74 @@
+"""What requests of a load show of themselves, and what of it is told to workers."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from loadtest._authentication import AT_HAND, NOTHING, Showing
+from loadtest._target import TargetError
+
+URL = "https://abc123.execute-api.eu-west-1.amazonaws.com/live"
+READY = {"AWS_ACCESS_KEY_ID": "forebay-local", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """Nothing in the environment to show."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "FOREBAY_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("IAM", {"Host", "x-amz-date", "Authorization"}),
+        ("API_KEY", {"Host", "x-api-key"}),
+        ("IAM_AND_API_KEY", {"Host", "x-amz-date", "Authorization", "x-api-key"}),
+        ("NONE", {"Host"}),
+    ],
+)
+def test_the_embedded_aws_is_shown_what_its_ready_line_says(alone, mode, shown):
+    showing = Showing.of_embedded({"Authentication": mode}, {**READY, "FOREBAY_API_KEY": "key"})
+
+    assert set(showing.to("http://127.0.0.1:1/live").headers("GET", "http://127.0.0.1:1/live", {})) == shown
+
+
+def test_one_that_does_not_say_what_it_asks_is_shown_nothing(alone):
+    showing = Showing.of_embedded({}, READY)
+
+    assert set(showing.to("http://127.0.0.1:1").headers("GET", "http://127.0.0.1:1", {})) == {"Host"}
+
+
+def test_a_worker_reads_what_it_was_told(alone):
+    for showing in (NOTHING, Showing.of_embedded({"Authentication": "IAM"}, READY), Showing("IAM", api_key_id="k")):
+        assert Showing.from_message(json.loads(json.dumps(asdict(showing)))) == showing
+
+
+def test_a_worker_of_a_stack_shows_what_its_own_machine_has(alone):
+    showing = Showing("IAM_AND_API_KEY")
+    assert showing.access_key is None, "no secret goes over the wire"
+
+    with pytest.raises(TargetError, match="set FOREBAY_API_KEY"):
+        showing.to(URL)
+    alone.setenv("FOREBAY_API_KEY", "key of this machine")
+    with pytest.raises(TargetError, match="no AWS credentials: set AWS_PROFILE"):
+        showing.to(URL)
+    alone.setenv("AWS_ACCESS_KEY_ID", "AKIAMINE")
+    alone.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    shown = showing.to(URL).headers("GET", URL, {})
+
+    assert shown["x-api-key"] == "key of this machine"
+    assert "Credential=AKIAMINE/" in shown["Authorization"]
+
+
+def test_a_url_is_shown_what_is_at_hand(alone):
+    at = replace(NOTHING, mode=AT_HAND)
+    assert set(at.to(URL + "/1").headers("GET", URL, {})) == {"Host"}
+
+    alone.setenv("FOREBAY_API_KEY", "key")
+    assert set(at.to(URL + "/2").headers("GET", URL, {})) == {"Host", "x-api-key"}
