@@ -16,6 +16,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,10 +200,11 @@ _HEAD: Final = (
 
 
 def line(rung: Rung) -> str:
-    """A rung as a line under `_HEAD`."""
+    """A rung as a line under `_HEAD`; of a fault as much as says which it is."""
+    faults = "; ".join(fault.partition(":")[0].partition(",")[0] for fault in rung.faults)
     return (
         f"{rung.rate:>18,}{rung.answered_s:>12,.0f}{rung.dropped:>10,}{rung.p50:>8.1f} ms{rung.p99:>8.1f} ms"
-        f"{rung.cpu_us:>12,.0f}  {'NOT VALID: ' + rung.faults[0] if rung.faults else 'valid'}"
+        f"{rung.cpu_us:>12,.0f}  {'NOT VALID: ' + faults if faults else 'valid'}"
     )
 
 
@@ -230,28 +232,26 @@ def main(seconds: int, first: int, step: int, processes: int) -> None:
 
 
 def _measure(bench: Bench, first: int, step: int, processes: int) -> None:
-    reached = bench.wrk()
-    summary: list[tuple[str, str, float, float | None]] = [
-        ("wrk (what the server takes)", f"{reached.per_second:>10,.0f}", reached.cpu_us, None)
-    ]
-    reached = bench.closed()
-    summary.append(("Locust's FastHttpUser (closed)", f"{reached.per_second:>10,.0f}", reached.cpu_us, None))
+    summary: list[tuple[str, float, float, str]] = []
+    for name, drive in (("wrk (what the server takes)", bench.wrk), ("Locust's FastHttpUser (closed)", bench.closed)):
+        click.echo(f"{name} ...")
+        reached = drive()
+        summary.append((name, reached.per_second, reached.cpu_us, ""))
     for number in (1, processes):
         name = "one process, one core" if number == 1 else f"{number} processes"
         click.echo(f"\nForebay's load test, {name}\n{_HEAD}")
         rungs = []
-        for rung in climb(lambda rate, number=number: bench.open(rate, number), first, step):  # type: ignore[misc]
+        for rung in climb(partial(bench.open, processes=number), first, step):
             rungs.append(rung)
             click.echo(line(rung))
         best = highest_valid(rungs)
         limit = first if best is None else best.rate
-        click.echo(line(bench.open(2 * limit, number)) + f"  (twice {limit:,})")
+        click.echo(f"{line(bench.open(2 * limit, number))} (twice {limit:,})")
         if best is not None:
-            summary.append((f"Forebay, {name} (open)", f"{best.rate:>10,}", best.cpu_us, best.p99))
+            summary.append((f"Forebay, {name} (open)", best.rate, best.cpu_us, f"{best.p99:.1f} ms"))
     click.echo(f"\n{'':<38}{'requests/s':>10}{'CPU us/req':>12}{'late p99':>11}")
-    for name, per_second, cpu_us, p99 in summary:
-        late = "" if p99 is None else f"{p99:>8.1f} ms"
-        click.echo(f"{name:<38}{per_second}{cpu_us:>12,.0f}{late}")
+    for name, per_second, cpu_us, late in summary:
+        click.echo(f"{name:<38}{per_second:>10,.0f}{cpu_us:>12,.0f}{late:>11}")
 
 
 if __name__ == "__main__":
