@@ -5,7 +5,7 @@
 
 Requests go through SNS, SQS and Kinesis in turn. One try in a hundred fails, and of one request in five hundred the
 handler is killed at work. Every result is read and then deleted, as the table's own time to live does in the end, and a
-stream keeps its records for a minute and not a day: what is left to grow is what should not. Memory, open files and
+stream keeps its records for five minutes and not a day: what is left to grow is what should not. Memory, open files and
 processes are sampled every few seconds. A line is fitted through the means of twelve parts of the time after the first
 fifth. Something grows if it rises for certain, and over the whole time perhaps by more than its limit: by the two ends
 of the rise's 95 % interval.
@@ -49,7 +49,7 @@ _OPTIONS: Final = (
     *("--parameter", "FunctionTimeout=3", "--parameter", "SqsVisibilityTimeout=18"),
     *("--parameter", "SnsReservedConcurrency=4", "--parameter", "SqsMaximumConcurrency=3"),
     *("--quota", "account_unreserved_min=5", "--quota", "async_first_retry_s=2", "--quota", "async_second_retry_s=4"),
-    *("--quota", "kinesis_retention_s=60"),
+    *("--quota", "kinesis_retention_s=300"),
 )
 _FAIL: Final = 0.01
 _KILL: Final = 0.002
