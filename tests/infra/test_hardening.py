@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from delivery.environments import Account
+from delivery.quotas import Quotas
+from local.buffers import queues_of, stream_of, topic_of
+from local.dynamodb.declaration import table_of
+from local.functions import functions_of
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Resource, Template, TemplateError
 from tests.infra.conftest import path_of
@@ -96,6 +101,26 @@ def test_with_a_key_all_that_lies_still_is_encrypted_with_it(with_key: ResolvedS
         (rule,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
         assert rule["BucketKeyEnabled"] is True
+
+
+def test_the_embedded_aws_serves_a_stack_with_a_key(with_key: ResolvedStack, tmp_path: Path) -> None:
+    """It refuses what it does not know, and knows what encryption is not to change."""
+
+    def clock() -> float:
+        return 0.0
+
+    quotas = Quotas()
+    queues_of(with_key.of_type("AWS::SQS::Queue"), quotas, clock)
+    for stream in with_key.of_type("AWS::Kinesis::Stream"):
+        stream_of(stream, quotas, (), clock)
+    for topic in with_key.of_type("AWS::SNS::Topic"):
+        topic_of(topic, (), (), quotas, (), clock)
+    for table in with_key.of_type("AWS::DynamoDB::Table"):
+        table_of(table.ref, table)
+    functions = with_key.of_type("AWS::Lambda::Function")
+    assert functions_of(
+        functions, Account(quotas), quotas, clock, region="us-east-1", task_root=tmp_path, endpoints={}, log_folder=None
+    )
 
 
 def test_without_a_key_nobody_has_a_right_to_one(stack: ResolvedStack) -> None:
