@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -87,7 +88,17 @@ def see_it_move(page, buffer):
     )
 
 
-def test_a_load_tester_starts_a_run_watches_it_drain_and_starts_another(locust, watch):
+def see_that_the_sums_hold(report):
+    """Accepted = completed + failed + dead-lettered + unfinished + lost, on the page as a reader adds it up."""
+    lines = report.locator("#sums li").all_inner_texts()
+    assert lines
+    for line in lines:
+        accepted, *ends = (int(number.replace(",", "")) for number in re.findall(r"\b[\d,]+\b", line))
+        assert accepted == sum(ends) > 0, line
+        assert len(ends) == 5
+
+
+def test_a_load_tester_starts_a_run_stops_it_starts_another_and_watches_it_drain(locust, watch):
     tester = watch()
     page = tester.page
     page.goto(locust)
@@ -97,6 +108,28 @@ def test_a_load_tester_starts_a_run_watches_it_drain_and_starts_another(locust, 
     page.locator("#forebay h2", has_text="-seen").wait_for()
     first = page.locator("#forebay h2").inner_text()
     see_it_move(page, "SNS")
+
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("link", name="Open the report").wait_for()
+    assert "it was stopped before its end" in page.locator("#forebay ul.bad").inner_text()
+    assert page.locator("#forebay article.cut-off").count() == 1
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    partial = opened.value
+    assert "This report is partial." in partial.locator("#invalid").inner_text()
+    assert "sqs: its turn never came" in partial.locator("#invalid").inner_text()
+    see_that_the_sums_hold(partial)
+    beside = urljoin(partial.url, partial.get_by_role("link", name="joined.parquet").get_attribute("href"))
+    assert requests.get(beside, timeout=5).content[:4] == b"PAR1"
+    partial.close()
+
+    page.get_by_role("button", name="New").click()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("first => document.querySelector('#forebay h2').textContent !== first", arg=first)
+    assert "-seen" in page.locator("#forebay h2").inner_text()
+    see_it_move(page, "SNS")
+    page.locator("#forebay .status", has_text=re.compile(r"^(sending|draining), about \d+ s left$")).first.wait_for()
+    page.locator("#forebay .figure", has_text=re.compile(r"^\d+ s\s*oldest waiting, at most \d+ s$")).first.wait_for()
     page.locator("#forebay article.draining, #forebay article.drained").first.wait_for()
     page.locator("#forebay article.drained").nth(1).wait_for()
     for turn in page.locator("#forebay article").all():
@@ -111,16 +144,8 @@ def test_a_load_tester_starts_a_run_watches_it_drain_and_starts_another(locust, 
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Open the report").click()
     opened.value.locator("#figure-timeline .wide svg").wait_for()
+    see_that_the_sums_hold(opened.value)
     opened.value.close()
-
-    page.get_by_role("button", name="New").click()
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_function(
-        "first => document.querySelector('#forebay h2').textContent !== first",
-        arg=first,
-    )
-    assert "-seen" in page.locator("#forebay h2").inner_text()
-    see_it_move(page, "SNS")
 
     page.get_by_role("tab", name="Statistics").click()
     assert page.locator("#forebay").is_hidden()

@@ -18,6 +18,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import deque
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -104,6 +105,7 @@ class StandIn:
         self.stall_after, self.stall_s, self.crash_after = stall_after, stall_s, crash_after
         self.numbers = itertools.count(1)
         self.queues = {buffer: asyncio.Queue() for buffer in BUFFERS}
+        self.waiting = {buffer: deque() for buffer in BUFFERS}
         self.accepted = dict.fromkeys(BUFFERS, 0)
         self.completed = dict.fromkeys(BUFFERS, 0)
         self.stalled_until = 0.0
@@ -137,6 +139,7 @@ class StandIn:
             record["connection_id"] = connection_id
         if not (self.lose_every and number % self.lose_every == 0):
             self.queues[buffer].put_nowait(record | {"request": body})
+            self.waiting[buffer].append(time.time())
         return request_id
 
     async def sync(self, request):
@@ -184,7 +187,7 @@ class StandIn:
                 "concurrency": 1,
                 "throttles": 0,
                 "cold_starts": 0,
-                "oldest_age_s": None,
+                "oldest_age_s": time.time() - self.waiting[buffer][0] if self.waiting[buffer] else None,
             }
             for buffer in BUFFERS
         }
@@ -193,6 +196,7 @@ class StandIn:
     async def work(self, buffer):
         while True:
             record = await self.queues[buffer].get()
+            self.waiting[buffer].popleft()
             await asyncio.sleep(1 / self.rate)
             result = self.finish(record, buffer)
             self.completed[buffer] += 1
