@@ -44,17 +44,21 @@ LENGTH: Final = "ValidationException"
 
 @dataclass(frozen=True)
 class Hostile:
-    """A row: why it is here, the image, and Rekognition's error, None for an answer. Stored ones lie in S3."""
+    """A row: why it is here, the image, and Rekognition's error, None for an answer. Stored ones lie in S3.
+
+    Of those that take seconds, the ones that another goes beyond in the same way are left to `pytest -m long`.
+    """
 
     reason: str
     make: Callable[[], bytes] = field(repr=False)
     code: str | None
     stored: bool = False
+    surpassed: bool = False
 
 
 BOMBS = [
     Hostile("a 10,000 px PNG in a thousandth of its size", lambda: png(10_000, 10_000), ANSWER),
-    Hostile("the same with transparency", lambda: png(10_000, 10_000, colour=6), ANSWER),
+    Hostile("the same with transparency", lambda: png(10_000, 10_000, colour=6), ANSWER, surpassed=True),
     Hostile(
         "the same in grey with transparency, which Pillow holds as four", lambda: png(10_000, 10_000, colour=4), ANSWER
     ),
@@ -81,7 +85,10 @@ BOMBS = [
         ANSWER,
     ),
     Hostile(
-        "a progressive JPEG of 10,000 px, whose decoder holds all coefficients", lambda: progressive("RGB"), ANSWER
+        "a progressive JPEG of 10,000 px, whose decoder holds all coefficients",
+        lambda: progressive("RGB"),
+        ANSWER,
+        surpassed=True,
     ),
     Hostile("the same in four colours", lambda: progressive("CMYK"), ANSWER),
     Hostile(

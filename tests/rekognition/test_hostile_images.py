@@ -48,7 +48,9 @@ def bounded() -> Iterator["subprocess.Popen[str]"]:
         assert started.wait(10) == 0
 
 
-@pytest.mark.parametrize("row", HOSTILE, ids=[row.reason for row in HOSTILE])
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.reason, marks=[pytest.mark.long] if row.surpassed else []) for row in HOSTILE]
+)
 def test_an_image_ends_with_the_services_own_error_or_an_answer_within_bounds(
     bounded: "subprocess.Popen[str]", tmp_path: Path, row: Hostile
 ) -> None:
