@@ -101,6 +101,9 @@ class Progress:
                 parts.append(f"{name.replace('_', ' ')} {value:>6,}")
         if observation.oldest_age_s is not None:
             parts.append(f"oldest {observation.oldest_age_s:.0f} s")
+        if observation.metrics_age_s is not None:
+            # CloudWatch's: the two figures before it are of then, all others of now.
+            parts.append(f"({observation.metrics_age_s:.0f} s ago)")
         if self._left_s is not None:
             parts.append(f"about {self._left_s:.0f} s left")
         return "  ".join(parts)

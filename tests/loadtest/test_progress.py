@@ -59,6 +59,12 @@ def test_elsewhere_lines_come_every_five_seconds_and_nothing_is_overwritten():
     [
         ({"throttles": 7}, "throttles      7", "dead lettered"),
         ({"dead_lettered": 2}, "dead lettered      2", "throttles"),
+        (
+            {"throttles": 7, "oldest_age_s": 3.4, "metrics_age_s": 71.0},
+            "throttles      7  oldest 3 s  (71 s ago)",
+            "left",
+        ),
+        ({"throttles": 7, "oldest_age_s": 3.4}, "throttles      7  oldest 3 s", "ago"),  # told of this moment
         ({"completed": None, "backlog": None, "throttles": None}, "accepted", "completed"),  # a target that cannot tell
     ],
 )
