@@ -20,8 +20,11 @@ from pipeline.run import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     import duckdb
+
+    from reports.packed_rows import PackedRows
 
 _WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts", "calls")
 _NUMBERS: Final = (
@@ -30,6 +33,8 @@ _NUMBERS: Final = (
     "cold_starts", "oldest_age_s", "metrics_age_s", "known_at",
 )  # fmt: skip
 _PIECE = 20_000
+# A file of this many bytes, some 50,000 rows, is read by compiled code.
+_LARGE = 8 << 20
 
 
 def _schema(columns: "Sequence[str]", *whole: str) -> pa.Schema:
@@ -98,31 +103,28 @@ class _Reader:
     def _file(self, path: "Path") -> "Iterator[pa.RecordBatch]":
         size = path.stat().st_size
         with path.open("rb") as file:
-            unpacker = msgpack.Unpacker(file, use_list=False, strict_map_key=False, unicode_errors="replace")
-            columns = self._columns(path, unpacker, size)
+            columns, read = self._columns(path, file, size)
             if columns is None:
                 return
-            rows: list[tuple[Any, ...]] = []
-            before = self.rows
-            # Asked after each row: at the end of a file the unpacker counts what it could not finish, too.
-            read = unpacker.tell()
-            try:
-                for row in unpacker:
-                    if not isinstance(row, tuple) or len(row) != len(columns):
-                        break
-                    rows.append(row)
-                    read = unpacker.tell()
-                    if len(rows) == _PIECE:
-                        yield self._batch(path, columns, rows)
-                        rows = []
-            except (ValueError, msgpack.exceptions.UnpackException):
-                pass
-            if rows:
-                yield self._batch(path, columns, rows)
+            before, whole = self.rows, True
+            compiled = _compiled(file, read, columns, self._schema) if size >= _LARGE else None
+            while read < size and whole:
+                if compiled is not None and (batch := compiled.next()) is not None:
+                    read = compiled.position
+                    self.rows += batch.num_rows
+                    yield batch
+                    continue
+                rows, read, whole = _piece(file, read, columns)
+                if compiled is not None:
+                    compiled.go_to(read)
+                if rows:
+                    yield self._batch(path, columns, rows)
             if read < size:
                 self.cut_short.append(f"{path.name} breaks off after row {self.rows - before:,}")
 
-    def _columns(self, path: "Path", unpacker: Any, size: int) -> tuple[str, ...] | None:
+    def _columns(self, path: "Path", file: "BinaryIO", size: int) -> tuple[tuple[str, ...] | None, int]:
+        """The file's columns, None if it has none, and where its rows begin."""
+        unpacker = _unpacker(file)
         try:
             columns = next(iter(unpacker), None)
         except (ValueError, msgpack.exceptions.UnpackException):
@@ -130,10 +132,10 @@ class _Reader:
         if columns is None:
             if size:
                 self.cut_short.append(f"{path.name} breaks off in its list of columns")
-            return None
+            return None, 0
         if not isinstance(columns, tuple) or not columns or not all(isinstance(name, str) for name in columns):
             raise RunError(f"{path} is not a .rows file: it does not begin with a list of columns")
-        return columns
+        return columns, unpacker.tell()
 
     def _batch(self, path: "Path", columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
         values = dict(zip(columns, zip(*rows, strict=True), strict=True))
@@ -151,6 +153,37 @@ class _Reader:
             arrays.append(_finite(array) if field.type == pa.float64() else array)
         self.rows += len(rows)
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def _compiled(file: "BinaryIO", read: int, columns: "Sequence[str]", schema: pa.Schema) -> "PackedRows":
+    # The compiler behind it takes longer to import than a small file to read.
+    from reports.packed_rows import PackedRows
+
+    return PackedRows(file, read, columns, schema)
+
+
+def _piece(file: "BinaryIO", read: int, columns: "Sequence[str]") -> tuple[list[tuple[Any, ...]], int, bool]:
+    """Some rows from `read` on, where the next begins, and whether one can begin there."""
+    file.seek(read)
+    unpacker = _unpacker(file)
+    rows: list[tuple[Any, ...]] = []
+    # Asked after each row: at the end of a file the unpacker counts what it could not finish, too.
+    ended = read
+    try:
+        for row in unpacker:
+            if not isinstance(row, tuple) or len(row) != len(columns):
+                return rows, ended, False
+            rows.append(row)
+            ended = read + unpacker.tell()
+            if len(rows) == _PIECE:
+                return rows, ended, True
+    except (ValueError, msgpack.exceptions.UnpackException):
+        pass
+    return rows, ended, False
+
+
+def _unpacker(file: "BinaryIO") -> Any:
+    return msgpack.Unpacker(file, use_list=False, strict_map_key=False, unicode_errors="replace")
 
 
 def _finite(numbers: pa.Array) -> pa.Array:
