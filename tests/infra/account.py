@@ -5,11 +5,20 @@ from typing import Any
 import boto3
 
 from local.template import ResolvedStack
+from pipeline.result import Passage, Result, Status
+from pipeline.results_table import ResultsTable
 
 # moto's.
 ACCOUNT = "123456789012"
 # 44 letters, the base64 of 33 bytes, as the template has it generated.
 SECRET_STRING = "abcdefghijkl" * 3 + "ABCDEFGH"
+
+
+def store(stack: ResolvedStack, request_id: str, *, attach: str | None = None, owner: str | None = None) -> None:
+    """Store a result in the stack's table."""
+    passage = Passage(1.0, 2.0, 3.0, batch_size=1, attempts=1, init_ms=0.0, environment="e")
+    result = Result(request_id, "sqs", Status.SUCCEEDED, (), None, "m", passage, None, attach=attach, owner=owner)
+    ResultsTable(boto3.client("dynamodb"), stack.resources["ResultsTable"].ref).write(result)
 
 
 def make(stack: ResolvedStack) -> None:

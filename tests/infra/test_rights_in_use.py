@@ -28,8 +28,6 @@ from local.template import ResolvedStack, Resource, Template
 from local.wire import WireRequest
 from pipeline import code_package
 from pipeline.ownership import owner_of
-from pipeline.result import Passage, Result, Status
-from pipeline.results_table import ResultsTable
 from pipeline.watchers import WatchersTable
 from tests.gateway.upstream import Clock, Upstream, fixed_id
 from tests.infra import account, handlers
@@ -145,10 +143,7 @@ VARIABLES = {"CallbackFunction": {"CALLBACK_TEST_RECEIVER": "receiver.example=12
 
 
 def store(stack: ResolvedStack, request_id: str) -> None:
-    passage = Passage(1.0, 2.0, 3.0, batch_size=1, attempts=1, init_ms=0.0, environment="e")
-    owner = owner_of(handlers.IDENTITY)
-    result = Result(request_id, "sqs", Status.SUCCEEDED, (), None, "m", passage, None, attach=HASH, owner=owner)
-    ResultsTable(boto3.client("dynamodb"), stack.resources["ResultsTable"].ref).write(result)
+    account.store(stack, request_id, attach=HASH, owner=owner_of(handlers.IDENTITY))
 
 
 def role_of(stack: ResolvedStack, arn: object) -> str:
