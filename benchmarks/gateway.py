@@ -2,6 +2,7 @@
 
     python -m benchmarks.gateway
 
+Requests to ours are signed, as its Authentication wants; all of a turn have one signature, which is checked each time.
 Both serve from core 0 and are driven by wrk from core 1, in turns, so that a machine whose speed drifts drifts for
 both. No handler runs: the mapping gathers a batch that is not full before the end. A request that is not answered
 2xx spoils the run.
@@ -9,13 +10,14 @@ both. No handler runs: the mapping gathers a batch that is not full before the e
 
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 
 from benchmarks import ministack, wrk
 from benchmarks.embedded import embedded
+from loadtest._authentication import Showing
 
 _SERVER_CORE = 0
 _WRK_CORE = 1
@@ -25,8 +27,8 @@ _SHARDS = 32
 
 
 @contextmanager
-def kinesis_route() -> Iterator[str]:
-    """Start the embedded AWS, bound to one core; yields the URL of its Kinesis route."""
+def kinesis_route() -> Iterator[tuple[str, Callable[[], Mapping[str, str]]]]:
+    """Start the embedded AWS, bound to one core; yields the URL of its Kinesis route, and what makes headers for it."""
     options = (
         *("--parameter", f"KinesisShardCount={_SHARDS}"),
         *("--parameter", "ThrottleRate=10000"),
@@ -34,7 +36,9 @@ def kinesis_route() -> Iterator[str]:
         *("--parameter", "KinesisBatchingWindow=300", "--parameter", "KinesisBatchSize=10000"),
     )
     with embedded(*options, core=_SERVER_CORE) as ready:
-        yield ready["outputs"]["ApiUrl"] + "/v1/kinesis/images"
+        url = ready["outputs"]["ApiUrl"] + "/v1/kinesis/images"
+        shown = Showing.of_embedded(ready["outputs"], ready["environment"]).to(ready["outputs"]["ApiUrl"])
+        yield url, lambda: shown.headers("POST", url, {"Content-Type": "application/json"}, _BODY.encode())
 
 
 @click.command()
@@ -48,10 +52,15 @@ def main(rounds: int, seconds: int, connections: int) -> None:
         raise click.ClickException(f"this takes two cores, one to serve and one to drive; there is {cores}")
     ours: list[float] = []
     theirs: list[float] = []
-    with kinesis_route() as our_url, ministack.queue_route(_SERVER_CORE) as their_url:
+    with kinesis_route() as (our_url, our_headers), ministack.queue_route(_SERVER_CORE) as their_url:
         for turn in range(rounds):
-            for name, url, into in [("forebay kinesis", our_url, ours), ("ministack sqs", their_url, theirs)]:
-                measured = wrk.post(url, _BODY, seconds=seconds, connections=connections, core=_WRK_CORE)
+            for name, url, headers, into in [
+                ("forebay kinesis", our_url, our_headers(), ours),
+                ("ministack sqs", their_url, {}, theirs),
+            ]:
+                measured = wrk.post(
+                    url, _BODY, seconds=seconds, connections=connections, core=_WRK_CORE, headers=headers
+                )
                 if measured.failed:
                     raise click.ClickException(
                         f"{name}: {measured.failed} of {measured.requests} were not answered 2xx"

@@ -23,6 +23,8 @@ import boto3
 import click
 
 from benchmarks.embedded import embedded
+from loadtest._authentication import Showing
+from producers.authentication import Authentication
 from producers.callback_receiver import CallbackReceiver
 from producers.receiver_certificate import ReceiverCertificate
 from producers.receiver_secret import LocalSecret
@@ -85,9 +87,11 @@ class Connection:
 
 
 @asynccontextmanager
-async def connections(http: aiohttp.ClientSession, url: str, count: int, told: Told) -> AsyncIterator[list[Connection]]:
+async def connections(
+    http: aiohttp.ClientSession, url: str, shown: Authentication, count: int, told: Told
+) -> AsyncIterator[list[Connection]]:
     """Connect one after another: a burst of connects would start an environment each."""
-    opened = [Connection(await http.ws_connect(url), told) for _ in range(count)]
+    opened = [Connection(await http.ws_connect(url, headers=shown.headers("GET", url, {})), told) for _ in range(count)]
     try:
         yield opened
     finally:
@@ -99,17 +103,23 @@ async def spike(ready: dict[str, Any], receiver: CallbackReceiver, rate: float, 
     """Send it, and wait until everybody is told or nothing more comes."""
     told = Told()
     api = f"{ready['outputs']['ApiUrl']}/v1"
+    shown = Showing.of_embedded(ready["outputs"], ready["environment"]).to(ready["outputs"]["ApiUrl"])
+
+    def headers(method: str, url: str, content_type: str, body: bytes) -> dict[str, str]:
+        typed = {"Content-Type": content_type}
+        return typed | shown.headers(method, url, typed, body)
+
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        await (
-            await http.put(f"{api}/images/cat.jpg", data=_PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
-        ).read()
-        async with connections(http, ready["outputs"]["WebSocketUrl"], sockets, told) as opened:
+        upload, photo = f"{api}/images/cat.jpg", _PHOTO.read_bytes()
+        await (await http.put(upload, data=photo, headers=headers("PUT", upload, "image/jpeg", photo))).read()
+        async with connections(http, ready["outputs"]["WebSocketUrl"], shown, sockets, told) as opened:
 
             async def request(number: int) -> None:
                 secret = OwnershipSecret()
                 body = {"image": {"key": "cat.jpg"}, "callback_url": receiver.url, "attach": secret.attach}
                 told.sent += 1
-                async with http.post(f"{api}/sqs/images", json=body) as answer:
+                url, data = f"{api}/sqs/images", json.dumps(body).encode()
+                async with http.post(url, data=data, headers=headers("POST", url, "application/json", data)) as answer:
                     if answer.status != 202:
                         told.refused += 1
                         return

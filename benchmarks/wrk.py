@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,12 @@ class Measured:
     failed: int
 
 
-def post(url: str, body: str, *, seconds: int, connections: int, core: int) -> Measured:
+def post(
+    url: str, body: str, *, seconds: int, connections: int, core: int, headers: Mapping[str, str] | None = None
+) -> Measured:
     """Post `body` over and over for some seconds from one thread that is bound to one core.
+
+    `headers` go with each of them beside the body's type.
 
     Raises:
         WrkError: wrk is not installed, or could not run.
@@ -33,10 +38,10 @@ def post(url: str, body: str, *, seconds: int, connections: int, core: int) -> M
         raise WrkError("wrk is not installed: as root, apt-get install wrk")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
-        script.write_text(
-            f'wrk.method = "POST"\nwrk.body = {json.dumps(body)}\nwrk.headers["Content-Type"] = "application/json"\n',
-            encoding="utf-8",
-        )
+        named = {"Content-Type": "application/json", **(headers or {})}
+        lines = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body)}"]
+        lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in named.items()]
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         ended = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
             capture_output=True,

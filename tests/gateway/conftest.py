@@ -9,7 +9,7 @@ from local.gateway.rest_api import RestApi
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, load
 from local.wire import WireRequest, WireResponse
-from tests.gateway.upstream import STARTED_AT, Clock, Upstream, answered, fixed_id
+from tests.gateway.upstream import STARTED_AT, Clock, Everybody, Upstream, answered, fixed_id
 
 MESSAGE_ID = "1b671a64-40d5-491e-99b0-da01ff1f3341"
 # What the services answer to a call that they took.
@@ -44,7 +44,7 @@ class Infra:
     clock: Clock = field(default_factory=lambda: Clock(STARTED_AT))
 
     def __post_init__(self) -> None:
-        self.api = RestApi(self.stack.resources, self.upstreams, self.clock, fixed_id)
+        self.api = RestApi(self.stack.resources, self.upstreams, self.clock, fixed_id, callers=Everybody())
 
     def behind(self, buffer: str) -> Upstream:
         """The service that a buffer's route calls."""

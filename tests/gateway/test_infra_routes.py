@@ -9,7 +9,7 @@ from local.gateway.rest_api import RestApi
 from local.http import serve
 from local.wire import WireResponse
 from tests.gateway.conftest import Infra
-from tests.gateway.upstream import EXTENDED_ID, Clock, answered, fixed_id, post
+from tests.gateway.upstream import EXTENDED_ID, Clock, Everybody, answered, fixed_id, post
 
 BUFFERS = ["kinesis", "kinesis-efo", "sqs", "sns"]
 KEY = b'{"image":{"key":"cat.jpg"}}'
@@ -209,7 +209,7 @@ async def test_a_body_over_the_payload_limit_is_a_413(infra: Infra, buffer: str)
 
 async def test_the_stage_throttles_with_429_and_says_when_to_come_again(infra: Infra) -> None:
     clock = Clock()
-    api = RestApi(infra.stack.resources, infra.upstreams, clock, fixed_id)
+    api = RestApi(infra.stack.resources, infra.upstreams, clock, fixed_id, callers=Everybody())
     burst = int(str(infra.stack.parameters["ThrottleBurst"]))
     request = post(KEY, path=f"/{api.stage_name}/v1/kinesis/images", content_type="application/json")
     statuses = [(await api.handle(request)).status for _ in range(burst + 3)]

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.token_bucket import TokenBucket
+from local.authentication.api_keys import ApiKeys
+from local.authentication.callers import Callers, Demand
+from local.authentication.signature import Signatures
 from local.gateway.exchange import RequestId
 from local.gateway.rest_api import RestApi
 from local.wire import WireRequest, WireResponse, WireService
@@ -49,6 +52,16 @@ class Stub:
     properties: Mapping[str, Any]
     ref: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Everybody(Callers):
+    """Lets everybody in, whatever he shows, as nobody: for tests of what comes after that."""
+
+    def __init__(self) -> None:
+        super().__init__(Signatures({}, ""), ApiKeys({}))
+
+    def identify(self, request: WireRequest, demand: Demand, now: float) -> dict[str, str]:
+        return {}
 
 
 def fixed_id() -> RequestId:
