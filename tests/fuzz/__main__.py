@@ -12,6 +12,8 @@ import traceback
 import click
 
 from tests.fuzz.runner import TARGETS, feed, resident_mib
+from tests.fuzz.served import SERVED
+from tests.fuzz.target import Target
 
 # An example that asks for more at once fails there, and not the machine.
 _MOST_MEMORY_MIB = 2_048
@@ -32,6 +34,13 @@ def main(minutes: float, first: int, examples: int, only: tuple[str, ...]) -> No
         raise click.UsageError(f"there is no such target: choose of {', '.join(target.name for target in TARGETS)}")
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_MIB << 20, hard))
+    try:
+        sys.exit(_run(chosen, minutes, first, examples))
+    finally:
+        SERVED.close()
+
+
+def _run(chosen: list[Target], minutes: float, first: int, examples: int) -> int:
     until = time.monotonic() + minutes * 60
     failed: dict[str, int] = {}
     fed, at, settled = 0, first, 0.0
@@ -53,10 +62,11 @@ def main(minutes: float, first: int, examples: int, only: tuple[str, ...]) -> No
     grown = resident_mib() - settled if settled else 0.0
     click.echo(f"{fed:,} examples of {len(chosen)} targets, seeds {first} to {at - 1}; memory grew by {grown:.0f} MiB")
     for name, seed in failed.items():
-        click.echo(f"FAILED {name}: python -m tests.fuzz --target {name!r} --seed {seed}")
+        again = f"python -m tests.fuzz --target {name!r} --seed {seed} --examples {examples}"
+        click.echo(f"FAILED {name}; again: {again}")
     if grown > _MOST_GROWTH_MIB:
         click.echo(f"FAILED: more than {_MOST_GROWTH_MIB} MiB")
-    sys.exit(1 if failed or grown > _MOST_GROWTH_MIB else 0)
+    return 1 if failed or grown > _MOST_GROWTH_MIB else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""One server for all examples of a run."""
-
-import atexit
+"""One server for all examples of a run, which closes it at its end: its thread would keep the process alive."""
 
 from tests.wire.test_survival import Served
 
@@ -14,7 +12,6 @@ class _Once:
         if self._served is None:
             # Patient enough for any honest example, and not longer than a watchdog is.
             self._served = Served(body_s=2.0)
-            atexit.register(self.close)
         # What an example sent is of no interest to the next one.
         self._served.service.seen.clear()
         return self._served
