@@ -90,6 +90,22 @@ async def test_a_caller_over_the_concurrency_gets_429(caller: Caller) -> None:
     assert json.loads((await running)["Payload"].read())["errorType"] == "Sandbox.Timedout"
 
 
+@pytest.mark.parametrize("caller", ["sample.environment"], indirect=True)
+async def test_updated_code_is_loaded_anew_by_the_next_invocation(caller: Caller) -> None:
+    async def environment() -> str:
+        answer = await caller.call("invoke", FunctionName=NAME)
+        return str(json.loads(answer["Payload"].read())["AWS_LAMBDA_LOG_STREAM_NAME"])
+
+    first = await environment()
+    given = {"FunctionName": NAME, "S3Bucket": "any", "S3Key": "any"}
+    assert (await caller.call("update_function_code", DryRun=True, **given))["FunctionName"] == NAME
+    assert await environment() == first
+    assert (await caller.call("update_function_code", **given))["LastUpdateStatus"] == "Successful"
+    assert await environment() != first
+    refused = await caller.refused("update_function_code", FunctionName=NAME, ZipFile=b"another code")
+    assert refused == "InvalidParameterValueException"
+
+
 @pytest.mark.parametrize("caller", ["sample.ok"], indirect=True)
 async def test_configuration_and_mappings_are_the_templates(caller: Caller) -> None:
     configuration = await caller.call("get_function_configuration", FunctionName=NAME)

@@ -162,3 +162,12 @@ async def test_a_secret_that_cannot_be_made_is_told_without_its_value(manager: M
     with pytest.raises(StorageError, match="Secret1 could not be made: CreateSecret: HTTP 400") as caught:
         await made(manager, "Name: twice, SecretString: hush", "Name: twice, SecretString: hush", stack="twice")
     assert "hush" not in str(caught.value)
+
+
+async def test_a_value_that_was_drawn_is_drawn_once_for_a_server_that_is_started_again(manager: Manager) -> None:
+    drawn: dict[str, str] = {}
+    (first,) = secrets_of("GenerateSecretString: {}", stack="before")
+    (second,) = secrets_of("GenerateSecretString: {}", stack="after")
+    await make_secrets([first], manager.wire, drawn)
+    await make_secrets([second], manager.wire, drawn)
+    assert await manager.value(first) == await manager.value(second) == drawn["Secret0"]
