@@ -41,18 +41,25 @@ def fault(effect: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("struck", "timeout_s", "ending", "says"),
+    ("struck", "seconds", "timeout_s", "ending", "says"),
     [
-        (fault("kill", after_ms=20), 30.0, Ending.EXITED, "Runtime exited with error: signal: killed"),
-        (fault("starve", memory_mb=1), 30.0, Ending.EXITED, "Runtime exited with error: signal: killed"),
-        (fault("hang", after_ms=20), 1.0, Ending.TIMED_OUT, "Task timed out after 1.00 seconds"),
+        (fault("kill", after_ms=20), 30, 30.0, Ending.EXITED, "Runtime exited with error: signal: killed"),
+        (fault("starve", memory_mb=1), 30, 30.0, Ending.EXITED, "Runtime exited with error: signal: killed"),
+        # By itself it would be done in time.
+        (fault("hang", after_ms=20), 0.4, 2.0, Ending.TIMED_OUT, "Task timed out after 2.00 seconds"),
     ],
 )
 async def test_a_process_that_is_struck_at_work_ends_with_its_invocation_and_the_next_one_has_another(
-    make_faulty: MakeFaulty, tmp_path: Path, struck: dict[str, Any], timeout_s: float, ending: Ending, says: str
+    make_faulty: MakeFaulty,
+    tmp_path: Path,
+    struck: dict[str, Any],
+    seconds: float,
+    timeout_s: float,
+    ending: Ending,
+    says: str,
 ) -> None:
     function = make_faulty("worker.slow", struck, timeout_s=timeout_s)
-    answer = await function.invoke(COLD, event(tmp_path), "request-1")
+    answer = await function.invoke(COLD, event(tmp_path, seconds=seconds), "request-1")
     assert answer.ending is ending
     assert answer.lost
     assert says in error(answer)["errorMessage"]
