@@ -61,17 +61,20 @@ def test_the_fast_server_counts_what_it_took_whole():
 
 
 def test_the_meter_counts_what_a_process_and_its_children_use_and_nothing_beyond_its_readings():
-    busy = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
-    parent = f"import subprocess, sys, time; time.sleep(0.1); subprocess.run([sys.executable, '-c', {busy!r}]); input()"
+    # It waits before its work and after it, so that the readings lie around all of it.
+    busy = "import sys, time\nsys.stdin.readline()\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nsys.stdin.readline()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
     process = subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     began = time.time()
     with CpuMeter(process.pid) as meter:
         first = time.time()
-        while time.time() - began < 20 and meter.used < 0.3:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        while time.time() - began < 30 and meter.used < 0.3:
             time.sleep(0.05)
         last = time.time()
-        process.communicate(b"\n")
+        process.communicate()
 
-    assert meter.between(first, last) >= 0.2
+    assert meter.between(first, last) >= 0.25
     with pytest.raises(ValueError, match="not between"):
         meter.between(began - 10, last)
