@@ -62,7 +62,8 @@ def test_the_fast_server_counts_what_it_took_whole():
 
 def test_the_meter_counts_what_a_process_and_its_children_use_and_nothing_beyond_its_readings():
     # It waits before its work and after it, so that the readings lie around all of it.
-    busy = "import sys, time\nsys.stdin.readline()\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nsys.stdin.readline()"
+    work = "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+    busy = f"import sys, time\nsys.stdin.readline()\n{work}sys.stdin.readline()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
     process = subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     began = time.time()
