@@ -3,7 +3,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const EVERY_MS = 1000;
-  const WIDTH = 360, HEIGHT = 230, LEFT = 40, RIGHT = 10, TOP = 26, BOTTOM = 24;
+  const HEIGHT = 230, LEFT = 40, RIGHT = 10, TOP = 26, BOTTOM = 24;
   const NAMES = { sns: ["SNS", "push"], sqs: ["SQS", "polled queue"], kinesis: ["Kinesis", "polled stream"], "kinesis-efo": ["Kinesis EFO", "pushed stream"] };
 
   const panel = document.createElement("section");
@@ -55,23 +55,30 @@
     };
   };
 
+  // As wide as it will stand, so that its text is as large as the text around it.
+  let width = 360;
+  const widthOfCharts = () => {
+    const standing = panel.querySelector("article svg");
+    return standing ? Math.round(standing.getBoundingClientRect().width) || width : width;
+  };
+
   const chart = (turn, at, { step, most, last }) => {
     const duration = turn.duration;
-    const x = (second) => LEFT + (WIDTH - LEFT - RIGHT) * (second / last);
+    const x = (second) => LEFT + (width - LEFT - RIGHT) * (second / last);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / most);
-    const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    const svg = drawn("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img" });
     svg.append(drawn("title", {}, `${nameOf(turn.buffer)}: requests offered, accepted and completed so far, and the backlog`));
     for (const mark of marks(most, step)) {
-      svg.append(drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark) }));
+      svg.append(drawn("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(mark), y2: y(mark) }));
       svg.append(drawn("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, count(mark)));
     }
     svg.append(drawn("text", { x: 0, y: 12 }, "requests"));
     for (const mark of marks(last, roundUp(last / 5))) {
-      const anchor = mark === 0 ? "start" : x(mark) > WIDTH - 24 ? "end" : "middle";
+      const anchor = mark === 0 ? "start" : x(mark) > width - 24 ? "end" : "middle";
       svg.append(drawn("text", { x: x(mark), y: HEIGHT - 6, "text-anchor": anchor }, `${mark} s`));
     }
     svg.append(drawn("line", { class: "mark", x1: x(duration), x2: x(duration), y1: TOP - 8, y2: y(0) }));
-    const side = x(duration) > WIDTH / 2 ? "end" : "start";
+    const side = x(duration) > width / 2 ? "end" : "start";
     svg.append(drawn("text", { x: x(duration), y: 12, "text-anchor": side }, "all sent"));
     const line = (name) =>
       turn.points.filter((p) => p[at[name]] !== null).map((p) => `L${x(p[at.second]).toFixed(1)},${y(p[at[name]]).toFixed(1)}`);
@@ -108,7 +115,8 @@
     figures.append(figure("not accepted", count(last[at.offered] - last[at.accepted])));
     figures.append(figure("throttles", count(last[at.throttles])));
     figures.append(figure("dead letters", count(last[at.dead_lettered])));
-    figures.append(figure(`oldest waiting, at most ${seconds(longestWait(turn.points, at))}`, seconds(last[at.oldest_age_s])));
+    const longest = longestWait(turn.points, at);
+    figures.append(figure(longest === null ? "oldest waiting" : `oldest, at most ${seconds(longest)}`, seconds(last[at.oldest_age_s])));
     const [state, says] = statusOf(turn, at);
     const name = node("h3", "", nameOf(turn.buffer));
     if (NAMES[turn.buffer]) name.append(node("small", "", NAMES[turn.buffer][1]));
@@ -140,7 +148,12 @@
       head.append(node("p", "phase", link));
     }
     const scale = scaleOf(live, at);
-    panel.replaceChildren(head, node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, scale))));
+    const turns = () => node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, scale)));
+    panel.replaceChildren(head, turns());
+    if (widthOfCharts() !== width) {
+      width = widthOfCharts();
+      panel.replaceChildren(head, turns());
+    }
   };
 
   const isDark = () => {

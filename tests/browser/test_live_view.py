@@ -129,7 +129,7 @@ def test_a_load_tester_starts_a_run_stops_it_starts_another_and_watches_it_drain
     assert "-seen" in page.locator("#forebay h2").inner_text()
     see_it_move(page, "SNS")
     page.locator("#forebay .status", has_text=re.compile(r"^(sending|draining), about \d+ s left$")).first.wait_for()
-    page.locator("#forebay .figure", has_text=re.compile(r"^\d+ s\s*oldest waiting, at most \d+ s$")).first.wait_for()
+    page.locator("#forebay .figure", has_text=re.compile(r"^\d+ s\s*oldest, at most \d+ s$")).first.wait_for()
     page.locator("#forebay article.draining, #forebay article.drained").first.wait_for()
     page.locator("#forebay article.drained").nth(1).wait_for()
     for turn in page.locator("#forebay article").all():
