@@ -103,7 +103,7 @@ class Fault:
         return cls(
             edge=edge,
             effect=effect,
-            status=int(_number(document, "status", 500)),
+            status=_status(document),
             code=str(document.get("code", "InternalServerError")),
             factor=_number(document, "factor", 1.0),
             after_ms=_number(document, "after_ms", 0.0),
@@ -167,6 +167,13 @@ def _choice(document: Mapping[str, Any], name: str, of: type[Any]) -> Any:
     except ValueError:
         known = ", ".join(each.value for each in of)
         raise PlanError(f"{name} is {document.get(name)!r}; there are {known}") from None
+
+
+def _status(document: Mapping[str, Any]) -> int:
+    status = document.get("status", 500)
+    if type(status) is not int or not 100 <= status <= 599:
+        raise PlanError(f"status is {status!r}, which is no status of HTTP")
+    return status
 
 
 def _number(document: Mapping[str, Any], name: str, otherwise: float) -> float:

@@ -64,13 +64,13 @@ class WsgiService:
 
 def _environ(request: WireRequest) -> dict[str, Any]:
     # PEP 3333: texts hold bytes, as Latin-1.
-    host, _, port = request.headers.get("host", "127.0.0.1").partition(":")
+    host, _, port = _bytes(request.headers.get("host", "127.0.0.1")).decode("latin-1").partition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
-        "RAW_URI": request.path,
-        "QUERY_STRING": request.query,
+        "PATH_INFO": unquote_to_bytes(_bytes(request.path)).decode("latin-1"),
+        "RAW_URI": _bytes(request.path).decode("latin-1"),
+        "QUERY_STRING": _bytes(request.query).decode("latin-1"),
         "SERVER_NAME": host,
         "SERVER_PORT": port or "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -84,14 +84,19 @@ def _environ(request: WireRequest) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in request.headers.items():
-        environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        environ[f"HTTP_{name.upper().replace('-', '_')}"] = _bytes(value).decode("latin-1")
     environ.setdefault("HTTP_AUTHORIZATION", _UNSIGNED)
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     if "content-type" in request.headers:
-        environ["CONTENT_TYPE"] = request.headers["content-type"]
+        environ["CONTENT_TYPE"] = environ["HTTP_CONTENT_TYPE"]
     environ["CONTENT_LENGTH"] = str(len(request.body))
     environ["HTTP_CONTENT_LENGTH"] = environ["CONTENT_LENGTH"]
     return environ
+
+
+def _bytes(text: str) -> bytes:
+    """What a text of a request's head was on the wire, UTF-8 or not."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 @click.command()

@@ -12,12 +12,15 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from local.authentication.refusal import NotAuthenticatedError
+from local.control import Control
+from local.faults.injector import Injector
 from local.lambda_api import LambdaApi
 from local.runtime_api import Call, RuntimeApi
+from local.storage.moto_server import WsgiService
 from local.websocket.frames import CloseCode, FrameGuard, text_frames
 from local.wire import WireRequest
 from tests.authentication.signed import ALICE, NOW, SESSION, signatures, signed
-from tests.fuzz.mutation import as_text, mutated
+from tests.fuzz.mutation import as_text, dumped, in_a_head, mutated
 from tests.fuzz.served import SERVED
 from tests.fuzz.target import Target
 from tests.websocket.raw_client import frame
@@ -69,6 +72,33 @@ def _runtime(given: tuple[str, bytes, bytes]) -> None:
         api.close()
 
     asyncio.run(talk())
+
+
+def _control(body: bytes) -> None:
+    control = Control({}, lambda: 0.0, injector=Injector(lambda: 0.0))
+    put = asyncio.run(control.handle(WireRequest("PUT", "/faults", "", {}, body)))
+    assert put.status in (200, 400), put.body
+    told = asyncio.run(control.handle(WireRequest("GET", "/faults")))
+    assert told.status == 200
+    json.loads(told.body)
+
+
+def _wsgi(given: tuple[str, bytes, dict[str, str], bytes]) -> None:
+    method, target, headers, body = given
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        for value in environ.values():
+            if isinstance(value, str):
+                # PEP 3333: a text is bytes.
+                value.encode("latin-1")
+        assert int(environ["CONTENT_LENGTH"]) == len(environ["wsgi.input"].read()) == len(body)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Connection", "close")])
+        return [b"done"]
+
+    path, _, query = in_a_head(target).partition("?")
+    request = WireRequest(method, path, query, headers, body)
+    response = asyncio.run(WsgiService(application).handle(request))
+    assert (response.status, response.headers, response.body) == (200, {"content-type": "text/plain"}, b"done")
 
 
 class _Reader:
@@ -154,6 +184,19 @@ _RUNTIME_PATHS: Final = [
     b"/2018-06-01/runtime/invocation/id1/response", b"/2018-06-01/runtime/invocation/id1/error",
     b"/2018-06-01/runtime/init/error", b"/2018-06-01/runtime/invocation/id2/response",
 ]  # fmt: skip
+_PLANS: Final = [
+    dumped({"faults": [fault]})
+    for fault in (
+        {"edge": "rekognition", "effect": "answer", "status": 400, "code": "Denied", "requests": {"r": {"1": 2}}},
+        {"edge": "sqs", "effect": "slow", "factor": 10, "from": 1.5, "until": 2.5},
+        {"edge": "function", "effect": "starve", "memory_mb": 100, "after_ms": 5, "requests": {"r": {"1": None}}},
+    )
+]
+_HEADERS: Final = st.dictionaries(
+    st.sampled_from(["host", "content-type", "content-length", "authorization", "transfer-encoding", "x-amz-date"]),
+    st.binary(max_size=20).map(in_a_head),
+    max_size=4,
+)
 _METHODS: Final = st.sampled_from(["POST", "GET", "PUT", "DELETE"])
 
 TARGETS: Final = [
@@ -169,6 +212,12 @@ TARGETS: Final = [
     ),
     Target("Lambda", st.tuples(_METHODS, mutated(_LAMBDA_PATHS), mutated([b"{}", b"[1]"])), _lambda),
     Target("Runtime API", st.tuples(_METHODS, mutated(_RUNTIME_PATHS), mutated([b"{}"])), _runtime),
+    Target("control", mutated(_PLANS, [b"Infinity", b"NaN", b"1e999"]), _control),
+    Target(
+        "moto's door",
+        st.tuples(_METHODS, mutated([b"/bucket/key%2F%C3%A9?list-type=2", b"/"]), _HEADERS, mutated([b"<a/>"])),
+        _wsgi,
+    ),
     Target("frames", st.tuples(mutated(_FRAMES), st.integers(0, 99)), _frames),
     Target("HTTP", st.deferred(lambda: mutated(_requests(), [b"\r\n\r\n", b"Content-Length: ", b"chunked"])), _http),
 ]

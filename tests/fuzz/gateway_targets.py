@@ -20,7 +20,7 @@ from local.gateway.payload import Payload
 from local.physical_names import PhysicalNames
 from local.template import load
 from local.wire import WireRequest
-from tests.fuzz.mutation import as_text, documents, dumped, mutated
+from tests.fuzz.mutation import as_text, documents, dumped, in_a_head, mutated
 from tests.fuzz.open_api import OpenApi
 from tests.fuzz.target import Target
 
@@ -118,7 +118,7 @@ _HEADERS: Final = st.dictionaries(
     st.sampled_from(
         ["application/json", "image/jpeg", "text/plain; charset=x", "", "*/*", "application/json;", ";", "a/b/c"]
     )
-    | st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=20),
+    | st.binary(max_size=20).map(in_a_head),
     max_size=4,
 )
 
@@ -144,8 +144,8 @@ TARGETS: Final = [
         "route",
         st.tuples(
             st.sampled_from(["POST", "GET", "PUT", "DELETE", "HEAD", "OPTIONS", "X"]),
-            st.sampled_from(_PATHS).map(_target) | mutated(_PATHS).map(_target),
-            mutated([b"", b"a=1&b=%41"]).map(_target),
+            st.sampled_from(_PATHS).map(_target) | mutated(_PATHS).map(_target) | mutated(_PATHS).map(in_a_head),
+            mutated([b"", b"a=1&b=%41"]).map(_target) | mutated([b"a=1&b=%41"]).map(in_a_head),
             st.just({"content-type": "application/json"}) | _HEADERS,
             mutated(_BODIES) | documents(["image", "bytes", "key", "run", "group", "attach"]).map(dumped),
         ),

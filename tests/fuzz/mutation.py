@@ -72,6 +72,11 @@ def _decodes(data: bytes) -> bool:
     return True
 
 
+def in_a_head(data: bytes) -> str:
+    """Bytes of a request's line or headers, as the server has them."""
+    return data.decode("utf-8", "surrogateescape")
+
+
 def documents(names: Sequence[str], values: "st.SearchStrategy[Any]" = SCALARS) -> "st.SearchStrategy[Any]":
     """JSON values whose members are called by those names, mostly."""
     keys = st.sampled_from(names) | st.text(max_size=5)

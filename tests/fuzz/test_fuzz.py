@@ -28,6 +28,8 @@ def test_a_target_does_what_it_says(target: Target) -> None:
 # Each of these was answered with what it should not, once.
 FOUND: list[tuple[str, Any, str]] = [
     ("template", ("\ud800", b"{}"), "half a surrogate pair left as an error of the codec"),
+    ("control", b'{"faults": [{"edge": "sqs", "effect": "answer", "status": 1e999}]}', "a status that is infinite"),
+    ("moto's door", ("GET", b"/\xff", {"host": "\udcff"}, b""), "a path and a host that are no UTF-8"),
     (
         "HTTP",
         b"POST /a?b=c!HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
