@@ -75,6 +75,8 @@ class StackTarget:
             self._clients.clear()
             stacks = self._client("cloudformation").describe_stacks(StackName=self._name)["Stacks"]
             self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", ())}
+            parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stacks[0].get("Parameters", ())}
+            self.options = {"parameters": parameters}
             self._stack = Stack.from_outputs(self.outputs)
         except (BotoCoreError, ClientError) as error:
             raise TargetError(f"the stack {self._name} cannot be read: {error}") from None

@@ -141,7 +141,7 @@ class Target(Protocol):
 
     @property
     def options(self) -> "Mapping[str, Any] | None":
-        """The options and quotas in force, of the embedded AWS only."""
+        """The options and quotas in force, of the embedded AWS; the template's parameters, of a stack."""
 
     def open(self, workload: "Workload") -> None:
         """Be ready for a run of that workload."""

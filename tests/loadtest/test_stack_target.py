@@ -37,6 +37,7 @@ def without_fan_out(outputs):
 def template(outputs):
     keys = [("run_id", "HASH"), ("sequence", "RANGE")]
     return {
+        "Parameters": {"FunctionMemory": {"Type": "Number", "Default": 1024}},
         "Resources": {
             "Queue": {"Type": "AWS::SQS::Queue"},
             "Dead": {"Type": "AWS::SQS::Queue"},
@@ -96,7 +97,8 @@ def test_a_stack_is_known_by_its_outputs(stack):
     assert stack.kind == "aws"
     assert stack.api_url == "https://api/prod"
     assert stack.outputs["ResultsByRunIndex"] == BY_RUN_INDEX
-    assert stack.options is None
+    # Shards and memory among them, by which AWS charges.
+    assert stack.options == {"parameters": {"FunctionMemory": "1024"}}
 
 
 def test_a_workload_for_a_buffer_that_the_stack_was_made_without_is_refused_at_once(aws):
