@@ -1,5 +1,6 @@
 """Senders: how one request of a turn goes out and is answered. A buffer's turn has a raw one, as its rate is high."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -86,6 +87,7 @@ class RawSender:
         self._connections = Connections(url, {**headers, "Host": self._route.host}, timeout_s=timeout_s)
         run_id = json.dumps(turn.request_run_id).encode()
         self._heads = [image.head + run_id + b',"sequence":' for image in turn.images]
+        self._begun = [hashlib.sha256(head) for head in self._heads] if self._route.signs else []
 
     def send(self, index: int) -> Answered:
         """Send one arrival's request."""
@@ -96,7 +98,7 @@ class RawSender:
         )
         body += b"}" if schedule.groups is None else b',"group":"g%d"}' % schedule.groups[index]
         try:
-            status, answer = self._connections.post(body, self._route.lines(body))
+            status, answer = self._connections.post(body, self._shown(body, schedule.images[index]))
         except (OSError, HTTPParseError) as caught:
             return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
         if self._any_server and _OK <= status < _REDIRECTED:
@@ -107,6 +109,14 @@ class RawSender:
         request_id = _request_id(answer)
         error = None if request_id is not None else "answered 202 without a request_id"
         return Answered(status, request_id, error, len(answer), accepted=True)
+
+    def _shown(self, body: bytes, image: int) -> bytes:
+        """What the request shows of itself. Its image, which is nearly all of it, was hashed before the turn."""
+        if not self._route.signs:
+            return self._route.lines("")
+        digest = self._begun[image].copy()
+        digest.update(body[len(self._heads[image]) :])
+        return self._route.lines(digest.hexdigest())
 
     def close(self) -> None:
         """Close the connections."""

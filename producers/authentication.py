@@ -160,23 +160,31 @@ class Route:
         self._fixed = {"Host": self.host}
         if authentication.api_key is not None:
             self._fixed["x-api-key"] = authentication.api_key
+        self._lines = "".join(f"{name}: {value}\r\n" for name, value in self._fixed.items() if name != "Host")
         self._target = f"{method}\n{canonical_path(parts.path)}\n{canonical_query(parts.query)}\n"
         self._headers = {name.lower(): canonical_value(value) for name, value in {**headers, **self._fixed}.items()}
         self._prepared: _Prepared | None = None
 
     def headers(self, body: bytes) -> dict[str, str]:
         """What to send with one of them, beside what goes with each."""
-        signed = self._signed(body)
-        return dict(self._fixed) if signed is None else self._fixed | signed
+        return {**self._fixed, **self._signed(hashlib.sha256(body).hexdigest() if self.signs else "")}
 
-    def lines(self, body: bytes) -> bytes:
-        """The same but for Host, as header lines, each whole."""
-        headers = self.headers(body)
-        return "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name != "Host").encode("latin-1")
+    def lines(self, body_hash: str) -> bytes:
+        """The same but for Host, as header lines, each whole; by the body's SHA-256 in hex, if the route `signs`.
 
-    def _signed(self, body: bytes) -> dict[str, str] | None:
+        Of bodies that begin alike a part need be hashed but once, and of a large one that is most of the work.
+        """
+        lines = self._lines + "".join(f"{name}: {value}\r\n" for name, value in self._signed(body_hash).items())
+        return lines.encode("latin-1")
+
+    @property
+    def signs(self) -> bool:
+        """Whether its requests are signed."""
+        return self._signer is not None
+
+    def _signed(self, body_hash: str) -> dict[str, str]:
         if self._signer is None:
-            return None
+            return {}
         now, frozen = int(self._signer.now()), self._signer.credentials.get_frozen_credentials()
         prepared = self._prepared
         if prepared is None or prepared.second != now or prepared.frozen != frozen:
@@ -184,8 +192,7 @@ class Route:
             prepared = self._prepared = _prepare(
                 self._signer.region, now, frozen, self._target, self._headers, prepared
             )
-        canonical = prepared.canonical + hashlib.sha256(body).hexdigest()
-        signature = sign(prepared.key, prepared.timestamp, prepared.scope, canonical)
+        signature = sign(prepared.key, prepared.timestamp, prepared.scope, prepared.canonical + body_hash)
         return {**prepared.headers, "Authorization": prepared.authorization + signature}
 
 

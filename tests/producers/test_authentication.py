@@ -1,5 +1,6 @@
 """What our clients show, and what they say where there is nothing to show. Their signatures: tests/authentication."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,18 @@ def test_a_route_signs_anew_when_its_second_its_day_or_its_credentials_change() 
 def test_header_lines_are_the_headers_but_for_the_host() -> None:
     route = Route(Authentication(api_key="key"), "POST", "http://127.0.0.1:8080/live", {})
 
-    assert (route.host, route.lines(b"")) == ("127.0.0.1:8080", b"x-api-key: key\r\n")
-    assert Route(Authentication(), "POST", URL, {}).lines(b"") == b""
+    assert (route.host, route.lines("")) == ("127.0.0.1:8080", b"x-api-key: key\r\n")
+    assert Route(Authentication(), "POST", URL, {}).lines("") == b""
+
+
+def test_the_lines_of_a_body_are_those_of_its_hash() -> None:
+    signer = Signer(ALICE, "eu-west-1", now=lambda: 1_732_400_000.0)
+    route = Route(Authentication(signer, "key"), "POST", URL, {})
+
+    headers = route.headers(b"a body")
+
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name != "Host")
+    assert route.lines(hashlib.sha256(b"a body").hexdigest()).decode() == lines
 
 
 @pytest.mark.parametrize(
