@@ -151,16 +151,7 @@ class MappingTemplate:
             raise TemplateSyntaxError("half a surrogate pair is no text") from None
         if size > MAX_TEMPLATE_BYTES:
             raise TemplateSyntaxError(f"a mapping template may have {MAX_TEMPLATE_BYTES} bytes")
-        template = airspeed.Template(text)
-        try:
-            template.ensure_compiled()
-        except airspeed.TemplateError as error:
-            raise TemplateSyntaxError(str(error)) from None
-        self._merge: Callable[[Mapping[str, Any]], str]
-        try:
-            self._merge = CompiledTemplate(template).merge
-        except NotCompilableError:
-            self._merge = template.merge
+        self._merge = _merge_of(text)
 
     def render(self, source: Input, context: Mapping[str, Any], stage_variables: Mapping[str, str]) -> str:
         """Render it.
@@ -175,6 +166,21 @@ class MappingTemplate:
             raise TemplateFailedError(str(error)) from error.__cause__
         except RecursionError as error:
             raise TemplateFailedError("nested too deep") from error
+
+
+# A template's answers to errors are the same for many methods, and parsing takes most of an API's start.
+@lru_cache(maxsize=256)
+def _merge_of(text: str) -> Callable[[Mapping[str, Any]], str]:
+    template = airspeed.Template(text)
+    try:
+        template.ensure_compiled()
+    except airspeed.TemplateError as error:
+        raise TemplateSyntaxError(str(error)) from None
+    try:
+        return CompiledTemplate(template).merge
+    except NotCompilableError:
+        merge: Callable[[Mapping[str, Any]], str] = template.merge
+        return merge
 
 
 _UTIL: Final = Util()
