@@ -109,6 +109,6 @@ class Untroubled(Callbacks):
 
 
 TestCallbacks = Callbacks.TestCase
-TestCallbacks.settings = settings(max_examples=120, stateful_step_count=25)
+TestCallbacks.settings = settings(max_examples=60, stateful_step_count=25)
 TestUntroubled = Untroubled.TestCase
-TestUntroubled.settings = settings(max_examples=60, stateful_step_count=25)
+TestUntroubled.settings = settings(max_examples=30, stateful_step_count=25)

@@ -277,7 +277,7 @@ def test_records_of_a_partition_key_or_message_group_are_processed_in_order(scen
 
 
 @given(scenarios(), st.sampled_from([0.0371, 0.29]))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_polling_when_told_to_is_as_good_as_polling_all_the_time(scenario, every):
     """So wake_at is never late."""
     _, told = scenario.run()
@@ -297,7 +297,7 @@ def test_arrivals_told_in_advance_are_as_good_as_arrivals_one_by_one(scenario):
 
 
 @given(scenarios())
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_the_same_seed_gives_the_same_run(scenario):
     _, one = scenario.run()
     _, other = scenario.run()

@@ -2,7 +2,7 @@ from itertools import accumulate, pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_driver import always, drive
 
@@ -177,6 +177,7 @@ def played(scenario, **options):
     return machine, first, drive(machine, offers, always(0.3), front=front, until=40_000.0, **options)
 
 
+@settings(max_examples=40)
 @given(SCENARIOS)
 def test_every_message_ends_once_whatever_lambda_answers(scenario):
     machine, offered, run = played(scenario)
@@ -185,6 +186,7 @@ def test_every_message_ends_once_whatever_lambda_answers(scenario):
     assert all(end in {End.CLIENT_ERROR, End.DELIVERY_POLICY, End.EVENT_AGE} for _, end in run.facts.dead)
 
 
+@settings(max_examples=40)
 @given(SCENARIOS)
 def test_polling_when_told_to_is_as_good_as_polling_all_the_time(scenario):
     _, _, told = played(scenario)

@@ -209,28 +209,27 @@ def write_run(table: ResultsTable, run_id: str, sequences: range) -> None:
         table.write(replace(MEASURED, request_id=f"{run_id}-{sequence}", measurement=measured))
 
 
-@pytest.mark.parametrize(
-    ("first", "end", "expected"),
-    [
-        (0, None, range(30)),
-        (10, None, range(10, 30)),
-        (0, 10, range(10)),
-        (9, 11, range(9, 11)),
-        (5, 5, range(0)),
-        (29, 1_000, range(29, 30)),
-        (30, None, range(0)),
-    ],
-)
-def test_a_run_is_read_in_order_and_in_ranges(
-    table: ResultsTable, first: int, end: int | None, expected: range
-) -> None:
-    write_run(table, "r1", range(30))
+RANGES = [
+    (0, None, range(12)),
+    (4, None, range(4, 12)),
+    (0, 4, range(4)),
+    (9, 11, range(9, 11)),
+    (5, 5, range(0)),
+    (11, 1_000, range(11, 12)),
+    (12, None, range(0)),
+]
+
+
+def test_a_run_is_read_in_order_and_in_ranges(table: ResultsTable) -> None:
+    # 9 and 10 stand in it: a range goes by number, not by text.
+    write_run(table, "r1", range(12))
     write_run(table, "r2", range(3))
     table.write(replace(PLAIN, request_id="of no run"))
 
-    found = [stored.result.measurement for stored in table.read_run("r1", first=first, end=end)]
+    for first, end, expected in RANGES:
+        found = [stored.result.measurement for stored in table.read_run("r1", first=first, end=end)]
 
-    assert [(m.run_id, m.sequence) for m in found if m] == [("r1", sequence) for sequence in expected]
+        assert [(m.run_id, m.sequence) for m in found if m] == [("r1", sequence) for sequence in expected]
 
 
 def test_a_run_longer_than_a_page_is_read_to_its_end(client: Any, table: ResultsTable) -> None:

@@ -112,7 +112,10 @@ def test_a_json_file_that_cannot_be_written_is_named(run, small, tmp_path):
     assert f"{out} cannot be written: No such file or directory" in refused.stderr
 
 
-def test_a_report_is_built_and_takes_the_place_of_an_earlier_one(run, small, tmp_path):
+def test_a_report_is_built_and_takes_the_place_of_an_earlier_one(run, small, tmp_path, monkeypatch):
+    # The next test looks at drawings; here they would only take time.
+    monkeypatch.setattr("reports.figures.svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr("reports.figures.png", lambda _name, _findings, path: path.write_bytes(b""))
     folder = tmp_path / "out" / "report"
 
     first = run(small, "--report", str(folder))

@@ -186,5 +186,5 @@ class Interleavings(RuleBasedStateMachine):
         assert not [name for name in self.attached & set(OWNERS) if ("id1", name) in self.world.watchers]
 
 
-Interleavings.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
+Interleavings.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 TestInterleavings = Interleavings.TestCase
