@@ -93,7 +93,7 @@ def until(found: Callable[[], Any], what: str, within_s: float = 90) -> Any:
         answer = found()
         if answer:
             return answer
-        time.sleep(0.05)
+        time.sleep(0.1)
     pytest.fail(f"there was not {what} within {within_s} s")
 
 
