@@ -230,7 +230,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     processes = {"rekognition": lambda: rekognition.pid, "storage": lambda: moto.pid}
     control = await serve(Control(deployed.states, clock, processes=processes, injector=injector))
     parts.push_async_callback(control.close)
-    parts.push_async_callback((await serve(api, socket=api_socket)).close)
+    parts.push_async_callback((await serve(api, socket=api_socket, pages=True)).close)
     if websocket is not None:
         websocket_api = WebSocketApi(
             websocket,

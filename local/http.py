@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket as sockets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -78,6 +79,7 @@ async def serve(
     body_limit: int = BODY_LIMIT,
     idle_s: float = IDLE_S,
     body_s: float = BODY_S,
+    pages: bool = False,
 ) -> Server:
     """Serve `service` on 127.0.0.1, at `port`, at a free port, or on a `socket` that `listen` bound.
 
@@ -86,11 +88,14 @@ async def serve(
     request's headers is closed. What the service raises is logged and answered 500; BrokenOffError breaks the
     connection off.
 
+    Unless `pages` is set, what a page in a browser asks for is answered 403: whatever site the user looks at could
+    otherwise call every service of this machine that asks for no credentials.
+
     Raises:
         OSError: the port is taken.
     """
     server = web.Server(
-        _Handler(service, body_limit, body_s).handle,
+        _Handler(service, body_limit, body_s, pages=pages).handle,
         request_factory=_request,
         access_log=None,
         logger=SERVER_LOG,
@@ -118,10 +123,11 @@ def _request(
 
 
 class _Handler:
-    def __init__(self, service: WireService, body_limit: int, body_s: float) -> None:
+    def __init__(self, service: WireService, body_limit: int, body_s: float, *, pages: bool = False) -> None:
         self._service = service
         self._body_limit = body_limit
         self._body_s = body_s
+        self._pages = pages
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers: dict[str, str] = {}
@@ -132,6 +138,8 @@ class _Handler:
         if request.version not in (HttpVersion10, HttpVersion11):
             # Of HTTP/0.9 a line is a whole request, whatever it was meant to be.
             return _refused(505, "HTTP Version Not Supported")
+        if not self._pages and _is_from_a_page(headers):
+            return _refused(403, "A page in a browser may call the API, and nothing else here")
         # An early refusal closes the connection, since the rest of the body would follow.
         if int(headers.get("content-length", "0")) > self._body_limit:
             return _refused(413, "Request Too Long")
@@ -176,6 +184,12 @@ class _Handler:
                     return None
                 chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _is_from_a_page(headers: Mapping[str, str]) -> bool:
+    # Fetch Metadata (W3C), which every browser sends to 127.0.0.1 and no page can leave out; older ones say the origin
+    # of all but plain GETs. "none" is the user, who has typed the address.
+    return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 
 
 def _origin_form(target: str) -> str:

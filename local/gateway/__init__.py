@@ -1,7 +1,7 @@
 """API Gateway (REST): serves the `AWS::ApiGateway::*` resources of a template as AWS would.
 
     api = RestApi(stack.resources, services={"kinesis": ..., "lambda": LambdaApi(...)}, clock=epoch_clock())
-    server = await serve(api)          # routes are below {server.url}/{api.stage_name}
+    server = await serve(api, pages=True)          # routes are below {server.url}/{api.stage_name}
 
 A request's way, one module each: routing, who calls (local.authentication), throttle (stage), validation, integration
 (with parameters and mapping_template), integration_response; whatever goes wrong before or between ends in a

@@ -209,6 +209,26 @@ def test_what_is_refused_is_not_logged_for_it_may_be_endless_and_have_secrets_in
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "why"),
+    [
+        (b"Origin: https://evil.example\r\n", 403, "a form or a fetch of another site"),
+        (b"Origin: null\r\n", 403, "a sandboxed frame"),
+        (b"Sec-Fetch-Site: cross-site\r\n", 403, "a picture or a link of another site"),
+        (b"Sec-Fetch-Site: same-site\r\n", 403, "a page of another port of this machine"),
+        (b"Sec-Fetch-Site: none\r\n", 200, "the user, who has typed the address"),
+        (b"", 200, "no browser"),
+    ],
+)
+def test_no_page_in_a_browser_calls_a_service_of_this_machine(
+    server: Served, headers: bytes, status: int, why: str
+) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET /?Action=PurgeQueue HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + headers + b"\r\n")
+        assert statuses(until_closed(connection)) == [status], why
+    assert len(server.service.of_others()) == (status == 200)
+
+
 @pytest.mark.parametrize(("sent", "why"), LIES, ids=[why for _, why in LIES])
 def test_a_request_whose_end_is_doubtful_is_refused_whole(server: Served, sent: bytes, why: str) -> None:
     with server.connect() as connection:
