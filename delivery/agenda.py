@@ -15,11 +15,19 @@ class Agenda:
         self._ascending: deque[tuple[float, int, int]] = deque()
         self._heap: list[tuple[float, int, int]] = []
         self._order = 0
+        # The earliest time; to be looked for again once its key has another one, or none.
+        self._first_at = math.inf
+        self._sure = True
 
     def set(self, key: int, at: float) -> None:
         """Make `key` due at `at` and at no other time."""
         self._order += 1
-        self._entries[key] = entry = (at, self._order, key)
+        entries = self._entries
+        if key in entries and entries[key][0] <= self._first_at:
+            self._sure = False
+        entries[key] = entry = (at, self._order, key)
+        if at < self._first_at:
+            self._first_at = at
         ascending = self._ascending
         if not ascending or at >= ascending[-1][0]:
             ascending.append(entry)
@@ -28,7 +36,9 @@ class Agenda:
 
     def clear(self, key: int) -> None:
         """Make `key` not due at all."""
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if entry is not None and entry[0] <= self._first_at:
+            self._sure = False
 
     def due(self, now: float) -> list[int]:
         """Take out every key due by now, the earliest first."""
@@ -39,15 +49,22 @@ class Agenda:
             else:
                 _, _, key = self._ascending.popleft()
             del self._entries[key]
+            self._sure = False
             keys.append(key)
         return keys
 
     def next_at(self) -> float:
         """When the next key is due; infinity if none is."""
+        if not self._sure:
+            self._look()
+        return self._first_at
+
+    def _look(self) -> None:
         entries, ascending, heap = self._entries, self._ascending, self._heap
         while ascending and entries.get(ascending[0][2]) is not ascending[0]:
             ascending.popleft()
         while heap and entries.get(heap[0][2]) is not heap[0]:
             heappop(heap)
         at = ascending[0][0] if ascending else math.inf
-        return heap[0][0] if heap and heap[0][0] < at else at
+        self._first_at = heap[0][0] if heap and heap[0][0] < at else at
+        self._sure = True

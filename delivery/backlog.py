@@ -190,10 +190,13 @@ class Backlog:
         while (span := self.take_span(until, most, most_bytes)) is not None:
             run, start, stop = span
             part = run.part(start, stop)
-            parts.append(part)
             most -= stop - start
             if most <= 0 or self.head_at > until:
+                if not parts:
+                    return part
+                parts.append(part)
                 break
+            parts.append(part)
             most_bytes -= part.bytes() if most_bytes < math.inf else 0
         return joined(parts) if parts else None
 

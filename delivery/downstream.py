@@ -127,8 +127,8 @@ class Downstream:
         self._numbers = np.stack([dice.random(_BLOCK), dice.standard_normal(_BLOCK)])
         self._numbers[_NORMALS, : len(normals)] = normals
         # Batches that began are handed over with the next step, for a call of their own would cost as much.
-        self._beginning: list[tuple[int, float, int, float]] = []
-        self._begins = np.zeros(0, _BEGINNING)
+        self._begins: Table = np.zeros(0, _BEGINNING)
+        self._begun = 0
         self._batches = np.zeros(0, _BATCH)
         self._strands = np.zeros(0, _STRAND)
         self._calls = np.zeros(0, _EVENT)
@@ -166,7 +166,13 @@ class Downstream:
         if poisoned is not None:
             self._poisoned[slot, :records] = poisoned
             self._with_poison.add(slot)
-        self._beginning.append((slot, now, records, deadline))
+        number = self._begun
+        slots, times, sizes, deadlines = self._begin_columns
+        slots[number] = slot
+        times[number] = now
+        sizes[number] = records
+        deadlines[number] = deadline
+        self._begun = number + 1
         return slot
 
     def advance(self, until: float, further: float = -math.inf) -> tuple[float, list[Ended]]:
@@ -176,12 +182,7 @@ class Downstream:
 
         Answers with the time of the last end and what ended, in the order of time. None ended if the time is `until`.
         """
-        begins = len(self._beginning)
-        if begins:
-            # A slice of them at once takes longer.
-            for number, beginning in enumerate(self._beginning):
-                self._begins[number] = beginning
-            self._beginning = []
+        begins, self._begun = self._begun, 0
         while True:
             at, ended = self._step(until, further, begins, *self._tables)
             if ended:
@@ -219,7 +220,11 @@ class Downstream:
         self._strands = np.concatenate([self._strands, np.zeros(more * self._strands_each, _STRAND)])
         self._calls = np.concatenate([self._calls, np.zeros(more * self._strands_each, _EVENT)])
         self._ends = np.concatenate([self._ends, np.zeros(more, _EVENT)])
-        self._begins = np.zeros(slots, _BEGINNING)
+        self._begins = np.concatenate([self._begins, np.zeros(more, _BEGINNING)])
+        # Numbers are written into a view of a column in a tenth of the time that a row takes.
+        self._begin_columns: tuple[Any, ...] = tuple(
+            memoryview(self._begins[name]) for name in ("slot", "at", "records", "deadline")
+        )
         self._ended = np.zeros(slots, _ENDED)
         wider = ((0, more), (0, records - self._most_records))
         self._poisoned = np.pad(self._poisoned, wider)

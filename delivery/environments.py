@@ -52,7 +52,7 @@ class Account:
 
     def take_upto(self, wanted: int) -> int:
         """Take concurrency out of the pool; says how much there was, `wanted` at most."""
-        left = self.left
+        left = self._quotas.account_concurrency - self._reserved - self._pool_used
         taken = wanted if wanted < left else max(left, 0)
         self._pool_used += taken
         return taken
@@ -113,7 +113,10 @@ class Environments:
 
     def acquire_upto(self, now: float, wanted: int) -> list[Slot]:
         """Take as many environments as can be had, warm ones first; a short list is a throttle."""
-        granted = self._grant(wanted)
+        if self._reserved is None:
+            granted = self._account.take_upto(wanted)
+        else:
+            granted = min(wanted, self._reserved - self._running)
         if granted <= 0:
             return []
         idle = self._idle
@@ -135,7 +138,7 @@ class Environments:
         """Give one back. It stays warm, unless `lost`: then the next invocation needs a new one."""
         self._running -= 1
         if self._reserved is None:
-            self._account.give_back(1)
+            self._account.give_back()
         if not lost:
             self._idle.append((Slot(slot.environment, cold=False) if slot.cold else slot, now))
 
@@ -171,11 +174,6 @@ class Environments:
         if self._aged:
             return -math.inf
         return self._idle[0][1] + self._idle_s if self._idle else math.inf
-
-    def _grant(self, wanted: int) -> int:
-        if self._reserved is None:
-            return self._account.take_upto(wanted)
-        return max(0, min(wanted, self._reserved - self._running))
 
     def _give_back(self, count: int) -> None:
         if self._reserved is None:

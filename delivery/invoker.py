@@ -24,7 +24,7 @@ class Invoker(Generic[Work]):
         self._capacity = capacity
         self._timeout_s = timeout_s
         self._ledger = ledger
-        self._running: dict[int, tuple[Work, int]] = {}
+        self._running: dict[int, Work] = {}
         self._number = 0
         self.running = 0
         """Invocations started and not settled."""
@@ -43,12 +43,13 @@ class Invoker(Generic[Work]):
         self, now: float, slot: Slot, work: Work, ids: Sequence[int], *, attempt: int, lane: int = 0
     ) -> Invocation:
         """Start an invocation in a slot taken before."""
-        self._number += 1
-        self._running[self._number] = (work, len(ids))
+        self._number = number = self._number + 1
+        self._running[number] = work
         self.running += 1
         self.in_flight += len(ids)
-        self._ledger.facts.cold_starts += slot.cold
-        return Invocation(self._number, ids, slot, now, now + self._timeout_s, lane, attempt)
+        if slot.cold:
+            self._ledger.facts.cold_starts += 1
+        return Invocation(number, ids, slot, now, now + self._timeout_s, lane, attempt)
 
     def settle(self, now: float, invocation: Invocation, outcome: Outcome) -> Work:
         """End an invocation: frees its slot and answers what it was for.
@@ -56,19 +57,23 @@ class Invoker(Generic[Work]):
         Raises:
             ValueError: it is not running; it was settled before, or belongs to another machine.
         """
-        found = self._running.pop(invocation.number, None)
-        if found is None:
-            raise ValueError(f"invocation {invocation.number} is not running: it was settled before, or elsewhere")
-        work, records = found
+        try:
+            work = self._running.pop(invocation.number)
+        except KeyError:
+            raise ValueError(
+                f"invocation {invocation.number} is not running: it was settled before, or elsewhere"
+            ) from None
         self.running -= 1
-        self.in_flight -= records
-        lost = False
-        if not isinstance(outcome, Ok):
-            lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
-            self._ledger.facts.throttled += isinstance(outcome, Throttled)
+        self.in_flight -= len(invocation.ids)
+        if isinstance(outcome, Ok):
+            self._capacity.release(now, invocation.slot)
+            return work
+        if isinstance(outcome, Throttled):
+            self._ledger.facts.throttled += 1
+        lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
         self._capacity.release(now, invocation.slot, lost=lost)
         return work
 
     def work_of(self, invocation: Invocation) -> Work:
         """What a running invocation is for."""
-        return self._running[invocation.number][0]
+        return self._running[invocation.number]

@@ -56,6 +56,20 @@ class ShardGate:
         self._at = at
         return True
 
+    def admits_alike(self, at: float, size: int, count: int) -> int:
+        """Take records of as many bytes at the same time; how many of them: once one is refused, so are the others.
+
+        Exactly as `admits` would for each.
+        """
+        passed = at - self._at
+        records = min(self._records + self._records_per_s * passed, self._most_records)
+        room = min(self._bytes + self._bytes_per_s * passed, self._most_bytes)
+        taken = _takes(records, self._records_grace, 1, _takes(room, self._bytes_grace, size, count))
+        if taken:
+            # One after the other comes to the same: what is subtracted from a number leaves no more digits than it had.
+            self._records, self._bytes, self._at = records - taken, room - taken * size, at
+        return taken
+
     def admits_each(self, times: Floats, sizes: int | Whole) -> Mask:
         """Take many records one after the other, their times ascending; says of each whether it was taken.
 
@@ -91,6 +105,19 @@ class ShardGate:
             self._bytes = self._most_bytes - float(room[sure - 1])
             self._at = float(times[sure - 1])
         return sure
+
+
+def _takes(level: float, grace: float, each: int, most: int) -> int:
+    """How many times, `most` at most, a bucket gives `each` before it holds too little."""
+    if each == 0:
+        return most if level + grace >= 0 else 0
+    taken = max(0, min(most, int((level + grace) / each)))
+    # The division rounds; what counts is what is left each time.
+    while taken < most and level - taken * each + grace >= each:
+        taken += 1
+    while taken > 0 and level - (taken - 1) * each + grace < each:
+        taken -= 1
+    return taken
 
 
 def _used(used: float, taken: Floats, each: int | Whole, regained: Floats) -> Floats:

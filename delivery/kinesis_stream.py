@@ -211,23 +211,32 @@ class KinesisStream:
             refused.update(dict.fromkeys(_array(run.ids)[order[~fitting]].tolist(), Refusal.TOO_LARGE))
             order = order[fitting]
         shards, keys, ids = shards[order], keys[order], _array(run.ids)[order]
-        times = np.broadcast_to(np.asarray(run.times, np.float64), len(run))[order]
+        times = run.times if isinstance(run.times, float | int) else np.asarray(run.times, np.float64)[order]
         sizes = sizes if isinstance(sizes, int) else sizes[order]
         taken = []
         bounds = [*np.flatnonzero(np.diff(shards, prepend=-1)).tolist(), len(order)]
         for start, stop in pairwise(bounds):
             shard = int(shards[start])
             own: slice | npt.NDArray[np.int64] = slice(start, stop)
-            admitted = self._shards[shard].gate.admits_each(times[own], sizes if isinstance(sizes, int) else sizes[own])
-            if not admitted.all():
-                refused.update(dict.fromkeys(ids[own][~admitted].tolist(), Refusal.THROUGHPUT_EXCEEDED))
-                own = start + np.flatnonzero(admitted)
+            gate = self._shards[shard].gate
+            if isinstance(times, float | int) and isinstance(sizes, int):
+                own = slice(start, start + gate.admits_alike(times, sizes, stop - start))
+                over = ids[own.stop : stop]
+            else:
+                admitted = gate.admits_each(
+                    np.broadcast_to(times, len(order))[own], sizes if isinstance(sizes, int) else sizes[own]
+                )
+                over = ids[own][~admitted]
+                if len(over):
+                    own = start + np.flatnonzero(admitted)
+            if len(over):
+                refused.update(dict.fromkeys(over.tolist(), Refusal.THROUGHPUT_EXCEEDED))
             if len(ids[own]):
                 # Columns of plain numbers: no objects to be made for those that nobody looks at one by one.
                 part = Run(
                     array("q", ids[own].tobytes()),
                     sizes if isinstance(sizes, int) else array("q", sizes[own].tobytes()),
-                    run.times if isinstance(run.times, float | int) else array("d", times[own].tobytes()),
+                    times if isinstance(times, float | int) else array("d", times[own].tobytes()),
                     array("Q", keys[own].tobytes()),
                 )
                 taken.append((shard, part))

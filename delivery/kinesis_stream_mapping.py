@@ -120,6 +120,7 @@ class StreamMapping(ABC):
             (quotas.kinesis_retention_s, End.RETENTION),
             (math.inf if maximum_record_age_s is None else maximum_record_age_s, End.RECORD_AGE),
         )
+        self._least_limit_s = min(limit_s for limit_s, _ in self._limits)
         self._partial = report_batch_item_failures
         self._ledger = Ledger(on_failure=on_failure)
         self._invoker: Invoker[Batch] = Invoker(capacity, function_timeout_s, self._ledger)
@@ -193,7 +194,10 @@ class StreamMapping(ABC):
             # The slot just freed goes to the lane that has waited longest: the one that gave it up would always be
             # there first to take it again, and starve the others.
             self._turns.set(next(iter(self._throttled)), now)
-        if isinstance(outcome, Throttled):
+        if isinstance(outcome, Ok):
+            self._ledger.done(batch.records.ids)
+            self._continue(now, lane)
+        elif isinstance(outcome, Throttled):
             self._hold(now, lane, batch)
         elif (checkpoint := self._checkpoint(batch, outcome)) == len(batch.records):
             self._ledger.done(batch.records.ids)
@@ -201,7 +205,8 @@ class StreamMapping(ABC):
         else:
             self._retry(now, lane, batch, checkpoint)
         self._feed.invocation_ended(now, lane.shard)
-        self._let_children_go(lane.shard)
+        if self._children:
+            self._let_children_go(lane.shard)
 
     def wake_at(self) -> float:
         """When `poll` could next yield something by time alone."""
@@ -270,9 +275,10 @@ class StreamMapping(ABC):
         """Set when a free lane's next batch goes out, unless its retry has a time already."""
         if lane.busy or lane.again:
             return
-        if len(lane.waiting) >= self._batch_size or lane.waiting.bytes >= self._quotas.event_bytes:
+        waiting = len(lane.waiting)
+        if waiting >= self._batch_size or lane.waiting.bytes >= self._quotas.event_bytes:
             self._turns.set(lane.number, now)
-        elif len(lane.waiting):
+        elif waiting:
             self._turns.set(lane.number, lane.window_from + self._window_s)
 
     def _next_batch(self, now: float, lane: Lane) -> Batch | None:
@@ -282,9 +288,10 @@ class StreamMapping(ABC):
             batch.records = self._without_expired(now, batch.records)
             if len(batch.records):
                 return batch
-        for limit_s, end in self._limits:
-            if lane.waiting.head_at <= now - limit_s and (old := lane.waiting.take(now - limit_s)) is not None:
-                self._end(old.ids, end)
+        if lane.waiting.head_at <= now - self._least_limit_s:
+            for limit_s, end in self._limits:
+                if (old := lane.waiting.take(now - limit_s)) is not None:
+                    self._end(old.ids, end)
         while len(lane.waiting):
             run = lane.waiting.take(now, self._batch_size, self._quotas.event_bytes)
             if run is not None:
@@ -310,9 +317,9 @@ class StreamMapping(ABC):
     def _checkpoint(self, batch: Batch, outcome: Outcome) -> int:
         """The index of the first record that is not done: of the lowest one that failed."""
         ids = batch.records.ids
-        if not isinstance(outcome, Ok | PartialFailure):
+        if not isinstance(outcome, PartialFailure):
             return 0
-        if isinstance(outcome, Ok) or not self._partial or not outcome.failed:
+        if not self._partial or not outcome.failed:
             return len(ids)
         # A sequence number that was not in the batch makes the whole batch fail.
         return bisect_left(ids, min(outcome.failed)) if outcome.failed <= set(ids) else 0

@@ -73,6 +73,10 @@ class Ledger:
             np.frombuffer(self._open, np.uint8)[spread] = 1
             np.frombuffer(self._arrived_at)[spread] = run.times
 
+    def arrived_at(self, record: int) -> float:
+        """When a record that is pending arrived."""
+        return self._arrived_at[record - self._first]
+
     def done(self, ids: Sequence[int]) -> None:
         """Records were processed."""
         self._done.append(ids)

@@ -104,14 +104,14 @@ class Ok:
     """The function returned, and every record is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class PartialFailure:
     """The function returned and named the records that failed (batchItemFailures)."""
 
     failed: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Error:
     """The function raised, exited or named a record it was not given. `lost` if its process died of it."""
 

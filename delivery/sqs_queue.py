@@ -8,7 +8,7 @@ from delivery.backlog import Backlog, Run
 from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.sqs_lease import Holding, Lease, Part, bytes_of, ids_of, number_apart
+from delivery.sqs_lease import Holding, Lease, Part, joined, number_apart, total
 from delivery.sqs_returned_messages import ReturnedMessages
 
 
@@ -65,9 +65,10 @@ class SqsQueue:
         fitting = fitting.weighed(lambda size: size + self._overhead)
         self.ledger.accept(fitting)
         if delay_s > 0:
-            parts = ((fitting, 0, len(fitting), 0),)
-            self._hide(Holding(self._number + 1, fitting.ids, fitting.bytes(), now + delay_s, parts, parts, delay=True))
-            self._delayed += len(fitting)
+            if len(fitting):
+                part = fitting.ids, fitting.sizes, 0
+                self._hide(now + delay_s, part, fitting.bytes(), fitting.time(0), delay=True)
+                self._delayed += len(fitting)
         else:
             self._fresh.append(fitting)
             self._quiet_until = min(self._quiet_until, self.expires_at())
@@ -86,33 +87,30 @@ class SqsQueue:
         None if there is none, the first one is larger, or too many are in flight. A message that was received
         max_receive_count times is given up instead.
         """
+        until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
+        return self._receive(now, until, most, most_bytes)
+
+    def _receive(self, now: float, until: float, most: int, most_bytes: float) -> Lease | None:
         if now >= self._quiet_until:
             self._advance(now)
-        if most > self._in_flight_max - self._in_flight:
-            most = self._in_flight_max - self._in_flight
-        until = now + (self.visibility_timeout_s if visibility_timeout_s is None else visibility_timeout_s)
-        taken: list[Part] = []
-        if not self._returned.count:
-            span = self._fresh.take_span(now, most, most_bytes)
-            if span is None:
-                return None
-            run, first, stop = span
-            taken.append((run, first, stop, 1))
-            if stop - first == most or self._fresh.head_at > now:
-                return self._lease(until, taken)
-        return self._receive_mixed(now, until, most, most_bytes, taken)
+        most = min(most, self._in_flight_max - self._in_flight)
+        if self._returned.count:
+            return self._receive_mixed(now, until, most, most_bytes)
+        run = self._fresh.take(now, most, most_bytes)
+        return None if run is None else self._lease(until, (run.ids, run.sizes, 1), run.bytes(), run.time(0))
 
     def receive_each(self, now: float, receives: int, most: int, *, most_bytes: float = math.inf) -> list[Lease]:
         """What so many receives after one another bring; fewer leases if there is no more."""
         if now >= self._quiet_until:
             self._advance(now)
-        if receives == 1:
-            lease = self.receive(now, most, most_bytes=most_bytes)
-            return [] if lease is None else [lease]
         leases: list[Lease] = []
-        if not self._returned.count and self._in_flight + receives * most <= self._in_flight_max:
-            leases.extend(self._receive_alike(now, receives, most, most_bytes))
-        while len(leases) < receives and (more := self.receive(now, most, most_bytes=most_bytes)) is not None:
+        if not self._returned.count:
+            if self._fresh.head_at > now:
+                return leases
+            if receives > 1 and self._in_flight + receives * most <= self._in_flight_max:
+                leases.extend(self._receive_alike(now, receives, most, most_bytes))
+        until = now + self.visibility_timeout_s
+        while len(leases) < receives and (more := self._receive(now, until, most, most_bytes)) is not None:
             leases.append(more)
         return leases
 
@@ -127,11 +125,12 @@ class SqsQueue:
             return []
         run, first, stop = span
         ids, until, before, set_end = run.ids, now + self.visibility_timeout_s, self._number + 1, self._ends.set
+        oldest_at = run.time(first)
         leases = [
-            Holding(
-                number, ids[start : start + each], size * each, until, parts := ((run, start, start + each, 1),), parts
+            Holding(number, part[0], size * each, until, oldest_at, part, part)
+            for number, part in enumerate(
+                [(ids[start : start + each], size, 1) for start in range(first, stop, each)], before
             )
-            for number, start in enumerate(range(first, stop, each), before)
         ]
         for lease in leases:
             self._hidden[lease.number] = lease
@@ -142,31 +141,32 @@ class SqsQueue:
         self.ledger.facts.received += stop - first
         return leases
 
-    def _receive_mixed(
-        self, now: float, until: float, most: float, most_bytes: float, taken: list[Part]
-    ) -> Lease | None:
+    def _receive_mixed(self, now: float, until: float, most: float, most_bytes: float) -> Lease | None:
         """Receive from several runs, and messages that were received before, in the order they became visible."""
+        new: list[Part] = []
         again: list[Part] = []
-        for run, start, stop, _ in taken:
-            most -= stop - start
-            most_bytes -= run.part(start, stop).bytes()
+        bytes_left, oldest_at = most_bytes, math.inf
         while most > 0:
             first = self._returned.first(now)
-            again_at = math.inf if first is None else first.until
-            if first is not None and again_at <= self._fresh.head_at:
-                count, size = self._returned.take(first, now, most, most_bytes, again)
+            if first is not None and first.until <= self._fresh.head_at:
+                count, size = self._returned.take(first, now, most, bytes_left, again)
                 if not count:
                     break
-                most -= count
-                most_bytes -= size
-            elif (more := self._fresh.take(min(now, again_at), most, most_bytes)) is not None:
-                taken.append((more, 0, len(more), 1))
-                most -= len(more)
-                most_bytes -= more.bytes()
+                sent_at = first.oldest_at
             else:
-                break
-        taken += again
-        return self._lease(until, taken) if taken else None
+                run = self._fresh.take(now if first is None else min(now, first.until), most, bytes_left)
+                if run is None:
+                    break
+                new.append((run.ids, run.sizes, 1))
+                count, size, sent_at = len(run), run.bytes(), run.time(0)
+            most -= count
+            bytes_left -= size
+            oldest_at = sent_at if sent_at < oldest_at else oldest_at
+        parts = new + again
+        if not parts:
+            return None
+        part = joined(parts)
+        return self._lease(until, part, total(part[1], len(part[0])), oldest_at)
 
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many of them were still there.
@@ -187,7 +187,7 @@ class SqsQueue:
         else:
             gone = hidden.take_out(ids)
             self._in_flight -= len(gone)
-            if not hidden.count():
+            if not hidden.left[0]:
                 self._reveal(hidden, 0)
         if len(gone) < len(ids):
             gone = [*gone, *self._take_out_apart(lease, ids)]
@@ -217,7 +217,7 @@ class SqsQueue:
         """Drop every message (PurgeQueue); they count as done."""
         self._advance(now)
         for hidden in list(self._hidden.values()):
-            self.ledger.done(hidden.ids_left())
+            self.ledger.done(hidden.left[0])
             self._reveal(hidden, hidden.count())
         self.ledger.done(self._returned.clear())
         if (run := self._fresh.take(math.inf)) is not None:
@@ -277,24 +277,19 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, parts: Sequence[Part]) -> Lease:
-        if len(parts) == 1:
-            run, first, stop, _ = parts[0]
-            ids: Sequence[int] = run.ids[first:stop]
-        else:
-            ids = ids_of(parts)
-        hidden = Holding(self._number + 1, ids, bytes_of(parts), until, parts, parts)
-        self._hide(hidden)
-        self._in_flight += len(ids)
-        self.ledger.facts.received += len(ids)
-        return hidden
+    def _lease(self, until: float, part: Part, size: int, oldest_at: float) -> Lease:
+        count = len(part[0])
+        self._in_flight += count
+        self.ledger.facts.received += count
+        return self._hide(until, part, size, oldest_at)
 
-    def _hide(self, hidden: Holding) -> None:
-        self._number = number = hidden.number
-        self._hidden[number] = hidden
-        self._ends.set(number, hidden.until)
-        if hidden.until < self._quiet_until:
-            self._quiet_until = hidden.until
+    def _hide(self, until: float, part: Part, size: int, oldest_at: float, *, delay: bool = False) -> Holding:
+        self._number = number = self._number + 1
+        self._hidden[number] = hidden = Holding(number, part[0], size, until, oldest_at, part, part, delay)
+        self._ends.set(number, until)
+        if until < self._quiet_until:
+            self._quiet_until = until
+        return hidden
 
     def _advance(self, now: float) -> None:
         """Let time pass: what was hidden long enough comes back, what was kept long enough goes."""

@@ -1,12 +1,14 @@
 """Messages that were hidden before and are visible again."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 
 from delivery.ledger import Ledger
 from delivery.protocol import End
-from delivery.sqs_lease import Holding, Part, bytes_of
+from delivery.sqs_lease import Holding, Part, cut, first_of, total
 
 
 class ReturnedMessages:
@@ -15,7 +17,7 @@ class ReturnedMessages:
     A message that was kept long enough or received too often is let go of when it would be received.
 
     Args:
-        ledger: where that is booked.
+        ledger: where that is booked, and when a message was sent is known.
         retention_s: how long a message is kept.
         max_receives: receives after which a message is given up; infinity for never.
     """
@@ -32,7 +34,7 @@ class ReturnedMessages:
     def since(self) -> float:
         """Since when the first of them is visible; infinity if there is none."""
         for returned in self._order:
-            if returned.left:
+            if returned.left[0]:
                 return returned.until
         return math.inf
 
@@ -40,11 +42,11 @@ class ReturnedMessages:
         """A lease or a delay is over."""
         self._order.append(returned)
         self._by_number[returned.number] = returned
-        self.count += returned.count()
+        self.count += len(returned.left[0])
 
     def clear(self) -> list[int]:
         """Let go of all; says which they were."""
-        gone = [number for returned in self._order for number in returned.ids_left()]
+        gone = [message for returned in self._order for message in returned.left[0]]
         self._order.clear()
         self._by_number.clear()
         self.count = 0
@@ -52,52 +54,39 @@ class ReturnedMessages:
 
     def first(self, now: float) -> Holding | None:
         """The first lease that has come back and has something left, once what is not to be received again is out."""
-        while self._order:
-            returned = self._order[0]
-            while returned.left:
-                part = returned.left[0]
-                wanted = self._wanted(now, part)
-                if wanted is part:
-                    return returned
-                if wanted is not None:
-                    returned.left = [wanted, *returned.left[1:]]
-                    return returned
-                returned.left = returned.left[1:]
+        order = self._order
+        while order:
+            returned = order[0]
+            if self._has_more(now, returned):
+                return returned
             del self._by_number[returned.number]
-            self._order.popleft()
+            order.popleft()
         return None
 
     def take(self, returned: Holding, now: float, most: float, most_bytes: float, into: list[Part]) -> tuple[int, int]:
         """Receive messages of a lease that `first` has named; says how many, and their bytes."""
         taken = taken_bytes = 0
-        left: list[Part] = []
-        for number, part in enumerate(returned.left):
-            if taken == most:
-                left = [*returned.left[number:]]
-                break
-            # Of the first it was seen by `first` that it is to be received again.
-            wanted = self._wanted(now, part) if number else part
-            if wanted is None:
-                continue
-            run, first, stop, receives = wanted
-            count = stop - first if stop - first + taken <= most else int(most) - taken
-            sizes = run.sizes
-            size = sizes * count if isinstance(sizes, int) else sum(sizes[first : first + count])
+        # Of the first messages it was seen by `first` that they are to be received again.
+        while True:
+            ids, sizes, receives = returned.left
+            alike = _alike(receives, len(ids))
+            count = alike if alike + taken <= most else int(most) - taken
+            own = cut(sizes, 0, count)
+            size = total(own, count)
             if taken_bytes + size > most_bytes:
-                count = run.fitting(first, count, most_bytes - taken_bytes)
-                size = bytes_of([(run, first, first + count, receives)])
+                count = _fitting(own, count, most_bytes - taken_bytes)
+                own = cut(own, 0, count)
+                size = total(own, count)
             if count:
-                into.append((run, first, first + count, receives + 1))
+                into.append((ids[:count], own, first_of(receives) + 1))
+                returned.left = ids[count:], cut(sizes, count), cut(receives, count)
+                self.count -= count
                 taken += count
                 taken_bytes += size
-            if first + count < stop:
-                left = [(run, first + count, stop, receives), *returned.left[number + 1 :]]
-                break
-        self.count -= taken
-        returned.left = left
-        return taken, taken_bytes
+            if count < alike or taken == most or not self._has_more(now, returned):
+                return taken, taken_bytes
 
-    def take_out(self, lease: int, ids: Sequence[int]) -> list[int]:
+    def take_out(self, lease: int, ids: Sequence[int]) -> Sequence[int]:
         """Take messages out of a lease that has come back; says which of them were there."""
         returned = self._by_number.get(lease)
         if returned is None or returned.delay:
@@ -106,18 +95,49 @@ class ReturnedMessages:
         self.count -= len(gone)
         return gone
 
-    def _wanted(self, now: float, part: Part) -> Part | None:
-        """Let go of messages that are not to be received again; what is left, if anything."""
-        run, first, stop, receives = part
+    def _has_more(self, now: float, returned: Holding) -> bool:
+        """Let go of the first messages as long as they are not to be received again; whether there is one that is."""
         too_old = now - self._retention_s
-        often = receives >= self._max_receives
-        if not often and run.time(first) > too_old:
-            return part
-        # The oldest come first.
-        fresh = first + min(run.arrived(too_old, first), stop - first)
-        self._ledger.expire(run.ids[first:fresh], End.RETENTION)
-        if often:
-            self._ledger.give_up(run.ids[fresh:stop], End.RECEIVE_COUNT)
-            fresh = stop
-        self.count -= fresh - first
-        return (run, fresh, stop, receives) if fresh < stop else None
+        while (left := returned.left)[0]:
+            ids, sizes, receives = left
+            often = first_of(receives) >= self._max_receives
+            if not often and returned.oldest_at > too_old:
+                return True
+            alike = _alike(receives, len(ids))
+            kept = [index for index in range(alike) if self._ledger.arrived_at(ids[index]) > too_old]
+            if not often and len(kept) == alike:
+                return True
+            self.count -= alike
+            if len(kept) < alike:
+                chosen = set(kept)
+                self._ledger.expire([ids[index] for index in range(alike) if index not in chosen], End.RETENTION)
+            fresh = [ids[index] for index in kept]
+            if often:
+                self._ledger.give_up(fresh, End.RECEIVE_COUNT)
+                returned.left = ids[alike:], cut(sizes, alike), cut(receives, alike)
+                continue
+            self.count += len(fresh)
+            if not isinstance(sizes, int):
+                sizes = [sizes[index] for index in [*kept, *range(alike, len(ids))]]
+            returned.left = [*fresh, *ids[alike:]], sizes, cut(receives, alike - len(fresh))
+            if fresh:
+                return True
+        return False
+
+
+def _alike(receives: int | Sequence[int], count: int) -> int:
+    """How many of the first messages were received as often."""
+    if isinstance(receives, int):
+        return count
+    first = receives[0]
+    for index, received in enumerate(receives):
+        if received != first:
+            return index
+    return count
+
+
+def _fitting(sizes: int | Sequence[int], count: int, most_bytes: float) -> int:
+    """How many of the first messages have no more than `most_bytes` together."""
+    if isinstance(sizes, int):
+        return min(count, math.floor(most_bytes / sizes)) if sizes > 0 else count
+    return bisect_right(list(accumulate(sizes)), most_bytes)

@@ -168,18 +168,11 @@ class SqsSourceMapping(ABC):
         """The invocations to start now; each holds a slot until it is settled."""
         ready = self._whose_turn_has_come(now) if self._waiting else []
         self._receive(now, ready)
-        invocations: list[Invocation] = []
-        if ready:
-            slots = self._invoker.acquire_upto(now, len(ready))
-            for batch in ready[len(slots) :]:
-                self._hold(now, batch)
-            start = self._invoker.start
-            for slot, batch in zip(slots, ready, strict=False):
-                invocations.append(start(now, slot, batch, batch.ids(), attempt=batch.receive_count()))
+        invocations = self._start(now, ready) if ready else []
         waiting = self._queue.has_visible(now)
         held = self._invoker.running + len(self._waiting)
-        self._free = self._pollers.last_count - held
-        saturated = waiting and (self._free <= 0 or not self._throughput_left(now))
+        self._free = free = self._pollers.last_count - held
+        saturated = waiting and (free <= 0 or not self._throughput_left(now))
         self._pollers.observe(now, saturated=saturated, idle=not waiting and not held)
         self._polled_at = now
         return invocations
@@ -194,15 +187,14 @@ class SqsSourceMapping(ABC):
         if isinstance(outcome, Throttled):
             self._hold(now, batch)
             return
-        failed = self._failed(batch, outcome)
-        if failed is None:
+        done = self._done(batch, outcome)
+        if done is None:
             # Its messages come back by themselves, when their visibility timeout is over.
             self._pollers.fail(now)
             return
-        for lease in batch.leases:
-            done = [message for message in lease.ids if message not in failed] if failed else lease.ids
-            if done:
-                self._queue.delete(now, lease.number, done)
+        for lease, messages in zip(batch.leases, done, strict=True):
+            if messages:
+                self._queue.delete(now, lease.number, messages)
 
     def lease(self, invocation: Invocation, message: int) -> Lease:
         """The lease under which a running invocation holds a message: its receipt, and how often it was received."""
@@ -223,6 +215,9 @@ class SqsSourceMapping(ABC):
             # They are no longer held up from then on, even if the queue gives nothing.
             ready_at = self._throughput.ready_at(self._pollers.pollers)
             at = min(at, ready_at) if ready_at > self._polled_at else at
+        if self._pollers.saturated and self._seats() <= 0:
+            # Messages wait already, and for a poller.
+            return at
         visible_at = self._queue.visible_at()
         if visible_at > self._polled_at:
             # Also while all are busy: growth counts from the moment a message has to wait.
@@ -258,6 +253,18 @@ class SqsSourceMapping(ABC):
         """The facts since the last call, the queue's among them."""
         return self._queue.drain()
 
+    def _start(self, now: float, ready: list[Batch]) -> list[Invocation]:
+        """Invoke the function with as many of these batches as there is concurrency for; the others are throttled."""
+        slots = self._invoker.acquire_upto(now, len(ready))
+        if len(slots) < len(ready):
+            for batch in ready[len(slots) :]:
+                self._hold(now, batch)
+        start = self._invoker.start
+        return [
+            start(now, slot, batch, batch.ids(), attempt=batch.receive_count())
+            for slot, batch in zip(slots, ready, strict=False)
+        ]
+
     @abstractmethod
     def _receive(self, now: float, ready: list[Batch]) -> None:
         """Let pollers receive what is visible; batches that are then complete join `ready`."""
@@ -282,7 +289,8 @@ class SqsSourceMapping(ABC):
                     break
                 self._spend(now, lease)
                 leases.append(lease)
-        ready.extend([Batch(now, [lease], len(lease.ids), lease.bytes) for lease in leases])
+        if leases:
+            ready.extend([Batch(now, [lease], len(lease.ids), lease.bytes) for lease in leases])
 
     def _may_receive_at(self) -> float:
         """When the next ReceiveMessage may be made; in the past if it may now."""
@@ -315,10 +323,15 @@ class SqsSourceMapping(ABC):
         self._waiting[batch.number] = batch
         self._turns.set(batch.number, min(now + self._throttle_wait.wait_s(batch.throttles), batch.until()))
 
-    def _failed(self, batch: Batch, outcome: Outcome) -> frozenset[int] | None:
-        """The messages that are to come back; None if the invocation as a whole failed."""
+    def _done(self, batch: Batch, outcome: Outcome) -> list[Sequence[int]] | None:
+        """The messages of each lease that are not to come back; None if the invocation as a whole failed."""
         if not isinstance(outcome, PartialFailure):
             return None
-        if not self._partial:
-            return frozenset()
-        return outcome.failed if outcome.failed <= set(batch.ids()) else None
+        failed = outcome.failed
+        if not self._partial or not failed:
+            return [lease.ids for lease in batch.leases]
+        done: list[Sequence[int]] = [
+            [message for message in lease.ids if message not in failed] for lease in batch.leases
+        ]
+        # One that names a message it was not given has failed as a whole.
+        return done if sum(map(len, done)) + len(failed) == batch.count else None

@@ -48,8 +48,8 @@ class Handler(Protocol):
     invocations: int
     busy_s: float
 
-    def begin(self, now: float, invocation: Invocation) -> None:
-        """Start an invocation."""
+    def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
+        """Start invocations."""
 
     def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
         """Work on up to the first time at which invocations end, or `until`; then on to those that end before
@@ -97,33 +97,34 @@ class _Steady:
         self._ends: list[float] = []
         self._ending: dict[float, list[Ended]] = {}
 
-    def begin(self, now: float, invocation: Invocation) -> None:
-        start_s = next(self._cold_s) if invocation.slot.cold else 0.0
-        before_s = next(self._before_s)
-        ids = invocation.ids
-        records, strands = len(ids), self._strands
-        took_s = before_s + (records + strands - 1) // strands * self._record_s
-        outcome: Outcome = _OK
-        if took_s > self._timeout_s:
-            took_s = self._timeout_s
-            left_s = took_s - before_s
-            records = min(records, int(left_s / self._record_s) * strands) if left_s > 0 else 0
-            ids = ids[:records]
-            outcome = _TIMEOUT
-        began = now + start_s
-        self.invocations += 1
-        self.busy_s += start_s + took_s
-        self._records.extend(ids)
-        self._began_at.append(began + before_s)
-        self._counts.append(records)
-        # On a grid, so that what ends together by arithmetic ends together: it is settled and polled for at once.
-        end = round(began + took_s, _DIGITS)
-        ending = self._ending.get(end)
-        if ending is None:
-            self._ending[end] = [(end, invocation, outcome)]
-            heappush(self._ends, end)
-        else:
-            ending.append((end, invocation, outcome))
+    def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
+        strands, record_s, timeout_s, ending = self._strands, self._record_s, self._timeout_s, self._ending
+        for invocation in invocations:
+            start_s = next(self._cold_s) if invocation.slot.cold else 0.0
+            before_s = next(self._before_s)
+            ids = invocation.ids
+            records = len(ids)
+            took_s = before_s + (records + strands - 1) // strands * record_s
+            outcome: Outcome = _OK
+            if took_s > timeout_s:
+                took_s = timeout_s
+                left_s = took_s - before_s
+                records = min(records, int(left_s / record_s) * strands) if left_s > 0 else 0
+                ids = ids[:records]
+                outcome = _TIMEOUT
+            began = now + start_s
+            self.busy_s += start_s + took_s
+            self._records.extend(ids)
+            self._began_at.append(began + before_s)
+            self._counts.append(records)
+            # On a grid, so that what ends together by arithmetic ends together: it is settled and polled for at once.
+            end = round(began + took_s, _DIGITS)
+            if end in ending:
+                ending[end].append((end, invocation, outcome))
+            else:
+                ending[end] = [(end, invocation, outcome)]
+                heappush(self._ends, end)
+        self.invocations += len(invocations)
 
     def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
         ends = self._ends
@@ -158,6 +159,7 @@ class _Calling:
         self.busy_s = 0.0
         self._records = array("q")
         self._began_at = array("d")
+        # Of each record of a batch; NaN of one that was not processed.
         self._stored_at = array("d")
         self._groups = groups
         self._timeout_s = function.timeout_s
@@ -192,22 +194,20 @@ class _Calling:
     def calls(self) -> tuple[int, int]:
         return self._downstream.calls, self._downstream.throttles
 
-    def begin(self, now: float, invocation: Invocation) -> None:
-        began = now + (next(self._cold_s) if invocation.slot.cold else 0.0)
-        before_s = next(self._before_s)
-        deadline = began + self._timeout_s
-        if before_s >= self._timeout_s:
-            heappush(self._late, (deadline, invocation.number, invocation, now))
-            return
-        began += before_s
-        ids = invocation.ids
-        slot = self._downstream.begin(
-            began,
-            records=len(ids),
-            deadline=deadline,
-            poisoned=None if self._poisoned is None else self._poisoned[_places(ids)],
-        )
-        self._running[slot] = (invocation, now, began)
+    def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
+        begin, running, poisoned = self._downstream.begin, self._running, self._poisoned
+        for invocation in invocations:
+            began = now + (next(self._cold_s) if invocation.slot.cold else 0.0)
+            before_s = next(self._before_s)
+            deadline = began + self._timeout_s
+            if before_s >= self._timeout_s:
+                heappush(self._late, (deadline, invocation.number, invocation, now))
+                continue
+            began += before_s
+            ids = invocation.ids
+            places = None if poisoned is None else poisoned[_places(ids)]
+            slot = begin(began, records=len(ids), deadline=deadline, poisoned=places)
+            running[slot] = (invocation, now, began)
 
     def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
         late = self._late
@@ -227,17 +227,9 @@ class _Calling:
         self.invocations += 1
         self.busy_s += at - started
         ids = invocation.ids
-        failed: Sequence[int]
-        if unanswered == len(ids):
-            failed = ids
-        elif len(ids) == 1:
-            # Its answer ended the batch.
-            failed = ()
-            self._records.append(ids[0])
-            self._began_at.append(began)
-            self._stored_at.append(at)
-        else:
-            failed = self._note(ids, began, slot)
+        failed: Sequence[int] = ids
+        if unanswered < len(ids):
+            failed = self._note(ids, began, slot, unanswered)
         self._downstream.free(slot)
         if stopped:
             return at, invocation, _TIMEOUT
@@ -245,39 +237,36 @@ class _Calling:
             return at, invocation, _OK
         return at, invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
 
-    def _note(self, ids: Sequence[int], began: float, slot: int) -> Sequence[int]:
-        """Note which records of a batch were processed, and say which were not."""
+    def _note(self, ids: Sequence[int], began: float, slot: int, unanswered: int) -> Sequence[int]:
+        """Note when the records of a batch were processed, and say which were not."""
         answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
-        # Only a NaN differs from itself: such a record had no answer.
-        failed = [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
-        if failed:
-            if self._groups is not None:
-                failed = self._behind(ids, answered)
-            ids = [record for record, answer in zip(ids, answered, strict=True) if answer == answer]
-            answered = [answer for answer in answered if answer == answer]
+        if unanswered and self._groups is not None:
+            self._strike_out_behind(ids, answered)
         self._records.extend(ids)
-        self._began_at.extend([began] * len(answered))
+        self._began_at.extend([began] * len(ids))
         self._stored_at.extend(answered)
-        return failed
+        if not unanswered:
+            return ()
+        # Only a NaN differs from itself: such a record had no answer.
+        return [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
 
-    def _behind(self, ids: Sequence[int], answered: list[float]) -> list[int]:
+    def _strike_out_behind(self, ids: Sequence[int], answered: list[float]) -> None:
         """A FIFO handler stops at the first failure of a group and names what is behind it, too."""
         assert self._groups is not None
         stopped: set[int] = set()
-        failed: list[int] = []
         for place, record in enumerate(ids):
             group = self._groups[record]
             if group in stopped or answered[place] != answered[place]:
                 stopped.add(group)
-                failed.append(record)
                 answered[place] = math.nan
-        return failed
 
     def processed(self) -> Processed:
+        stored_at = np.frombuffer(self._stored_at, np.float64)
+        stored = ~np.isnan(stored_at)
         return Processed(
-            np.frombuffer(self._records, np.int64),
-            np.frombuffer(self._began_at, np.float64),
-            np.frombuffer(self._stored_at, np.float64),
+            np.frombuffer(self._records, np.int64)[stored],
+            np.frombuffer(self._began_at, np.float64)[stored],
+            stored_at[stored],
         )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from delivery.protocol import Offer
 from simulator import arrivals
 from simulator.duration import Fixed
-from simulator.engine import Observed, drive
+from simulator.engine import Observed, drive, uncollected
 from simulator.handler import Handler, Processed, handler_of
 from simulator.result import Floats, Result, Second
 from simulator.scenario import Hot, RecordedKeys, Scenario, Uniform, Zipf
@@ -42,7 +42,10 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     def tick(seen: Observed) -> None:
         progress(min(1.0, (seen.done + len(seen.gone)) / max(1, accepted)))
 
-    seen = drive(world.machine, world.environments, handler, until=scenario.until_s, tick=tick, pollers=world.pollers)
+    with uncollected():
+        seen = drive(
+            world.machine, world.environments, handler, until=scenario.until_s, tick=tick, pollers=world.pollers
+        )
     admitted = np.ones(records, np.bool_)
     admitted[list(refused)] = False
     refusals = {record: str(refusal) for record, refusal in refused.items()}

@@ -54,3 +54,18 @@ def test_a_bucket_regains_no_more_than_it_holds_while_many_are_summed_up():
     times = [0.0] + [3_600.0] * 3_000
     taken = all_at_once(gate(), times, [10] * len(times))
     assert sum(taken) == 1 + 1_000
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 1e-4, 0.0371, 0.7, 30.0]), st.integers(1, 1_500)), max_size=6),
+    st.sampled_from([0.0, 1.8e9]),
+    st.sampled_from([0, 1, 10, 5_000, 300_000, 1 << 20]),
+    st.sampled_from([1, 20.7, 1_000]),
+)
+@settings(max_examples=60)
+def test_records_alike_at_one_time_are_judged_as_they_are_one_by_one(waves, start, size, rate):
+    singles, alike = gate(kinesis_shard_records_per_s=rate), gate(kinesis_shard_records_per_s=rate)
+    at = start
+    for wait, count in waves:
+        at += wait
+        assert alike.admits_alike(at, size, count) == sum(one_by_one(singles, [at] * count, [size] * count))
