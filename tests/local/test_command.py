@@ -265,8 +265,8 @@ def test_what_it_prints_for_people_works_when_pasted(tmp_path: Path) -> None:
         assert json.loads(paste(f"{upload} -s")) == {"key": "photo.jpg"}
         request_id = json.loads(paste(f"{send} -s"))["request_id"]
         ask = ask.replace("REQUEST_ID", request_id)
-        found = paste(f"until {ask} -s | grep -v PENDING; do sleep 0.2; done")
-        assert json.loads(paste(f"{ask} -s"))["status"] == "SUCCEEDED", found
+        paste(f"while {ask} -s | grep -q PENDING; do sleep 0.2; done")
+        assert json.loads(paste(f"{ask} -s"))["status"] == "SUCCEEDED"
         script = "import boto3; print(boto3.client('sqs').list_queues()['QueueUrls'][0])"
         command = "; ".join([*exports, f'{sys.executable} -c "{script}"'])
         bare = {"PATH": os.defpath, "HOME": str(tmp_path)}
