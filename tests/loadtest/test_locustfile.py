@@ -18,6 +18,8 @@ import requests
 
 from pipeline.request import BUFFERS
 from pipeline.run import RunFolder, read_rows
+from reports.findings import find
+from reports.scorecard import scorecard
 
 LOADTEST = Path(__file__).parents[2] / "loadtest"
 
@@ -209,8 +211,9 @@ def test_clients_of_every_pattern_know_all_their_results_and_the_table_has_the_l
 
 def test_clients_who_are_never_told_are_cut_off_and_on_record(locust, latest):
     run = locust(
-        "--headless", patterns="patterns: [callback, websocket]\nbuffer: sqs\n", cut_off=3, local="mute_every: 4"
-    )
+        *("--headless", "--no-report"),
+        patterns="patterns: [callback, websocket]\nbuffer: sqs\n", cut_off=3, local="mute_every: 4",
+    )  # fmt: skip
 
     described = ended_valid(run, latest)
     known = list(read_rows(latest.known(0)))
@@ -218,14 +221,15 @@ def test_clients_who_are_never_told_are_cut_off_and_on_record(locust, latest):
         untold = [row for row in known if row["buffer"] == turn["buffer"] and row["known_at"] is None]
         assert turn["cut_off"]
         assert len(untold) == turn["scheduled"] - turn["known"] > 0
-        assert {row["error"] for row in untold} == {"not known when the turn ended"}
-    card = json.loads((latest.path / "scorecard.json").read_text())
+        # A client may give up a moment before its turn is over.
+        given_up = re.compile(r"not known when the turn ended|request \S+ has no result after .+")
+        assert all(given_up.fullmatch(row["error"]) for row in untold), untold
+    card = scorecard(find(latest))
     assert all(way["untold"] > 0 for way in card["time_to_know"].values())
-    assert "clients did not know results that were stored" in run.output
 
 
 def test_a_patterns_run_stopped_in_the_middle_leaves_no_process_receiver_included(locust, latest):
-    run = locust("--headless", patterns="patterns: [callback]\nbuffer: sqs\n", seconds=30)
+    run = locust("--headless", "--no-report", patterns="patterns: [callback]\nbuffer: sqs\n", seconds=30)
     run.wait_for(r"callback +\d+ s +offered")
     children = children_of(run.process)
 
@@ -234,7 +238,6 @@ def test_a_patterns_run_stopped_in_the_middle_leaves_no_process_receiver_include
     assert run.end() == 1, run.output
     accepted = {row["sequence"] for row in read_rows(latest.requests(0)) if row["status"] == 202}
     assert set(sequences(read_rows(latest.known(0)), "callback")) == accepted
-    assert (latest.path / "report.html").exists()
     assert len(children) >= 2
     assert not any(alive(pid) for pid in children)
 
@@ -266,7 +269,10 @@ def test_a_pattern_that_the_target_does_not_serve_is_refused_at_once(locust, pat
 
 @pytest.mark.end_to_end
 def test_the_embedded_aws_itself_takes_a_run_and_every_request_ends_in_a_result(locust, latest):
-    run = locust("--headless", embedded=None, seconds=0.5, cut_off=60, buffers="kinesis", images=f"{SMALL}, {LARGE}")
+    run = locust(
+        *("--headless", "--no-report"),
+        embedded=None, seconds=0.5, cut_off=60, buffers="kinesis", images=f"{SMALL}, {LARGE}",
+    )  # fmt: skip
 
     described = ended_valid(run, latest)
     rows, results = list(read_rows(latest.requests(0))), list(read_rows(latest.results))
@@ -310,7 +316,7 @@ def test_dropped_arrivals_make_the_run_invalid_and_the_exit_code_one(locust, lat
 
 
 def test_a_buffer_that_does_not_drain_is_cut_off_and_the_next_finds_a_new_embedded_aws(locust, latest):
-    run = locust("--headless", buffers="sns, sqs", cut_off=2, local="lose_every: 10")
+    run = locust("--headless", "--no-report", buffers="sns, sqs", cut_off=2, local="lose_every: 10")
 
     described = ended_valid(run, latest)
     assert [turn["cut_off"] for turn in described["buffers"]] == [True, True]
@@ -320,13 +326,25 @@ def test_a_buffer_that_does_not_drain_is_cut_off_and_the_next_finds_a_new_embedd
         assert 0 < len(sequences(results, turn["buffer"])) < turn["scheduled"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_run_stopped_in_the_middle_is_described_reported_and_leaves_no_process(locust, latest, number):
+def test_sigterm_stops_a_run_and_leaves_no_process(locust, latest):
+    run = locust("--headless", "--no-report", seconds=30)
+    run.wait_for(r"sns +\d+ s +offered")
+    embedded = children_of(run.process)
+
+    run.process.send_signal(signal.SIGTERM)
+
+    assert run.end() == 1, run.output
+    assert "it was stopped before its end" in latest.described()["invalid_because"]
+    assert embedded
+    assert not any(alive(pid) for pid in embedded)
+
+
+def test_a_run_stopped_by_ctrl_c_is_described_reported_and_leaves_no_process(locust, latest):
     run = locust("--headless", seconds=30)
     run.wait_for(r"sns +\d+ s +offered")
     embedded = children_of(run.process)
 
-    run.process.send_signal(number)
+    run.process.send_signal(signal.SIGINT)
 
     assert run.end() == 1, run.output
     described = latest.described()
@@ -337,7 +355,15 @@ def test_a_run_stopped_in_the_middle_is_described_reported_and_leaves_no_process
     assert described["generator"]["lost_rows"] == 0
     accepted = {row["sequence"] for row in rows if row["status"] == 202}
     assert set(sequences(read_rows(latest.results), "sns")) <= accepted
-    assert (latest.path / "report.html").exists()
+    assert "This report is partial." in (latest.path / "report.html").read_text()
+    card = json.loads((latest.path / "scorecard.json").read_text())
+    assert card["run"]["partial"]
+    (sums,) = card["buffers"].values()
+    assert sums["offered"] == len(rows) == sums["accepted"] + sum(sums["rejected"].values())
+    assert sums["accepted"] == len(accepted)
+    ends = ("completed", "failed", "dead_lettered", "unfinished", "lost")
+    assert sums["accepted"] == sum(sums[end] for end in ends)
+    assert not sums["lost"], "nothing is known to be lost that was not waited for"
     assert embedded
     assert not any(alive(pid) for pid in embedded)
 
@@ -354,8 +380,6 @@ def test_an_embedded_aws_that_ends_in_mid_run_makes_the_run_invalid_with_its_las
     ("arguments", "says"),
     [
         (("--embedded", "false"), "the embedded AWS does not start: it ended with 1"),
-        (("--embedded", "echo hello"), "its first line is not what --json promises"),
-        (("--embedded", "no-such-command"), "cannot be started"),
         (("--workload", "smoek"), "did you mean smoke?"),
         (("--host", "nowhere"), "--host nowhere is no URL"),
         (("--host", "http://127.0.0.1:1", "--stack", "x"), "give one of them"),
