@@ -59,3 +59,13 @@ def test_whoever_waits_for_what_never_ends_asks_no_more() -> None:
     found = closed_model(due, np.where(due == 0, np.inf, 0.5), users=1)
     assert (found.latency.n, found.latency.endless) == (0, 1)
     assert found.latency_curve == []
+
+
+@pytest.mark.long
+def test_a_large_run_is_walked_by_the_same_code_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    due, took = random.random(20_000) * 60_000, random.lognormal(6, 1, 20_000)
+    took[::100] = np.inf
+    plain = closed_model(due, took, users=200)
+    monkeypatch.setattr("reports.closed_model._MANY", 0)
+    assert closed_model(due, took, users=200) == plain
