@@ -88,7 +88,7 @@ class KinesisSource:
             return
         for end, records in _batches(dead):
             shard = shard_id(records[0].shard)
-            record = stream_record(
+            letter = stream_record(
                 records,
                 self._event(records) if self._destination.takes_payload else None,
                 end,
@@ -97,7 +97,7 @@ class KinesisSource:
                 self._stream.arn,
                 self._clock,
             )
-            await self._destination.deliver(record, f"aws/lambda/{self._mapping_id}/{shard}", self._clock())
+            await self._destination.deliver(letter, f"aws/lambda/{self._mapping_id}/{shard}", self._clock())
 
     def _given_up(self, id_: int) -> StreamRecord | None:
         handed_out = self._handed_out.pop(id_, None)
