@@ -22,7 +22,7 @@ faults: $(VENV)/installed  ## every fault through SNS, SQS and Kinesis, what bec
 
 # Three at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.
 test: $(VENV)/installed check chromium  ## lint, types and every test
-	$(BIN)/pytest -n 3 --dist loadscope --basetemp=$(VENV)/tests
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder --basetemp=$(VENV)/tests
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

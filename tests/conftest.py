@@ -2,7 +2,9 @@
 
 import os
 import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The machine is shared, and so are its two cores: how long an example takes says nothing about the code. Each run draws
@@ -17,3 +19,22 @@ settings.load_profile("shared machine")
 # compiles all of ours again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What takes longest, slowest first: begun last, one of them would keep a single worker busy when the others are done.
+SLOWEST = (
+    "loadtest/test_locustfile.py", "simulator/planner/test_command.py", "end_to_end/test_killed_handler.py",
+    "browser/test_live_view.py", "local/test_command.py", "end_to_end/test_patterns.py",
+    "simulator/test_calibration.py", "loadtest/test_distributed.py", "rekognition/test_hostile_images.py",
+    "browser/test_report.py", "reports/test_command.py", "local/test_deployed_stack.py", "end_to_end/test_openapi.py",
+    "reports/test_figures.py", "pipeline/test_code_package.py", "end_to_end/test_readme.py",
+    "simulator/test_replay.py", "loadtest/test_route.py", "consumers/test_handlers.py",
+    "loadtest/test_embedded_target.py", "end_to_end/test_shard_limit.py", "end_to_end/test_fifo.py",
+    "pipeline/test_intake_interleavings.py", "delivery/test_invariants.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first, the others as they come; xdist keeps that order with --no-loadscope-reorder."""
+    here = Path(__file__).parent
+    order = {here / name: number for number, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))

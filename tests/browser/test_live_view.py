@@ -1,5 +1,6 @@
 """Locust's page and our tab in it, used as a load tester does: by clicks, while a run goes on."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -29,8 +30,8 @@ local: {rate: 10}
 """
 
 
-@pytest.fixture
-def locust(tmp_path):
+@contextlib.contextmanager
+def running(tmp_path, *arguments):
     """Locust with its page open to a browser; yields the page's address."""
     (tmp_path / "seen.yaml").write_text(WORKLOAD)
     with socket.socket() as free:
@@ -42,6 +43,7 @@ def locust(tmp_path):
             [
                 sys.executable, "-m", "locust", "-f", ROOT / "loadtest", "--workload", tmp_path / "seen.yaml",
                 "--runs", tmp_path / "runs", "--embedded", f"{sys.executable} {STAND_IN}", "--web-port", str(port),
+                *arguments,
             ],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -62,6 +64,18 @@ def locust(tmp_path):
             process.wait()
             raise
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def locust(tmp_path):
+    with running(tmp_path) as page:
+        yield page
+
+
+@pytest.fixture
+def locust_without_reports(tmp_path):
+    with running(tmp_path, "--no-report") as page:
+        yield page
 
 
 def _answers(page):
@@ -152,12 +166,12 @@ def test_a_load_tester_starts_a_run_stops_it_starts_another_and_watches_it_drain
     tester.assert_quiet()
 
 
-def test_on_a_phone_the_tab_can_be_read_by_day_and_by_night_and_touches_no_edge(locust, watch):
+def test_on_a_phone_the_tab_can_be_read_by_day_and_by_night_and_touches_no_edge(locust_without_reports, watch):
     for dark in (False, True):
         tester = watch(width=390, height=844, dark=dark)
         page = tester.page
         page.add_init_script(f"localStorage.setItem('theme', '{'dark' if dark else 'light'}')")
-        page.goto(locust)
+        page.goto(locust_without_reports)
         if not dark:
             page.get_by_role("button", name="Start").click()
         page.get_by_role("tab", name="Forebay").click()
