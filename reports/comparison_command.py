@@ -29,9 +29,9 @@ _INTERRUPTED = 130
     "--margin",
     metavar="PERCENT",
     type=click.FloatRange(min=0),
-    default=0.0,
+    default=1.0,
     show_default=True,
-    help="How much more of a figure does not count as a difference, for a CI that is not to stop for every percent.",
+    help="How far a figure may change without being called. 0 asks of every change.",
 )
 def compare(run_a: str, run_b: str, html: Path | None, json_out: Path | None, margin: float) -> None:
     """Say which differences between RUN_A (before) and RUN_B (after) exceed the noise.

@@ -58,11 +58,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One buffer's, or way's, figures. `edge` is the change in percent at the right edge of its drawings."""
+    """One buffer's, or way's, figures. `edge` is the change at the right edge of its drawings.
+
+    `same` are those in words that are the same number on both sides.
+    """
 
     face: Face
     lines: "Sequence[Line]"
     edge: str
+    same: str
 
 
 def page(comparison: Comparison) -> str:
@@ -92,10 +96,12 @@ def plain(comparison: Comparison) -> str:
         for verdict in _ORDER[:2]
         for one in comparison.those(verdict)
     ]
-    reasons: dict[str, list[str]] = {}
+    uncalled: dict[str, list[str]] = {}
     for one in comparison.those(Verdict.NOT_CALLED):
-        reasons.setdefault(one.why, []).append(f"{look[one.way].name}, {one.figure.title}")
-    lines += [f"{Verdict.NOT_CALLED:<10}  {listed(figures)}: {why}" for why, figures in reasons.items()]
+        uncalled.setdefault(look[one.way].name, []).append(one.figure.title)
+    lines += [f"{Verdict.NOT_CALLED:<10}  {name}: {'; '.join(titles)}" for name, titles in uncalled.items()]
+    if uncalled:
+        lines.append("            (page and JSON say why of each)")
     lines += [f"left out    {reason}" for side in (comparison.a, comparison.b) for reason in side.left_out]
     return "\n".join([*lines, *(f"left out    {only}" for only in comparison.only), method(comparison)])
 
@@ -116,7 +122,7 @@ def lead(comparison: Comparison) -> str:
     of = count(len(comparison.figures), "figure")
     text = f"{judged:,} of {of} could be judged, in the same load on the same target."
     if comparison.margin:
-        text += f" Up to {100 * comparison.margin:g} % more is not called worse."
+        text += f" A change of up to {100 * comparison.margin:g} % is not called."
     return text
 
 
@@ -156,7 +162,17 @@ def _table(comparison: Comparison, face: Face, way: str) -> Table:
         if bound > -1
     ]
     widest = min(max([*bounds, _NARROWEST]), _WIDEST)
-    return Table(face, [_line(one, widest) for one in compared], f"{100 * math.expm1(widest):.2g} %")
+    edge = 100 * math.expm1(widest)
+    return Table(
+        face=face,
+        lines=[_line(one, widest) for one in compared if one.verdict is not Verdict.SAME],
+        edge=f"{edge:.0f} %" if edge >= 10 else f"{edge:.1f} %",
+        same=listed([f"{one.figure.title} {_cell(one.figure, one.a).value}" for one in _same(compared)]),
+    )
+
+
+def _same(compared: "Sequence[Compared]") -> "list[Compared]":
+    return [one for one in compared if one.verdict is Verdict.SAME]
 
 
 def _line(one: "Compared", widest: float) -> Line:
@@ -193,7 +209,7 @@ def _change(figure: "KeyFigure", evidence: "Evidence | None") -> Cell:
     def signed(value: float) -> str:
         if figure.kind is Kind.DURATION:
             return ("+" if value > 0 else "") + duration(value * 1_000 if figure.unit == "s" else value)
-        return f"{value:+,.0f}"
+        return f"{round(value):+,}" if round(value) else "0"
 
     return Cell(signed(evidence.change), f"{signed(evidence.low)} to {signed(evidence.high)}")
 
@@ -201,7 +217,8 @@ def _change(figure: "KeyFigure", evidence: "Evidence | None") -> Cell:
 def _percent(change: float) -> str:
     if change >= 9:
         return f"{change + 1:,.0f} x"
-    return f"{100 * change:+.1f} %" if abs(change) < 0.1 else f"{100 * change:+.0f} %"
+    digits = 0 if abs(change) >= 0.1 else 1 if abs(change) >= 0.01 else 2
+    return f"{100 * change:+.{digits}f} %"
 
 
 def _p(p: float) -> str:

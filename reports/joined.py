@@ -3,6 +3,7 @@
 DuckDB does the joins; small pandas frames and arrays carry the answers out.
 """
 
+import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -54,33 +55,54 @@ class Outcome(StrEnum):
 # A sequence number is sent once, but a connection that broke may have carried it twice: results are brought together
 # by buffer and sequence, the one stored first wins, and every further delivery is a duplicate.
 # A record so broken that its sequence cannot be read is found by its request id.
+# Few rows repeat or are so broken, and only these are sorted and looked up: of all rows that would take the most time.
+_PREPARE: Final = """
+CREATE TABLE sent_again AS
+SELECT buffer, sequence, count(*) - 1 AS further FROM requests GROUP BY buffer, sequence HAVING further > 0;
+CREATE TABLE id AS
+WITH wanted AS (
+    SELECT request_id FROM results WHERE buffer IS NULL OR sequence IS NULL
+    UNION SELECT request_id FROM dead_letters WHERE buffer IS NULL OR sequence IS NULL
+)
+SELECT request_id, any_value(buffer) AS buffer, any_value(sequence) AS sequence
+FROM requests SEMI JOIN wanted USING (request_id) GROUP BY request_id;
+CREATE VIEW found AS
+SELECT * FROM results WHERE buffer IS NOT NULL AND sequence IS NOT NULL
+UNION ALL
+SELECT results.* REPLACE (
+    coalesce(results.buffer, id.buffer) AS buffer, coalesce(results.sequence, id.sequence) AS sequence
+) FROM results LEFT JOIN id ON results.request_id = id.request_id
+WHERE (results.buffer IS NULL OR results.sequence IS NULL) AND coalesce(results.sequence, id.sequence) IS NOT NULL;
+CREATE VIEW found_dead AS
+SELECT dead_letters.* REPLACE (
+    coalesce(dead_letters.buffer, id.buffer) AS buffer, coalesce(dead_letters.sequence, id.sequence) AS sequence
+) FROM dead_letters LEFT JOIN id ON dead_letters.request_id = id.request_id
+WHERE coalesce(dead_letters.sequence, id.sequence) IS NOT NULL;
+CREATE TABLE stored_again AS
+SELECT buffer, sequence FROM found GROUP BY buffer, sequence HAVING count(*) > 1;
+"""
+# Of `part`, a condition on a column called buffer.
 _JOIN: Final = """
-CREATE TABLE joined AS
 WITH sent AS (
-    SELECT * FROM requests
+    SELECT * FROM requests ANTI JOIN sent_again USING (buffer, sequence) WHERE {part}
+    UNION ALL
+    SELECT * FROM requests SEMI JOIN sent_again USING (buffer, sequence) WHERE {part}
     QUALIFY row_number() OVER (
         PARTITION BY buffer, sequence
         ORDER BY coalesce(status, 0) BETWEEN 200 AND 299 DESC, sent_at IS NULL, responded_at NULLS LAST, request_id
     ) = 1
-), id AS (
-    SELECT request_id, any_value(buffer) AS buffer, any_value(sequence) AS sequence
-    FROM sent WHERE request_id IS NOT NULL GROUP BY request_id
-), found AS (
-    SELECT results.* REPLACE (
-        coalesce(results.buffer, id.buffer) AS buffer, coalesce(results.sequence, id.sequence) AS sequence
-    ) FROM results LEFT JOIN id ON results.request_id = id.request_id
 ), result AS (
-    SELECT *, sum(coalesce(deliveries, 1)) OVER every_one AS all_deliveries, count(*) OVER every_one AS results
-    FROM found WHERE sequence IS NOT NULL
+    SELECT *, coalesce(deliveries, 1)::BIGINT AS all_deliveries, 1::BIGINT AS results
+    FROM found ANTI JOIN stored_again USING (buffer, sequence) WHERE {part}
+    UNION ALL
+    SELECT *, (sum(coalesce(deliveries, 1)) OVER every_one)::BIGINT AS all_deliveries,
+        count(*) OVER every_one AS results
+    FROM found SEMI JOIN stored_again USING (buffer, sequence) WHERE {part}
     WINDOW every_one AS (PARTITION BY buffer, sequence)
     QUALIFY row_number() OVER (PARTITION BY buffer, sequence ORDER BY stored_at NULLS LAST, request_id) = 1
 ), dead AS (
     SELECT buffer, sequence, any_value(request_id) AS request_id, min(reason) AS reason, count(*) AS letters
-    FROM (
-        SELECT dead_letters.* REPLACE (
-            coalesce(dead_letters.buffer, id.buffer) AS buffer, coalesce(dead_letters.sequence, id.sequence) AS sequence
-        ) FROM dead_letters LEFT JOIN id ON dead_letters.request_id = id.request_id
-    ) WHERE sequence IS NOT NULL GROUP BY buffer, sequence
+    FROM found_dead WHERE {part} GROUP BY buffer, sequence
 ), wide AS (
     SELECT
         coalesce(sent.buffer, result.buffer, dead.buffer) AS buffer,
@@ -106,7 +128,7 @@ WITH sent AS (
         sent."group",
         result.status AS result_status, result.reason, dead.reason AS dead_letter_reason,
         result.accepted_at, result.received_at, result.recognised_at, result.stored_at, result.init_ms,
-        result.batch_size, result.attempts, result.all_deliveries::BIGINT AS deliveries, result.results,
+        result.batch_size, result.attempts, result.all_deliveries AS deliveries, result.results,
         dead.letters AS dead_letters, result.environment, result.labels
     FROM sent
     FULL JOIN result ON sent.buffer = result.buffer AND sent.sequence = result.sequence
@@ -142,15 +164,22 @@ ORDER BY joined.buffer, joined.sequence
 
 _KNOWN_IDS: Final = "SELECT request_id FROM requests WHERE request_id IS NOT NULL"
 
+# From this many bytes of rows on, tables lie in a file: a run may have more rows than memory has room for.
+_LARGE: Final = 200 << 20
+# What DuckDB may take of it; the rest of a report takes as much again at the most.
+_MEMORY: Final = "800MB"
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
     """A run's rows, joined. `cut_short` names the files that break off; `buffers` are those that had a turn.
 
-    Where clients waited for their results, `knowledge` tells when each knew (reports.time_to_know).
+    Where clients waited for their results, `knowledge` tells when each knew (reports.time_to_know). `beside` is where
+    the tables of a large run lie, as long as this is in use.
     """
 
     connection: duckdb.DuckDBPyConnection
+    beside: "tempfile.TemporaryDirectory[str] | None"
     buffers: tuple[str, ...]
     cut_short: tuple[str, ...]
     repeated_requests: int
@@ -186,7 +215,8 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
     Raises:
         RunError: a file cannot be read, or no request was sent.
     """
-    connection = duckdb.connect()
+    beside = _beside_memory(folder)
+    connection = _connection(beside)
     requests = rows.load(connection, "requests", rows.REQUESTS, folder.all_requests())
     results = rows.load(connection, "results", rows.RESULTS, [folder.results])
     dead_letters = rows.load(connection, "dead_letters", rows.DEAD_LETTERS, [folder.dead_letters])
@@ -200,27 +230,68 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
     if not results.cut_short and not dead_letters.cut_short:
         for buffer in (name for name, is_drained in drained.items() if is_drained):
             connection.execute("INSERT INTO drained VALUES (?)", [buffer])
-    connection.execute(_JOIN)
+    _join_rows(connection, by_buffer=beside is not None)
     known = rows.load(connection, "known", rows.KNOWN, folder.all_known())
     connection.execute(_KNOWLEDGE)
     sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
     return Joined(
         connection=connection,
+        beside=beside,
         buffers=(*(name for name in drained if name in sent), *(name for name in sent if name not in drained)),
         cut_short=requests.cut_short
         + results.cut_short
         + dead_letters.cut_short
         + observations.cut_short
         + known.cut_short,
-        repeated_requests=requests.rows - _count(connection, "(SELECT DISTINCT buffer, sequence FROM requests)"),
+        repeated_requests=_number(connection, "SELECT coalesce(sum(further), 0) FROM sent_again"),
         unidentified=sum(
             _count(connection, f"{table} WHERE sequence IS NULL AND coalesce(request_id, '') NOT IN ({_KNOWN_IDS})")
             for table in ("results", "dead_letters")
+            if _count(connection, f"{table} WHERE sequence IS NULL")
         ),
     )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, what: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {what}").fetchone()  # noqa: S608 (our own tables)
+def _beside_memory(folder: "RunFolder") -> "tempfile.TemporaryDirectory[str] | None":
+    """Where the tables of a large run lie while its report is made; None for a run that has room in memory."""
+    if sum(path.stat().st_size for path in folder.path.glob("*.rows")) < _LARGE:
+        return None
+    return tempfile.TemporaryDirectory(prefix=".joining-", dir=folder.path)
+
+
+def _connection(beside: "tempfile.TemporaryDirectory[str] | None") -> duckdb.DuckDBPyConnection:
+    if beside is None:
+        return duckdb.connect()
+    return duckdb.connect(
+        f"{beside.name}/tables.duckdb", config={"memory_limit": _MEMORY, "temp_directory": f"{beside.name}/spilled"}
+    )
+
+
+def _join_rows(connection: duckdb.DuckDBPyConnection, *, by_buffer: bool) -> None:
+    connection.execute(_PREPARE)
+    parts = ["true"]
+    if by_buffer:
+        # One at a time takes a part of the memory.
+        tables = ("requests", "found", "found_dead")
+        names = connection.execute(
+            " UNION ".join(f"SELECT buffer FROM {table}" for table in tables) + " ORDER BY buffer"  # noqa: S608 (ours)
+        ).fetchall()
+        parts = ["buffer IS NULL" if name is None else f"buffer = {_quoted(name)}" for (name,) in names]
+    first, *others = parts
+    connection.execute(f"CREATE TABLE joined AS {_JOIN.format(part=first)}")
+    for part in others:
+        connection.execute(f"INSERT INTO joined {_JOIN.format(part=part)}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _count(connection: duckdb.DuckDBPyConnection, what: str) -> int:
+    return _number(connection, f"SELECT count(*) FROM {what}")  # noqa: S608 (our own tables)

@@ -95,7 +95,9 @@ def plain(summed: "Repeats", page: "Path") -> str:
 
 
 def _figures(summed: "Repeats") -> "list[KeyFigure]":
-    return list(dict.fromkeys(figure for figures in summed.figures.values() for figure in figures))
+    """Those that any run has."""
+    known = (figure for figures in summed.figures.values() for figure, found in figures.items() if found.n)
+    return list(dict.fromkeys(known))
 
 
 def _cell(figure: KeyFigure, found: "Spread") -> Cell:

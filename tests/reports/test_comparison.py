@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +184,7 @@ def test_worse_exits_with_one_and_leaves_page_and_json(invoke: "Callable[..., Re
     told = json.loads(out.read_text())
     assert told["comparable"] is told["worse"] is True
     assert told["method"].pop("tested") > 10
-    assert told["method"] == {"noise": "between runs", "confidence": 0.95, "correction": "holm", "margin": 0}
+    assert told["method"] == {"noise": "between runs", "confidence": 0.95, "correction": "holm", "margin": 0.01}
     assert told["a"]["runs"] == [f"before-{number + 1}" for number in range(REPEATS)]
     (median,) = [one for one in told["figures"] if (one["buffer"], one["figure"]) == ("sqs", "latency_ms.p50")]
     assert len(median["a"]) == len(median["b"]) == REPEATS
@@ -244,7 +245,10 @@ def outline(html: str) -> str:
     marks = re.findall(r"<(h1|h2|h3|table|ul|th)\b([^>]*)>(?:<span>.*?</span>|([^<]*))", html)
     ids = [re.search(r'id="([^"]+)"', attributes) for _, attributes, _ in marks]
     return "".join(
-        f"{tag}{f' #{named[1]}' if named else ''}{f': {text.strip()}' if text.strip() and tag != 'h1' else ''}\n"
+        tag
+        + (f" #{named[1]}" if named else "")
+        + (f": {unescape(text.strip())}" if text.strip() and tag != "h1" else "")
+        + "\n"
         for (tag, _, text), named in zip(marks, ids, strict=True)
     )
 

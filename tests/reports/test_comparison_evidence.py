@@ -63,7 +63,7 @@ def test_repeats_of_one_process_are_called_different_in_one_comparison_of_twenty
     process: str, runs: tuple[int, int]
 ) -> None:
     kind, draw = RUNS[process]
-    comparisons, figures = 150, 12
+    comparisons, figures = 100, 12
     random = np.random.default_rng([len(process), *runs])
     drawn = draw(random, (comparisons, figures, sum(runs)))
     alarms = 0
@@ -158,7 +158,7 @@ def test_two_queues_of_one_kind_are_rarely_called_different_however_long_their_r
     load: float,
 ) -> None:
     random = np.random.default_rng(int(100 * load))
-    tries = 60
+    tries = 40
     at = arrivals(random, 4_000, 100)
     a, b = queue(random, at, load, tries), queue(random, at, load, tries)
     calls = [within_quantile(Requests(at, a[:, k]), Requests(at, b[:, k]), MEDIAN) for k in range(tries)]
@@ -204,7 +204,7 @@ def test_a_slower_service_is_found_within_a_run(p: Fraction, slower: float) -> N
 @pytest.mark.parametrize("p", [MEDIAN, Fraction(9, 10), P99])
 def test_a_spike_behind_which_all_wait_is_one_event_and_like_spikes_are_rarely_called_different(p: Fraction) -> None:
     random = np.random.default_rng(3)
-    tries = 60
+    tries = 40
     # Twice what one server can do for a fifth of the turn, and half of it before and after.
     at = np.concatenate((arrivals(random, 500, 20), 20 + arrivals(random, 2_000, 20), 40 + arrivals(random, 1_500, 60)))
     a, b = (queue(random, at, 4_000 / 50 / 100, tries) for _ in range(2))
