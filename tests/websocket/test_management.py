@@ -10,10 +10,16 @@ from botocore.exceptions import ClientError
 
 from local.websocket.connection import BufferFullError, Connection
 from local.websocket.frames import Opcode
+from tests.signing import signed_headers
 from tests.websocket.raw_client import CONTINUATION, TEXT, RawClient
-from tests.websocket.world import Event, World, accepts, world
+from tests.websocket.world import BACKEND, Event, World, accepts, world
 
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=id/20231114/us-east-1/execute-api/aws4_request, Signature=0"}
+# What the backend of the tests' world signs with.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": BACKEND.access_key_id,
+    "AWS_SECRET_ACCESS_KEY": BACKEND.secret_access_key,
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 async def refused(call: Any, **arguments: Any) -> tuple[int, str]:
@@ -37,6 +43,12 @@ async def over_http(up: World, method: str, path: str, **options: Any) -> tuple[
             connection.close()
 
     return await asyncio.to_thread(ask)
+
+
+async def signed(up: World, method: str, path: str) -> int:
+    """The status of a signed call."""
+    headers = signed_headers(CREDENTIALS, method, f"http://{up.address}{path}", {}, b"x")
+    return (await over_http(up, method, path, body=b"x", headers=headers))[0]
 
 
 async def test_a_backend_sends_a_client_what_it_never_asked_for() -> None:
@@ -153,7 +165,7 @@ async def test_an_unsigned_call_is_refused_as_on_aws() -> None:
         path = f"/v1/@connections/{up.connection_id}"
         status, body = await over_http(up, "POST", path, body=b"x")
         assert (status, body) == (403, b'{"message": "Missing Authentication Token"}')
-        assert (await over_http(up, "POST", path, body=b"x", headers=SIGNED))[0] == 200
+        assert await signed(up, "POST", path) == 200
 
 
 @pytest.mark.parametrize(
@@ -175,7 +187,7 @@ async def test_the_path_of_a_connection(method: str, path: str, status: int, why
         await up.connect()
         encoded = up.connection_id.replace("=", "%3D")
         path = path.replace("ID", up.connection_id).replace("ENCODED", encoded)
-        assert (await over_http(up, method, path, body=b"x", headers=SIGNED))[0] == status, why
+        assert await signed(up, method, path) == status, why
 
 
 async def test_the_accounts_limit_holds_for_a_backends_calls_too() -> None:
