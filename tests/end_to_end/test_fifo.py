@@ -33,7 +33,8 @@ def test_requests_go_through_the_fifo_queue_whether_they_name_a_group_or_not(fif
 
 
 def test_without_fan_out_its_route_is_not_there_and_the_others_are(fifo: Running) -> None:
-    assert fifo.post("kinesis-efo", photo("chelsea.jpg")).status_code == 404
+    # What API Gateway says to any path that it does not know.
+    assert fifo.post("kinesis-efo", photo("chelsea.jpg")).status_code == 403
     assert fifo.post("kinesis", photo("chelsea.jpg")).status_code == 202
     assert not [name for name in fifo.ready["outputs"] if "Efo" in name]
     state = requests.get(f"{fifo.ready['control_url']}/state", timeout=10).json()["buffers"]
