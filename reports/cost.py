@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import bill
 from pipeline.prices import EVENT_UNIT_BYTES, GIB, KINESIS_UNIT_BYTES, SNS_UNIT_BYTES, SQS_UNIT_BYTES
+from reports.simulated import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,7 @@ class _Seen:
 
     def __init__(self, run: "Description", joined: "Joined", buffer: str, turn: "Turn | None") -> None:
         self._buffer = buffer
+        self._kind = kind_of(run, buffer)
         self._images = run.images
         self._parameters: Mapping[str, Any] = _parameters(run)
         self._hours = _hours(turn)
@@ -137,7 +139,7 @@ class _Seen:
     def _sqs(self) -> "Used":
         pollers = self._number("SqsMinimumPollers")
         return bill.sqs(
-            fifo=self._parameters.get("SqsFifo") == "true",
+            fifo=self._kind == "sqs-fifo",
             sends=self._units(SQS_UNIT_BYTES),
             receives=self._receives(),
             deletes=_per_batch(self._invocations, lambda records: bill.units(records, _MESSAGES_A_CALL)),

@@ -12,7 +12,7 @@ from reports.drawing import Form
 from reports.flat import flat
 from reports.palette import INKS, faces
 from reports.quantiles import PERCENTILES, Quantile, Quantiles, samples_needed
-from reports.simulated import own_parameters, quotas, scenarios, shared_parameters, simulated
+from reports.simulated import kind_of, own_parameters, quotas, scenarios, shared_parameters, simulated
 from reports.verdict import verdict
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def page(findings: "Findings") -> str:
         + ([] if run.is_simulated else _delivered_rows(buffers)),
         validity_rows=_validity_rows(buffers),
         sameness=_sameness(findings),
-        mechanisms={name: MECHANISMS[kind] for name in findings.buffers if (kind := _kind(run, name)) in MECHANISMS},
+        mechanisms={name: MECHANISMS[kind] for name in findings.buffers if (kind := kind_of(run, name)) in MECHANISMS},
         timeline_caption=timeline_caption(findings),
         latency_caption=latency_caption(findings),
         own_parameters=_own_scenarios(run)
@@ -123,11 +123,6 @@ def _rate(points: object) -> object:
         return [f"{rate:g}/s at {second:g} s" for second, rate in points]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         return points
-
-
-def _kind(run: "Description", buffer: str) -> str:
-    """What the documents call a buffer: the queue may be a FIFO one."""
-    return "sqs-fifo" if buffer == "sqs" and own_parameters(run, buffer).get("Fifo") == "true" else buffer
 
 
 def _with_units(settings: "Mapping[str, Any]") -> dict[str, Any]:

@@ -63,6 +63,11 @@ def own_parameters(run: "Description", buffer: str) -> dict[str, Any]:
     return {name.removeprefix(own[name]): _parameters(run)[name] for name in general_first}
 
 
+def kind_of(run: "Description", buffer: str) -> str:
+    """What AWS's documents speak of: the queue of a stack may be a FIFO one."""
+    return "sqs-fifo" if buffer == "sqs" and own_parameters(run, buffer).get("Fifo") == "true" else buffer
+
+
 def _named_for(run: "Description", buffer: str) -> dict[str, str]:
     """The parameters that a buffer has, each with the beginning of its name that says so."""
     mine = _prefixes(buffer)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reports.simulated import own_parameters, shared_parameters
+from reports.simulated import kind_of, own_parameters, shared_parameters
 
 if TYPE_CHECKING:
     from reports.findings import Findings
@@ -30,6 +30,13 @@ def test_what_is_named_for_kinesis_is_that_of_both_streams_but_where_one_has_its
     assert own_parameters(run, "kinesis") == {"ShardCount": 2, "ReservedConcurrency": 3}
     assert own_parameters(run, "kinesis-efo") == {"ShardCount": 2, "ReservedConcurrency": 4}
     assert shared_parameters(run) == {"FunctionMemory": 1024, "KinesisFanOut": "true"}
+
+
+def test_a_stacks_queue_may_be_a_fifo_one(sample_findings: "Findings") -> None:
+    for fifo, kind in (("false", "sqs"), ("true", "sqs-fifo")):
+        run = replace(sample_findings.run, options={"parameters": PARAMETERS | {"SqsFifo": fifo}})
+        assert kind_of(run, "sqs") == kind
+        assert kind_of(run, "kinesis") == "kinesis"
 
 
 def test_a_buffer_nobody_knows_has_no_parameters_and_takes_none(sample_findings: "Findings") -> None:
