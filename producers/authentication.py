@@ -29,7 +29,7 @@ from pipeline.sigv4 import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# The values of infra.yaml's parameter Authentication.
+# The values of infra.yaml's parameter Authentication, and an API of another template, which asks nobody.
 IAM: Final = "IAM"
 API_KEY: Final = "API_KEY"
 IAM_AND_API_KEY: Final = "IAM_AND_API_KEY"
