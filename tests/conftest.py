@@ -1,10 +1,13 @@
 """What every test shares."""
 
+import functools
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 # The machine is shared, and so are its two cores: how long an example takes says nothing about the code. Each run draws
@@ -19,6 +22,17 @@ settings.load_profile("shared machine")
 # compiles all of ours again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Each session reads the models of its services anew: two thirds of what a client costs, for each test.
+_load_file = JSONFileLoader.load_file
+
+
+@functools.cache
+def _loaded(path: str) -> Any:
+    return _load_file(JSONFileLoader(), path)
+
+
+JSONFileLoader.load_file = lambda _, path: _loaded(path)
 
 # What takes longest, slowest first: begun last, one of them would keep a single worker busy when the others are done.
 SLOWEST = (
