@@ -18,7 +18,7 @@ SMALL = [
     "--spike", "100/s", "--for", "60s", "--baseline", "5/s", "--downstream", "50/s", "--objective", "p99 <= 5m",
     "--processes", "2",
 ]  # fmt: skip
-UNMET = ["--spike", "200/s", "--for", "20s", "--baseline", "6/s", "--downstream", "5/s", "--processes", "1"]
+UNMET = ["--spike", "80/s", "--for", "20s", "--baseline", "2.4/s", "--downstream", "2/s", "--processes", "1"]
 TINY = [
     "--spike", "40/s", "--for", "30s", "--downstream", "20/s", "--objective", "p90 <= 2m", "--per-record", "100ms",
     "--order", "per-key", "--keys", "50",
@@ -112,11 +112,11 @@ def test_what_nothing_meets_is_said_with_what_bounds_it_and_what_would_have_to_c
     assert ran.exit_code == 3
     words = " ".join(ran.output.split())
     assert "Nothing meets p99 <= 60 s" in words
-    # 0.99 x 206 x 20 = 4,079, at 5/s 816 s.
-    assert "4,079; at 5/s they take 816 s" in words
-    assert "The baseline of 6/s takes all that the downstream has" in words
-    # 4,079 / 81 s, one second's worth being in the bucket.
-    assert "more than 50/s, not 5/s" in words
+    # 0.99 x 82.4 x 20 = 1,632, at 2/s 816 s.
+    assert "1,632; at 2/s they take 816 s" in words
+    assert "The baseline of 2.4/s takes all that the downstream has" in words
+    # 1,632 / 81 s, one second's worth being in the bucket.
+    assert "more than 20/s, not 2/s" in words
     document = json.loads(out.read_text(encoding="utf-8"))
     assert document["chosen"] is None
     assert document["relieved"]["chosen"]["outcome"]["latency_s"] <= 60
