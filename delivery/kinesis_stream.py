@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from delivery.backlog import Run
 from delivery.kinesis_gate import ShardGate
+from delivery.kinesis_key_table import KeyTable
 from delivery.kinesis_read_limit import ReadLimit
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
@@ -23,6 +24,8 @@ _HALF_BITS: Final = 64
 _HALF_MASK: Final = (1 << _HALF_BITS) - 1
 # From so many records on, arrays are quicker than a loop.
 _MANY: Final = 64
+# From so many keys on, to make a table of where they lie is quicker than to search for each.
+_TABLE_PAYS: Final = 1 << 17
 
 
 def hash_key_of(partition_key: str) -> int:
@@ -85,6 +88,7 @@ class KinesisStream:
         self._consumers = 0
         self._pollers = 0
         self._readers: list[StreamReader] = []
+        self._key_table: KeyTable | None = None
         self._open_shards(range(shards))
 
     @property
@@ -246,7 +250,12 @@ class KinesisStream:
         """Each record's shard, and its order key."""
         if offer.hash_keys is None:
             assert offer.key_bits is not None
-            return self._open_array[np.searchsorted(self._edges, offer.key_bits, side="right") - 1], offer.key_bits
+            keys = offer.key_bits
+            if len(keys) < _TABLE_PAYS:
+                return self._open_array[np.searchsorted(self._edges, keys, side="right") - 1], keys
+            if self._key_table is None:
+                self._key_table = KeyTable(self._edges)
+            return self._open_array[self._key_table.upto(keys) - 1], keys
         if min(offer.hash_keys) < 0 or max(offer.hash_keys) >= HASH_KEYS:
             raise ValueError(
                 f"hash keys from {min(offer.hash_keys)} to {max(offer.hash_keys)}: outside 0 to 2**128 - 1"
@@ -262,6 +271,7 @@ class KinesisStream:
         # two. A shard at the very end may have none.
         edges = [edge for first in self._firsts if (edge := -(-first >> _HALF_BITS)) <= _HALF_MASK]
         self._edges = np.array(edges, np.uint64)
+        self._key_table = None
         self._open_array = np.array(self._open[: len(edges)], np.int64)
 
     def _tell_misplaced(self, user_keys: Mapping[int, Sequence[int]], taken: Sequence[tuple[int, Run]]) -> None:
