@@ -69,14 +69,17 @@ def table(measurement: Measurement) -> dict[str, dict[str, Foretold]]:
     return found
 
 
-def drains(measurement: Measurement, buffer: Buffer) -> tuple[Foretold, Foretold, Foretold]:
-    """A stream's drain by what of the run's own draws is given: nothing; its keys; its keys and its records' times."""
+def drains(measurement: Measurement, buffer: Buffer) -> tuple[Foretold, Foretold]:
+    """A stream's drain by what of the run's own draws is given: nothing; its keys.
+
+    With its keys and its records' times it is that of `table`.
+    """
     turn = measurement.turns[buffer]
     given = scenario(measurement, buffer)
     keys_given = replace(given, function=replace(given.function, per_record_ms=turn.traits.record_ms))
     nothing_given = replace(keys_given, partition_keys=_DRAWN_KEYS)
-    nothing, keys, both = (_foretold(turn.outcome, asked)["drain_s"] for asked in (nothing_given, keys_given, given))
-    return nothing, keys, both
+    nothing, keys = (_foretold(turn.outcome, asked)["drain_s"] for asked in (nothing_given, keys_given))
+    return nothing, keys
 
 
 def _foretold(measured: Outcome, asked: Scenario) -> dict[str, Foretold]:
