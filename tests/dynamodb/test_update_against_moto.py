@@ -58,7 +58,7 @@ def moto() -> Iterator[Any]:
         yield client
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     item=st.dictionaries(_ATTRIBUTES, _VALUES, max_size=3),
     actions=st.lists(_ACTIONS, min_size=1, max_size=2, unique_by=lambda action: action[0]),
