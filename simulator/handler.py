@@ -228,7 +228,13 @@ class _Calling:
         self.busy_s += at - started
         ids = invocation.ids
         failed: Sequence[int] = ids
-        if unanswered < len(ids):
+        if not unanswered and len(ids) == 1:
+            # Its answer ended the batch.
+            failed = ()
+            self._records.append(ids[0])
+            self._began_at.append(began)
+            self._stored_at.append(at)
+        elif unanswered < len(ids):
             failed = self._note(ids, began, slot, unanswered)
         self._downstream.free(slot)
         if stopped:
