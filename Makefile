@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 WORKLOAD ?= spike
+REPEAT ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 # What pip and uv are told to install.
@@ -14,8 +15,8 @@ WANTED := -c constraints.txt -e '.[local,loadtest,simulator,reports,dev]'
 help:  ## this text
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-bench: $(VENV)/installed  ## one spike through all four buffers on this machine, and its report (WORKLOAD=smoke: a minute)
-	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD)
+bench: $(VENV)/installed  ## one spike through all four buffers on this machine, and its report (WORKLOAD=smoke: a minute; REPEAT=3: and how far they part)
+	$(BIN)/locust -f loadtest/ --headless --workload $(WORKLOAD) --repeat $(REPEAT)
 
 faults: $(VENV)/installed  ## every fault through SNS, SQS and Kinesis, what becomes of each request, and its page (half an hour)
 	$(BIN)/forebay faults
