@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 class RecognitionMemory:
     """Remembers what the last `size` different images showed, and why unreadable ones were refused.
 
+    What an image showed is a line for each of some thousand labels, about 0.1 MB.
+
     A refusal is kept as what makes it anew: an error that was raised holds on to the image and all that was made of it.
     """
 
-    def __init__(self, recognise: "Callable[[bytes], list[Sighting]]", size: int = 4096) -> None:
+    def __init__(self, recognise: "Callable[[bytes], list[Sighting]]", size: int = 256) -> None:
         self._recognise = recognise
         self._size = size
         self._known: OrderedDict[bytes, asyncio.Future[Outcome]] = OrderedDict()
