@@ -20,7 +20,7 @@ SMALL = [
 ]  # fmt: skip
 UNMET = ["--spike", "80/s", "--for", "20s", "--baseline", "2.4/s", "--downstream", "2/s", "--processes", "1"]
 TINY = [
-    "--spike", "40/s", "--for", "30s", "--downstream", "20/s", "--objective", "p90 <= 2m", "--per-record", "100ms",
+    "--spike", "40/s", "--for", "10s", "--downstream", "20/s", "--objective", "p90 <= 2m", "--per-record", "100ms",
     "--order", "per-key", "--keys", "50",
 ]  # fmt: skip
 LARGE = [
