@@ -41,10 +41,10 @@ clean:  ## remove what was installed and every run
 	rm -rf $(VENV) build reports/runs reports/latest
 
 # uv installs in half a minute what takes the pip that comes with Python more than two. Where uv cannot (an index that only pip is
-# configured for), pip does it.
+# configured for), pip does it. uv leaves its locks where temporary files go.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(WANTED) \
+	TMPDIR=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(WANTED) \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check $(WANTED)
 	touch $@

@@ -43,7 +43,7 @@ def test_a_template_without_one_has_no_websocket_api() -> None:
         ("IntegrationType:", "RequestParameters: {a: b}\n      IntegrationType:", "RequestParameters"),
         ("RouteKey: tell,", "RouteKey: ask,", "there is a route ask already"),
         ("RouteKey: tell,", "RouteKey: tell, AuthorizationType: AWS_IAM,", "authorization"),
-        ("RouteKey: tell,", "RouteKey: tell, ApiKeyRequired: true,", "API keys"),
+        ("RouteKey: tell,", "RouteKey: tell, ApiKeyRequired: true,", "authorization or a key"),
         ("RouteKey: tell,", "RouteKey: tell, RequestModels: {a: b},", "RequestModels"),
         ("RouteKey: tell,", "RouteKey: tell, RouteResponseSelectionExpression: $default,", "Tell: .*RouteResponse"),
         ("      RouteResponseSelectionExpression: $default\n", "", "Ask: .*would not answer"),
