@@ -27,11 +27,12 @@ _SHARDS = 32
 
 
 @contextmanager
-def kinesis_route() -> Iterator[tuple[str, Callable[[], Mapping[str, str]]]]:
+def kinesis_route(authentication: str) -> Iterator[tuple[str, Callable[[], Mapping[str, str]]]]:
     """Start the embedded AWS, bound to one core; yields the URL of its Kinesis route, and what makes headers for it."""
     options = (
         *("--parameter", f"KinesisShardCount={_SHARDS}"),
         *("--parameter", "ThrottleRate=10000"),
+        *("--parameter", f"Authentication={authentication}"),
         # The mapping polls and gathers, and has no batch to hand over before the measuring ends.
         *("--parameter", "KinesisBatchingWindow=300", "--parameter", "KinesisBatchSize=10000"),
     )
@@ -45,14 +46,20 @@ def kinesis_route() -> Iterator[tuple[str, Callable[[], Mapping[str, str]]]]:
 @click.option("--rounds", default=3, help="Turns of each.")
 @click.option("--seconds", default=5, help="Length of a turn.")
 @click.option("--connections", default=16)
-def main(rounds: int, seconds: int, connections: int) -> None:
+@click.option(
+    "--authentication",
+    type=click.Choice(["IAM", "API_KEY"]),
+    default="IAM",
+    help="What our route asks of each request; MiniStack's asks nothing.",
+)
+def main(rounds: int, seconds: int, connections: int, authentication: str) -> None:
     """Measure both in turns and print the medians and their ratio."""
     cores = os.cpu_count() or 1
     if cores < 2:
         raise click.ClickException(f"this takes two cores, one to serve and one to drive; there is {cores}")
     ours: list[float] = []
     theirs: list[float] = []
-    with kinesis_route() as (our_url, our_headers), ministack.queue_route(_SERVER_CORE) as their_url:
+    with kinesis_route(authentication) as (our_url, our_headers), ministack.queue_route(_SERVER_CORE) as their_url:
         for turn in range(rounds):
             for name, url, headers, into in [
                 ("forebay kinesis", our_url, our_headers(), ours),
