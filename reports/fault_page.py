@@ -1,5 +1,6 @@
 """The page of a fault matrix, and faults.json beside it."""
 
+from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,10 @@ def page(findings: "FaultFindings") -> str:
         faces=faces([cell.told["buffer"] for cell in (*cells, *findings.quiet)]),
         headline=headline(findings),
         groups=[(name, list(same)) for name, same in groupby(cells, key=lambda cell: cell.told["fault"])],
+        overview=[
+            (fault, struck, defaultdict(lambda: None, {cell.told["buffer"]: cell for cell in same}))
+            for (fault, struck), same in groupby(cells, key=lambda cell: (cell.told["fault"], cell.told["rate"]))
+        ],
         blast_s=BLAST_MS / 1_000,
         settings={name: flat(how.get("local", {})) for name, how in matrix.get("settings", {}).items()},
         expected=expected,

@@ -1,6 +1,7 @@
 """The page of a matrix and faults.json, from rows that are made up."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.run import (
     RunError,
     RunFolder,
 )
+from pipeline.units import NOTHING
 from reports.build import build
 
 BEGAN = 1_795_500_000_000.0
@@ -173,6 +175,17 @@ def test_what_differs_stands_on_the_page_with_its_explanation(folder: Folder) ->
     assert "completed is 10, expected 3." in page
     assert "Because &lt;of&gt; that." in page
     assert "It is not explained yet." in page
+
+
+def test_one_table_has_every_cell_in_a_line_for_each_fault_and_rate(folder: Folder) -> None:
+    folder.cell("kill@1/sqs", rate=0.01, late={2: 5.1}, fault_from=BEGAN, fault_until=BEGAN + 5_000)
+    folder.cell("kill@5/sqs", rate=0.05, expected={"completed": "3"})
+    folder.document()
+    page = (folder.run.path / "report.html").read_text()
+    lines = re.findall(r"<tr>.*?</tr>", page.partition('id="overview"')[2].partition("</table>")[0], re.DOTALL)[1:]
+    texts = [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in lines]
+    assert texts == ["kill@1 1 % blast 1 2.3 s", f"kill@5 5 % {NOTHING}"]
+    assert ['class="no"' in line for line in lines] == [False, True]
 
 
 def test_a_run_that_was_stopped_says_what_was_not_tried(folder: Folder) -> None:
