@@ -41,13 +41,15 @@ class EnvironmentLog:
             _LOG.warning("a function's log could not be written: %s", error)
 
     def tail(self) -> str:
-        """The last of what was logged, also once it is closed."""
+        """The last lines of what was logged, also once it is closed."""
         if self.file.closed:
             return self._last
         size = os.fstat(self.file.fileno()).st_size
         start = max(0, size - _TAIL)
         # awslambdaric ends the lines of an error with carriage returns, which CloudWatch shows as line ends.
-        return os.pread(self.file.fileno(), size - start, start).decode("utf-8", "replace").replace("\r", "\n").strip()
+        text = os.pread(self.file.fileno(), size - start, start).decode("utf-8", "replace").replace("\r", "\n")
+        whole = text.partition("\n")[2].strip() if start else ""
+        return whole or text.strip()
 
     def close(self) -> None:
         """Close the file; a process that still has it may go on writing."""
