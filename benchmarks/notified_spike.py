@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import boto3
 import click
 
 from benchmarks.embedded import embedded
 from loadtest._authentication import Showing
+from pipeline.aws_environment import client
 from producers.authentication import Authentication
 from producers.callback_receiver import CallbackReceiver
 from producers.receiver_certificate import ReceiverCertificate
@@ -159,27 +159,17 @@ def _parameters(receiver: CallbackReceiver) -> Iterator[str]:
 
 def stored(ready: dict[str, Any]) -> set[str]:
     """The ids of all results in the table."""
-    pages = _client(ready, "dynamodb").get_paginator("scan").paginate(TableName=ready["outputs"]["ResultsTable"])
+    dynamodb = client(ready["environment"], "dynamodb")
+    pages = dynamodb.get_paginator("scan").paginate(TableName=ready["outputs"]["ResultsTable"])
     return {item["request_id"]["S"] for page in pages for item in page["Items"] if "status" in item}
 
 
 def dead_letters(ready: dict[str, Any], output: str) -> set[str]:
     """The request ids in a dead-letter queue."""
-    sqs, found = _client(ready, "sqs"), set()
+    sqs, found = client(ready["environment"], "sqs"), set()
     while messages := sqs.receive_message(QueueUrl=ready["outputs"][output], MaxNumberOfMessages=10).get("Messages"):
         found |= {json.loads(message["Body"])["request_id"] for message in messages}
     return found
-
-
-def _client(ready: dict[str, Any], service: str) -> Any:
-    environment = ready["environment"]
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
-        region_name=environment["AWS_DEFAULT_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 @click.command(help=__doc__)

@@ -26,7 +26,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
 import click
 import numpy as np
 import psutil
@@ -36,6 +35,7 @@ from benchmarks.embedded import embedded
 from loadtest._authentication import Showing
 from loadtest._image import prepare
 from loadtest._workload import PHOTOS, ImageChoice
+from pipeline.aws_environment import client
 from pipeline.dead_letters import drain_sns, drain_sqs, read_kinesis
 from pipeline.image_mark import marked
 from pipeline.request import Buffer, Measurement
@@ -141,7 +141,7 @@ class Load:
         rng = random.Random(7)
         self.failing = {number for number in self._numbers if rng.random() < _FAIL}
         self.killing = {number for number in self._numbers if rng.random() < _KILL}
-        self._dynamodb = _client(ready, "dynamodb")
+        self._dynamodb = client(ready["environment"], "dynamodb")
         self._table = ready["outputs"]["ResultsTable"]
 
     def plan(self) -> list[dict[str, Any]]:
@@ -194,11 +194,11 @@ class Load:
 def dead_letters(ready: dict[str, Any], run_id: str, since: datetime) -> set[str]:
     """The ids of the requests that were given up."""
     outputs = ready["outputs"]
-    sqs = _client(ready, "sqs")
+    sqs = client(ready["environment"], "sqs")
     letters = [
         *drain_sqs(sqs, outputs["SqsDeadLetterQueueUrl"], run_id),
         *drain_sns(sqs, outputs["SnsFailureQueueUrl"], run_id),
-        *read_kinesis(_client(ready, "s3"), outputs["KinesisFailureBucket"], run_id, since),
+        *read_kinesis(client(ready["environment"], "s3"), outputs["KinesisFailureBucket"], run_id, since),
     ]
     return {letter.request_id for letter in letters if letter.request_id is not None}
 
@@ -241,17 +241,6 @@ def _state(ready: dict[str, Any]) -> dict[str, Any]:
 
 def _name(pid: int, servers: dict[str, int]) -> str | None:
     return next((name for name, server in servers.items() if server == pid), None)
-
-
-def _client(ready: dict[str, Any], service: str) -> Any:
-    environment = ready["environment"]
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
-        region_name=environment["AWS_DEFAULT_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def _show(load: Load, samples: Samples, seconds: float) -> None:

@@ -1,9 +1,11 @@
 """The outcome of a buffer's turn, as the stack stored it: results from the table, dead letters from where they lie."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loadtest._target import Row, TargetError
+from pipeline import aws_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,21 +30,7 @@ class Outcome:
     @classmethod
     def by_environment(cls, stack: "Stack", environment: "Mapping[str, str]") -> "Outcome":
         """Of a stack that is reached by the variables of boto3's own names."""
-
-        def session() -> "boto3.Session":
-            import boto3
-
-            return boto3.Session(
-                aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
-                aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
-                region_name=environment.get("AWS_DEFAULT_REGION"),
-            )
-
-        prefix = "AWS_ENDPOINT_URL_"
-        endpoints = {
-            name.removeprefix(prefix).lower(): url for name, url in environment.items() if name.startswith(prefix)
-        }
-        return cls(stack, session, endpoints)
+        return cls(stack, partial(aws_environment.session, environment), aws_environment.endpoints(environment))
 
     def results(self, way: str, request_run_id: str) -> "Iterator[Row]":
         """Rows of RESULT_COLUMNS, called by the way's name.

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pipeline import aws_environment
 from pipeline.stack import Stack, StackError, describe
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ _CONNECT_TIMEOUT_S: Final = 5
 # A long poll, and an object of some MB.
 _READ_TIMEOUT_S: Final = 30
 _CONNECTIONS: Final = 16
-_ENDPOINT: Final = "AWS_ENDPOINT_URL_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,6 @@ class Target:
         Raises:
             StackError: the text is no such line, or of another template.
         """
-        import boto3
-
         try:
             ready = json.loads(text)
             outputs, environment = ready["outputs"], ready["environment"]
@@ -67,16 +65,8 @@ class Target:
                 "this is not the line that a ready embedded AWS prints: start it with "
                 "`forebay local --json > ready.json`, and name that file"
             )
-        session = boto3.Session(
-            aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-            region_name=environment.get("AWS_DEFAULT_REGION"),
-        )
-        endpoints = {
-            name.removeprefix(_ENDPOINT).lower(): url for name, url in environment.items() if name.startswith(_ENDPOINT)
-        }
-        return cls(Stack.from_outputs(outputs), session, endpoints)
+        stack = Stack.from_outputs(outputs)
+        return cls(stack, aws_environment.session(environment), aws_environment.endpoints(environment))
 
     def client(self, service: str) -> Any:
         """A client of boto3."""
