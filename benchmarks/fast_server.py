@@ -5,19 +5,16 @@ GET tells how many POSTs were answered: {"posted": 12}. Prints its URL, and ends
 
 import asyncio
 import contextlib
-import os
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, cast
 
 import click
 import uvloop
 
-_ROOT: Final = Path(__file__).parents[1]
+from benchmarks.server_process import serving, started
+
 # A generator beyond its limit opens as many connections as it may have requests in flight.
 _BACKLOG: Final = 4_096
 _BODY: Final = b'{"request_id":"7f3c9a52-0d1e-4b86-9c47-5e2a1b0f6d38"}'
@@ -75,42 +72,15 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     counter = _Counter()
     server = await loop.create_server(lambda: _Http(counter), "127.0.0.1", 0, backlog=_BACKLOG)
-    click.echo(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    ended = asyncio.Event()
-
-    def wait_for_stdin() -> None:
-        with contextlib.suppress(OSError):
-            sys.stdin.read()
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=wait_for_stdin, daemon=True).start()
     async with server:
-        await ended.wait()
+        await serving(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
 @contextmanager
 def fast_server(core: int | None = None) -> Iterator[str]:
     """One in a process of its own, bound to one core if it is named; yields its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.fast_server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-        preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().strip()
-        if not url:
-            raise OSError("the fast server did not start")
+    with started(sys.executable, "-m", "benchmarks.fast_server", core=core) as url:
         yield url
-    finally:
-        process.stdin.close()
-        process.wait(timeout=30)
-        process.stdout.close()
 
 
 @click.command()

@@ -21,6 +21,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.server_process import started
 from pipeline.run import RunFolder, read_rows
 from pipeline.units import duration
 from pipeline.workload_file import find
@@ -67,24 +68,8 @@ class Seen:
 @contextmanager
 def stalling_server(*options: str) -> "Iterator[str]":
     """A server of its own process; yields its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stalling_server", *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().strip()
-        if not url:
-            raise StallError("the stalling server did not start")
+    with started(sys.executable, "-m", "benchmarks.stalling_server", *options) as url:
         yield url
-    finally:
-        process.stdin.close()
-        process.wait(timeout=30)
-        process.stdout.close()
 
 
 def open_model(url: str, folder: Path) -> Seen:
@@ -196,7 +181,7 @@ def main(users: int, image: Path) -> None:
             seen.append(one)
             # The one's last work is not to be the other's first lateness.
             time.sleep(1)
-    except StallError as error:
+    except (StallError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(table(seen))
     if not seen[0].valid:

@@ -6,14 +6,14 @@ while it lasted. Prints its URL, and ends with its standard input or Ctrl-C.
 
 import asyncio
 import contextlib
-import sys
-import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
 from aiohttp import web
+
+from benchmarks.server_process import serving
 
 _BACKLOG: Final = 4_096
 
@@ -64,19 +64,8 @@ async def _serve(server: StallingServer, port: int) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=_BACKLOG).start()
-    click.echo(f"http://127.0.0.1:{runner.addresses[0][1]}")
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def wait_for_stdin() -> None:
-        with contextlib.suppress(OSError):
-            sys.stdin.read()
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=wait_for_stdin, daemon=True).start()
     try:
-        await ended.wait()
+        await serving(f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
 
