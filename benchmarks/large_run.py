@@ -13,6 +13,7 @@ from pipeline.run import (
     RowWriter,
     RunFolder,
 )
+from pipeline.run_head import head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,19 +121,10 @@ def _turn(buffer: str, began: float, seconds: int, requests: int) -> dict[str, A
 
 def _description(name: str, seed: int, turns: list[dict[str, Any]], ended_at: float) -> dict[str, Any]:
     return {
-        "format": 1,
-        "id": name,
-        "target": "local",
-        "started_at": _START_MS,
-        "ended_at": ended_at,
-        "seed": seed,
+        **head(run_id=name, target="local", started_at=_START_MS, ended_at=ended_at, seed=seed, versions={}),
         "workload": {"name": "large", "why": "made up", "buffers": list(BUFFERS)},
         "buffers": turns,
         "generator": {"workers": 2},
         "options": {"parameters": {"FunctionMemory": 1024}},
         "stack": {},
-        "versions": {},
-        "valid": True,
-        "invalid_because": [],
-        "uncollected": False,
     }

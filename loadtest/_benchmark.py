@@ -1,13 +1,11 @@
 """The benchmark: one run, from the workload to its folder. The same load by each of its ways in turn."""
 
 import math
-import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gevent.event import Event
 
@@ -16,11 +14,12 @@ from loadtest._image import LARGEST_IN_A_MESSAGE, LARGEST_INLINE_BASE64, prepare
 from loadtest._monitoring import collect
 from loadtest._observation import Observation
 from loadtest._run_folders import new_folder, point_latest_to
+from loadtest._run_record import RunRecord, TurnRecord
 from loadtest._schedule import draw
 from loadtest._target import BufferState, TargetError, upload
-from loadtest._target_clock import beside_worker, target_clock
+from loadtest._target_clock import target_clock
 from loadtest._turn import Turn
-from loadtest._validity import Generated, examine
+from loadtest._validity import examine
 from loadtest._warm_up import warm_up
 from loadtest._websocket_pool import WebSocketPool
 from pipeline.run import DEAD_LETTER_COLUMNS, OBSERVED_COLUMNS, RESULT_COLUMNS, RowWriter
@@ -45,7 +44,6 @@ _OBSERVE_S: Final = 1.0
 _RESULT_READS: Final = 6
 # No two clocks of one run are further apart.
 _CLOCKS_APART: Final = timedelta(minutes=1)
-_VERSIONS: Final = ("forebay", "locust", "gevent", "geventhttpclient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,54 +67,6 @@ class _Load:
         )
 
 
-@dataclass(slots=True)
-class _TurnRecord:
-    way: "Way"
-    scheduled: int
-    started_at: float
-    ended_at: float | None = None
-    drained: bool = False
-    cut_off: bool = False
-    offered: int = 0
-    dropped: int = 0
-    known: int = 0
-    connections: int = 0
-    repeated: int = 0
-
-    def to_json(self, generated: Generated | None) -> dict[str, Any]:
-        clients = {"known": self.known, "connections": self.connections, "repeated": self.repeated}
-        return {
-            "buffer": self.way.name,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
-            "drained": self.drained,
-            "cut_off": self.cut_off,
-            "scheduled": self.scheduled,
-            "offered": self.offered,
-            "dropped": self.dropped,
-            "lateness_ms": generated.by_buffer[self.way.name].to_json() if generated else None,
-            **({} if self.way.route is None else {"route": self.way.route}),
-            **({} if self.way.pattern is None else self.way.to_json() | clients),
-        }
-
-
-@dataclass(slots=True)
-class _Record:
-    """What run.json tells; written at the start, after each turn, and at the end."""
-
-    id: str
-    started_at: float
-    turns: list[_TurnRecord] = field(default_factory=list)
-    ended_at: float | None = None
-    generated: Generated | None = None
-    target_clock_ms: dict[str, float] | None = None
-    images: dict[str, dict[str, Any]] = field(default_factory=dict)
-    uncollected: bool = False
-    monitoring: dict[str, Any] | None = None
-    stopped: bool = False
-    faults: list[str] = field(default_factory=list)
-
-
 class Benchmark:
     """One run. `runs` is the folder of all runs; what happens is told to `observers`."""
 
@@ -138,7 +88,7 @@ class Benchmark:
         self._sent = Event()
         started = time.time()
         self.folder = new_folder(runs, f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{workload.name}")
-        self._record = _Record(self.folder.path.name, started * 1_000)
+        self._record = RunRecord(self.folder.path.name, started * 1_000, workload, target)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -203,15 +153,6 @@ class Benchmark:
                 self._turn(way, loads[way].schedule, loads[way].images, observations)
                 self._describe()
 
-    def _clocks(self) -> dict[str, Any]:
-        """Who sends, by what clocks, and how far the target's is ahead of each."""
-        target_ms, described = self._record.target_clock_ms, self._generator.described
-        if target_ms is None:
-            return described
-        workers = described.get("worker_clocks")
-        each = [{**worker, "target_ms": beside_worker(target_ms, worker)} for worker in workers or ()]
-        return {**described, **({"worker_clocks": each} if workers else {}), "target_clock_ms": target_ms}
-
     def _target_clock_ms(self) -> dict[str, float] | None:
         """How far the target's clock is ahead of the run's, at least and at most; None if it does not tell."""
         if self._target.kind == "local":
@@ -249,7 +190,7 @@ class Benchmark:
         request_run_id = self._request_run_id(way)
         before = self._target.state(way.buffer, request_run_id)
         starts_at = time.time() + self._generator.lead_s
-        record = _TurnRecord(way, len(schedule), starts_at * 1_000)
+        record = TurnRecord(way, len(schedule), starts_at * 1_000)
         self._record.turns.append(record)
         self._generator.begin(
             Turn(way, self._target.api_url, request_run_id, schedule, images, starts_at, showing=self._target.showing),
@@ -276,7 +217,7 @@ class Benchmark:
             raise TargetError(f"the load generator failed: {self._generator.failure}")
         self._collect(record, request_run_id)
 
-    def _watch(self, record: _TurnRecord, before: BufferState, request_run_id: str, observations: RowWriter) -> None:
+    def _watch(self, record: TurnRecord, before: BufferState, request_run_id: str, observations: RowWriter) -> None:
         """Observe each second until all has ended, the time is up, or the run is broken off."""
         workload = self._workload.of(record.way)
         starts_at = record.started_at / 1_000
@@ -342,7 +283,7 @@ class Benchmark:
             metrics_age_s=state.metrics_age_s,
         )
 
-    def _collect(self, record: _TurnRecord, request_run_id: str) -> None:
+    def _collect(self, record: TurnRecord, request_run_id: str) -> None:
         way = record.way
         if way.route is not None:
             return
@@ -404,40 +345,7 @@ class Benchmark:
             observer.phase(text)
 
     def _describe(self) -> None:
-        record = self._record
-        faults = record.faults if record.ended_at is not None else [*record.faults, "it has not ended"]
-        generated = record.generated
-        self.folder.describe(
-            {
-                "format": 1,
-                "id": record.id,
-                "target": self._target.kind,
-                "started_at": record.started_at,
-                "ended_at": record.ended_at,
-                "seed": self._workload.seed,
-                "workload": self._workload.document,
-                "images": record.images,
-                "buffers": [turn.to_json(generated) for turn in record.turns],
-                **({"ways": [way.name for way in self._workload.ways]} if self._workload.has_patterns else {}),
-                "generator": {
-                    "lateness_ms": generated.lateness.to_json() if generated else None,
-                    "dropped": generated.dropped if generated else None,
-                    "lost_rows": generated.lost_rows if generated else None,
-                    **self._clocks(),
-                },
-                "options": self._target.options,
-                "stack": dict(self._target.outputs),
-                "versions": {
-                    **{name: version(name) for name in _VERSIONS},
-                    "python": platform.python_version(),
-                    "platform": platform.platform(),
-                },
-                "valid": not faults,
-                "invalid_because": faults,
-                "uncollected": record.uncollected,
-                **({} if record.monitoring is None else {"monitoring": record.monitoring}),
-            }
-        )
+        self.folder.describe(self._record.to_json(self._generator.described))
 
 
 def _largest_inline(workload: "Workload") -> float:

@@ -19,6 +19,7 @@ from pipeline.run import (
     RowWriter,
     RunFolder,
 )
+from pipeline.run_head import head
 from simulator.scenario_document import arrivals, document
 from simulator.scorecard import bill
 from simulator.simulation import partition_keys
@@ -118,13 +119,17 @@ def _description(results: "Sequence[Result]") -> dict[str, Any]:
     lost = [
         f"{result.scenario.buffer}: the simulator lost {result.lost:,} records" for result in results if result.lost
     ]
+    told = head(
+        run_id="-".join(names),
+        target=TARGET,
+        started_at=0.0,
+        ended_at=max(_end(result) for result in results),
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        versions={"forebay": version("forebay")},
+        faults=lost,
+    )
     return {
-        "format": 1,
-        "id": "-".join(names),
-        "target": TARGET,
-        "started_at": 0.0,
-        "ended_at": max(_end(result) for result in results),
-        "seed": seeds.pop() if len(seeds) == 1 else None,
+        **told,
         "workload": {
             "name": ", ".join(names),
             "buffers": [scenario.buffer for scenario in scenarios],
@@ -134,9 +139,6 @@ def _description(results: "Sequence[Result]") -> dict[str, Any]:
         "generator": {},
         "options": {"scenarios": {scenario.buffer: _settings(document(scenario)) for scenario in scenarios}},
         "stack": {},
-        "versions": {"forebay": version("forebay")},
-        "valid": not lost,
-        "invalid_because": lost,
     }
 
 

@@ -3,44 +3,35 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from loadtest._faults._matrix import undisturbed
 
-    from loadtest._faults._matrix import Cause, Load, Setting
+if TYPE_CHECKING:
+    from loadtest._faults._matrix import Fault
     from loadtest._faults._plan import Plan
-    from pipeline.expectation import Expectation
     from pipeline.request import Buffer
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a trial is to do. `cause` is None for the one that all others are compared with."""
+    """What a trial is to do: a fault at one of its rates."""
 
-    name: str
+    fault: "Fault"
     rate: float | None
     buffers: "tuple[Buffer, ...]"
-    setting: "Setting"
-    load: "Load"
-    cause: "Cause | None"
-    expected: "Mapping[Buffer, Mapping[str, Expectation]]"
-    what: str = ""
-    because: str = ""
-    differs: "Mapping[Buffer, str]" = field(default_factory=dict)
-    stored_images: bool = False
 
     @property
     def title(self) -> str:
         """For a reader: the fault and its rate."""
-        return self.name if self.rate is None else f"{self.name} {self.rate:.3g}"
+        return self.fault.name if self.rate is None else f"{self.fault.name} {self.rate:.3g}"
 
     @property
     def compared_with(self) -> str:
         """The trial without a fault under the same setting and load."""
-        return f"none-{self.setting.name}-{self.load.name}"
+        return undisturbed(self.fault.setting, self.fault.load).name
 
     def cell(self, buffer: "Buffer") -> str:
         """What rows call one buffer's part."""
-        return f"{self.name if self.rate is None else f'{self.name}@{self.rate:g}'}/{buffer}"
+        return f"{self.fault.name if self.rate is None else f'{self.fault.name}@{self.rate:g}'}/{buffer}"
 
 
 @dataclass(slots=True)
@@ -64,17 +55,17 @@ class Cell:
     trouble: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        asked = self.asked
-        tries = asked.setting.tries.get(self.buffer)
+        asked, fault = self.asked, self.asked.fault
+        tries = fault.setting.tries.get(self.buffer)
         return {
             "cell": asked.cell(self.buffer),
-            "fault": asked.name,
+            "fault": fault.name,
             "rate": asked.rate,
             "buffer": self.buffer,
-            "what": asked.what,
-            "setting": asked.setting.name,
-            "load": asked.load.name,
-            "compared_with": f"{asked.compared_with}/{self.buffer}" if asked.cause is not None else None,
+            "what": fault.what,
+            "setting": fault.setting.name,
+            "load": fault.load.name,
+            "compared_with": f"{asked.compared_with}/{self.buffer}" if fault.cause is not None else None,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
             "drained": self.drained,
@@ -89,7 +80,7 @@ class Cell:
             "called_back": self.called_back,
             "untold": self.untold,
             "trouble": self.trouble,
-            "expected": {name: each.text for name, each in asked.expected.get(self.buffer, {}).items()},
-            "because": asked.because,
-            "differs": asked.differs.get(self.buffer),
+            "expected": {name: each.text for name, each in fault.expected.get(self.buffer, {}).items()},
+            "because": fault.because,
+            "differs": fault.differs.get(self.buffer),
         }

@@ -82,7 +82,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One row of the matrix.
+    """One row of the matrix; or with no `cause` the load by itself, which the others are compared with.
 
     `expected` has the expectations of each buffer's figures, `because` the reason; `differs` explains what a buffer was
     measured to do otherwise. With `stored_images` requests carry a claim check in place of their image.
@@ -93,11 +93,16 @@ class Fault:
     rates: tuple[float | None, ...]
     setting: Setting
     load: Load
-    cause: Cause
+    cause: Cause | None
     expected: "Mapping[Buffer, Mapping[str, Expectation]]"
     because: str
     differs: "Mapping[Buffer, str]"
     stored_images: bool = False
+
+
+def undisturbed(setting: Setting, load: Load) -> Fault:
+    """The load under a setting, with no fault."""
+    return Fault(f"none-{setting.name}-{load.name}", "", (None,), setting, load, None, {}, "", {})
 
 
 @dataclass(frozen=True, slots=True)

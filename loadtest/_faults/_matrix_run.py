@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._faults._cell import Asked, Cell
+from loadtest._faults._matrix import undisturbed
 from loadtest._faults._simulated import simulate
 from loadtest._faults._trial import Trial
 from loadtest._image import prepare
@@ -17,31 +18,31 @@ from loadtest._run_folders import new_folder, point_latest_to
 from loadtest._target import TargetError
 from loadtest._way import of_buffers, of_patterns
 from loadtest._workload import PHOTOS, ImageChoice, Workload
+from pipeline.run_head import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from loadtest._faults._matrix import Fault, Load, Matrix, Setting
+    from loadtest._faults._matrix import Fault, Matrix
     from pipeline.request import Buffer
     from pipeline.run import RunFolder
 
 # Small enough that a load of it is a matter of requests, not of bytes.
 _IMAGE: Final = ImageChoice(PHOTOS / "chelsea.jpg", 1.0, 200)
-_NONE: Final = "none"
 
 
 def trials_of(matrix: "Matrix", faults: "Iterable[Fault]", buffers: "tuple[Buffer, ...]") -> list[Asked]:
     """The trials in their order: by setting, and under each first those without a fault that others compare with."""
     asked: list[Asked] = []
     chosen = list(faults)
-    for setting in dict.fromkeys(fault.setting.name for fault in chosen):
-        of_setting = [fault for fault in chosen if fault.setting.name == setting]
-        loads = {fault.load.name: fault.load for fault in of_setting}
-        asked += [_without(of_setting[0].setting, load, buffers) for load in loads.values()]
+    for setting in {fault.setting.name: fault.setting for fault in chosen}.values():
+        of_setting = [fault for fault in chosen if fault.setting.name == setting.name]
         # The embedded AWS is gone with the last of them.
-        of_setting.sort(key=lambda fault: fault.cause.process == "embedded")
-        asked += [_with(fault, rate, buffers) for fault in of_setting for rate in fault.rates]
+        of_setting.sort(key=_ends_it)
+        loads = {fault.load.name: fault.load for fault in of_setting}
+        rows = [*(undisturbed(setting, load) for load in loads.values()), *of_setting]
+        asked += [Asked(fault, rate, buffers) for fault in rows for rate in fault.rates]
     assert len({each.cell(buffer) for each in asked for buffer in buffers}) == len(asked) * len(buffers), matrix.name
     return asked
 
@@ -97,14 +98,14 @@ class MatrixRun:
             if self.stopped():
                 return
             head = f"[{number:>2}/{len(self.trials)}] {asked.title}"
-            self.tell(f"{head}: {asked.what}" if asked.what else head)
+            self.tell(f"{head}: {asked.fault.what}" if asked.fault.what else head)
             began = time.monotonic()
             try:
-                if setting is not asked.setting or not _lives(target):
-                    self.show(f"{head}  starting the embedded AWS, setting {asked.setting.name}")
+                if setting is not asked.fault.setting or not _lives(target):
+                    self.show(f"{head}  starting the embedded AWS, setting {asked.fault.setting.name}")
                     target.close()
                     target.open(_workload(self.matrix, asked))
-                    setting = asked.setting
+                    setting = asked.fault.setting
                     self.options[setting.name] = target.options
                 trial = Trial(
                     asked,
@@ -140,43 +141,27 @@ class MatrixRun:
         done = {cell.asked.title for cell in self.cells}
         folder.describe(
             {
-                "format": 1,
+                **head(
+                    run_id=folder.path.name,
+                    target="local",
+                    started_at=started * 1_000,
+                    ended_at=None if ended is None else ended * 1_000,
+                    seed=self.seed,
+                    versions={"forebay": version("forebay"), "python": platform.python_version()},
+                    faults=faults,
+                ),
                 "kind": "faults",
-                "id": folder.path.name,
-                "target": "local",
-                "started_at": started * 1_000,
-                "ended_at": None if ended is None else ended * 1_000,
-                "seed": self.seed,
                 "matrix": self.matrix.document,
                 "cells": [cell.to_json() for cell in self.cells],
                 "not_run": [asked.title for asked in self.trials if asked.title not in done],
                 "simulated": self.simulated,
                 "options": self.options,
-                "versions": {"forebay": version("forebay"), "python": platform.python_version()},
-                "valid": not faults,
-                "invalid_because": faults,
             }
         )
 
 
-def _without(setting: "Setting", load: "Load", buffers: "tuple[Buffer, ...]") -> Asked:
-    return Asked(f"{_NONE}-{setting.name}-{load.name}", None, buffers, setting, load, None, {})
-
-
-def _with(fault: "Fault", rate: float | None, buffers: "tuple[Buffer, ...]") -> Asked:
-    return Asked(
-        name=fault.name,
-        rate=rate,
-        buffers=buffers,
-        setting=fault.setting,
-        load=fault.load,
-        cause=fault.cause,
-        expected=fault.expected,
-        what=fault.what,
-        because=fault.because,
-        differs=fault.differs,
-        stored_images=fault.stored_images,
-    )
+def _ends_it(fault: "Fault") -> bool:
+    return fault.cause is not None and fault.cause.process == "embedded"
 
 
 def _workload(matrix: "Matrix", asked: Asked) -> Workload:
@@ -189,10 +174,10 @@ def _workload(matrix: "Matrix", asked: Asked) -> Workload:
         why=matrix.why,
         seed=matrix.seed,
         ways=ways,
-        rate=asked.load.rate,
-        cut_off_s=asked.load.cut_off_s,
+        rate=asked.fault.load.rate,
+        cut_off_s=asked.fault.load.cut_off_s,
         images=(_IMAGE,),
-        local=asked.setting.local,
+        local=asked.fault.setting.local,
         document=matrix.document,
     )
 

@@ -30,33 +30,33 @@ _FIGURES: Final = ("accepted", "completed", "failed", "dead_lettered", "unfinish
 
 def expressible(asked: "Asked") -> bool:
     """Whether a scenario can say what a fault does."""
-    cause = asked.cause
+    cause = asked.fault.cause
     return cause is not None and cause.edge == "rekognition" and cause.effect == "answer" and cause.requests in _RATES
 
 
 def scenario(asked: "Asked", buffer: "Buffer", options: "Mapping[str, Any]", seed: int) -> dict[str, Any]:
     """The scenario of a cell. `options` are those in force in the embedded AWS, with the template's parameters."""
-    assert asked.cause is not None
-    assert asked.cause.requests is not None
+    assert asked.fault.cause is not None
+    assert asked.fault.cause.requests is not None
     parameters = options["parameters"]
-    quotas = asked.setting.local.get("quota", {})
+    quotas = asked.fault.setting.local.get("quota", {})
     assert not isinstance(quotas, str | int | float | bool)
     median = float(options["rekognition_median_ms"]) + _BESIDE_REKOGNITION_MS
     # A reservation of 0 is none.
     reserved = int(parameters["SnsReservedConcurrency"]) if buffer == "sns" else 0
     return {
-        "name": f"{asked.name}-{asked.rate:g}-{buffer}",
+        "name": f"{asked.fault.name}-{asked.rate:g}-{buffer}",
         "seed": seed,
         "until_s": 3_600,
         "buffer": buffer,
-        "arrivals": {"rate": [[knot.second, knot.rate] for knot in asked.load.rate.knots]},
+        "arrivals": {"rate": [[knot.second, knot.rate] for knot in asked.fault.load.rate.knots]},
         "payload_bytes": 15_000,
         "mapping": _mapping(buffer, parameters),
         "function": {
             "timeout_s": float(parameters["FunctionTimeout"]),
             "per_record_ms": {"p50": median, "p99": _P99_TO_MEDIAN * median},
             "in_batch_concurrency": int(parameters["InBatchConcurrency"]),
-            _RATES[asked.cause.requests]: asked.rate,
+            _RATES[asked.fault.cause.requests]: asked.rate,
             **({"reserved_concurrency": reserved} if reserved else {}),
         },
         "quotas": {**quotas, "account_concurrency": int(options["account_concurrency"])},
@@ -70,7 +70,7 @@ def simulate(
     cells = [
         (asked, buffer)
         for asked in trials
-        if expressible(asked) and asked.setting.name in options
+        if expressible(asked) and asked.fault.setting.name in options
         for buffer in asked.buffers
     ]
     if not cells:
@@ -79,7 +79,7 @@ def simulate(
         files = []
         for number, (asked, buffer) in enumerate(cells):
             files.append(Path(scratch) / f"{number}.yaml")
-            document = scenario(asked, buffer, options[asked.setting.name], seed)
+            document = scenario(asked, buffer, options[asked.fault.setting.name], seed)
             files[-1].write_text(yaml.safe_dump(document), encoding="utf-8")
         out = Path(scratch) / "simulated.json"
         done = subprocess.run(  # noqa: S603 (our own command)
@@ -90,7 +90,7 @@ def simulate(
         results = json.loads(out.read_text(encoding="utf-8"))
     results = results if isinstance(results, list) else [results]
     return [
-        {"fault": asked.name, "rate": asked.rate, "buffer": buffer, **{name: result[name] for name in _FIGURES}}
+        {"fault": asked.fault.name, "rate": asked.rate, "buffer": buffer, **{name: result[name] for name in _FIGURES}}
         for (asked, buffer), result in zip(cells, results, strict=True)
     ]
 

@@ -76,12 +76,12 @@ class Trial:
         self._callback_every = callback_every
         self._stopped = stopped
         self._tell = tell
-        self._schedule = draw_schedule(asked.load.rate, seed, [1.0])
-        self._seed = f"{seed} {asked.name} {asked.rate}"
-        self._runs = {buffer: f"{run_id}.{asked.name}.{buffer}" for buffer in asked.buffers}
+        self._schedule = draw_schedule(asked.fault.load.rate, seed, [1.0])
+        self._seed = f"{seed} {asked.fault.name} {asked.rate}"
+        self._runs = {buffer: f"{run_id}.{asked.fault.name}.{buffer}" for buffer in asked.buffers}
         if asked.rate is not None:
-            self._runs = {buffer: f"{run_id}.{asked.name}-{asked.rate:g}.{buffer}" for buffer in asked.buffers}
-        self._plan = draw(asked.cause, asked.rate, len(self._schedule), self._seed) if asked.cause else None
+            self._runs = {buffer: f"{run_id}.{asked.fault.name}-{asked.rate:g}.{buffer}" for buffer in asked.buffers}
+        self._plan = draw(asked.fault.cause, asked.rate, len(self._schedule), self._seed) if asked.fault.cause else None
         self._before: dict[Buffer, BufferState] = {}
         self._http = requests.Session()
         self._http.trust_env = False
@@ -100,8 +100,8 @@ class Trial:
         starts_at = time.time() + _LEAD_S
         faults = (
             []
-            if asked.cause is None or self._plan is None
-            else document(asked.cause, self._plan, self._runs, starts_at, self._seed)
+            if asked.fault.cause is None or self._plan is None
+            else document(asked.fault.cause, self._plan, self._runs, starts_at, self._seed)
         )
         self._put_faults(faults)
         cells = {buffer: self._new_cell(buffer, starts_at) for buffer in asked.buffers}
@@ -147,7 +147,7 @@ class Trial:
         try:
             for buffer in self._asked.buffers:
                 tickets += [client.accept(buffer, self._image.data) for _ in range(_WARMING)]
-            if self._asked.stored_images:
+            if self._asked.fault.stored_images:
                 client.upload(_key(self._image), self._image.data)
             for ticket in tickets:
                 client.wait(ticket.request_id, _WARM_S)
@@ -157,7 +157,7 @@ class Trial:
     def _parcel(self, buffer: "Buffer", number: int) -> Parcel:
         image: bytes | StoredImage = self._image.data
         name = self._image.name
-        if self._asked.stored_images:
+        if self._asked.fault.stored_images:
             image = StoredImage(bucket="", key=_key(self._image))
         elif self._plan is not None and number in self._plan.bad:
             # By this mark Rekognition's edge knows whose image it is shown.
@@ -167,7 +167,7 @@ class Trial:
         return Parcel(image, name, receiver.url if called_back and receiver is not None else None)
 
     def _new_cell(self, buffer: "Buffer", starts_at: float) -> Cell:
-        cause = self._asked.cause
+        cause = self._asked.fault.cause
         cell = Cell(self._asked, buffer, self._plan or Plan({}), len(self._schedule), starts_at * 1_000)
         if cause is not None and cause.requests is None:
             cell.fault_from = (starts_at + cause.from_s) * 1_000
@@ -183,9 +183,9 @@ class Trial:
     ) -> bool:
         """Observe until all has ended, the time is up or somebody wants it to end; whether the embedded AWS lives."""
         asked = self._asked
-        cause = asked.cause
+        cause = asked.fault.cause
         acts_at = starts_at + cause.from_s if cause is not None and cause.edge in ("code", "process") else None
-        cut_off_at = starts_at + asked.load.rate.duration + asked.load.cut_off_s
+        cut_off_at = starts_at + asked.fault.load.rate.duration + asked.fault.load.cut_off_s
         told_at = 0.0
         while True:
             time.sleep(_OBSERVE_S)

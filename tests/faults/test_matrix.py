@@ -72,11 +72,11 @@ def test_trials_stand_by_setting_each_behind_what_it_is_compared_with_and_the_la
     trials = trials_of(own, own.faults, own.buffers)
     seen: set[str] = set()
     for trial in trials:
-        seen.add(trial.name)
-        assert trial.cause is None or trial.compared_with in seen
-    settings = [trial.setting.name for trial in trials]
+        seen.add(trial.fault.name)
+        assert trial.fault.cause is None or trial.compared_with in seen
+    settings = [trial.fault.setting.name for trial in trials]
     assert settings == sorted(settings, key=settings.index)
-    assert trials[-1].name == "embedded-killed"
+    assert trials[-1].fault.name == "embedded-killed"
     assert len(trials) == len({trial.title for trial in trials})
 
 

@@ -31,7 +31,7 @@ def trials() -> list[Asked]:
 
 
 def test_a_share_of_tries_and_records_that_always_fail_can_be_simulated() -> None:
-    assert {asked.name for asked in trials()} == {"poison", "errors"}
+    assert {asked.fault.name for asked in trials()} == {"poison", "errors"}
 
 
 @pytest.mark.parametrize("asked", trials(), ids=lambda asked: asked.title)
@@ -41,10 +41,10 @@ def test_a_cell_s_scenario_is_one_of_the_simulator_s_and_says_the_same(tmp_path:
         path.write_text(yaml.safe_dump(scenario(asked, buffer, OPTIONS, 13)), encoding="utf-8")
         told = scenario_file.read(path, ())
         assert told.buffer == buffer
-        rate = told.function.poison_rate if asked.name == "poison" else told.function.error_rate
+        rate = told.function.poison_rate if asked.fault.name == "poison" else told.function.error_rate
         assert rate == asked.rate
         assert isinstance(told.arrivals, Rate)
-        assert told.arrivals.knots == tuple((knot.second, knot.rate) for knot in asked.load.rate.knots)
+        assert told.arrivals.knots == tuple((knot.second, knot.rate) for knot in asked.fault.load.rate.knots)
         assert told.function.timeout_s == 3
         assert told.function.reserved_concurrency == (5 if buffer == "sns" else None)
         assert told.quotas["async_first_retry_s"] == 2
