@@ -13,16 +13,14 @@ from gevent.event import Event
 from locust import LoadTestShape, User, events, task
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtest._dispatcher import MOST_IN_FLIGHT
-from loadtest._embedded_target import OWN_COMMAND
 from loadtest._generator import Generator
 from loadtest._live import LiveView
-from loadtest._session import RUNS, Session
+from loadtest._options import add_to
+from loadtest._session import Session
 from loadtest._target import TargetError
 from loadtest._worker import Worker
 from loadtest._worker_pool import WorkerPool
 from pipeline.workload_file import WorkloadError
-from producers.authentication import API_KEY_VARIABLE, MODES
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
@@ -39,34 +37,8 @@ def _session(environment: "Environment") -> Session | None:
 
 @events.init_command_line_parser.add_listener
 def add_arguments(parser: "LocustArgumentParser") -> None:
-    """Add ours to Locust's own arguments. On the parser itself: those of a group never reach the page."""
-    parser.add_argument("--workload", default="spike", help="a workload by name, or its YAML file")
-    parser.add_argument("--stack", default="", help="the stack in your AWS account to aim at")
-    parser.add_argument(
-        "--authentication",
-        default="",
-        choices=["", *MODES],
-        help="what the API at --host asks of its callers. By default requests are signed if there are AWS credentials, "
-        f"and bring a key if {API_KEY_VARIABLE} has one; a stack says itself what it asks",
-    )
-    parser.add_argument(
-        "--most-in-flight",
-        type=int,
-        default=MOST_IN_FLIGHT,
-        help="requests that may wait for an answer at once; more are dropped, and the run is not valid",
-    )
-    parser.add_argument(
-        "--repeat",
-        type=int,
-        default=1,
-        help="how many times to run the same load, and sum up how far the runs differ; forebay compare builds on it",
-    )
-    parser.add_argument("--runs", default=str(RUNS), help="the folder of all runs", include_in_web_ui=False)
-    parser.add_argument("--no-report", action="store_true", help="leave the report for later", include_in_web_ui=False)
-    parser.add_argument(
-        "--embedded", default=OWN_COMMAND, help="the command that starts the embedded AWS", include_in_web_ui=False
-    )
-    parser.set_defaults(web_host="127.0.0.1")
+    """Add ours to Locust's own arguments."""
+    add_to(parser)
 
 
 @events.init.add_listener
