@@ -1,23 +1,34 @@
 """The port of a WebSocket API: aiohttp's server, whose WebSockets are checked frame by frame."""
 
 import asyncio
+import logging
 import socket as sockets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from delivery.quotas import Quotas
-from local.http import BACKLOG, SERVER_LOG
+from local.http import BACKLOG
 from local.websocket.frames import CloseCode, FrameGuard, FrameReader, Refuse
 
 if TYPE_CHECKING:
     from aiohttp.http import WebSocketReader
 
+
+def _is_no_strangers_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+# Of what is no HTTP aiohttp logs a traceback each time, and what was sent with it: an endless log, with secrets in it.
+_SERVER_LOG: Final = logging.getLogger(f"{__name__}.aiohttp")
+_SERVER_LOG.addFilter(_is_no_strangers_fault)
+
 _SHUTDOWN_S: Final = 2.0
 _OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
-    "logger": SERVER_LOG,
+    "logger": _SERVER_LOG,
     "auto_decompress": False,
     "max_field_size": 16 * 1024,
 }

@@ -203,6 +203,47 @@ async def test_a_service_that_raises_is_answered_500_and_serves_on(caplog: pytes
     assert "a defect" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WireResponse(200, {"x": "a\r\nset-cookie: forged=1"}, b""),
+        WireResponse(200, {}, b"", [("x", "a\nb")]),
+    ],
+)
+async def test_an_answer_that_would_forge_a_header_is_a_defect(
+    answer: WireResponse, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Forger:
+        async def handle(self, request: WireRequest) -> WireResponse:
+            return answer
+
+    server = await serve(Forger())
+    try:
+        status, headers, _ = await asyncio.to_thread(ask, server, "GET", "/")
+    finally:
+        await server.close()
+    assert (status, "set-cookie" in headers) == (500, False)
+    assert "line break" in caplog.text
+
+
+async def test_a_client_of_http_1_0_may_stay() -> None:
+    echo = Echo()
+    server = await serve(echo)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"\r\nconnection: keep-alive\r\n" in head
+            assert await reader.readexactly(2) == b"hi"
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"\r\nconnection: close\r\n" in await reader.read()
+        writer.close()
+    finally:
+        await server.close()
+    assert len(echo.seen) == 3
+
+
 async def test_a_client_that_leaves_in_the_middle_never_was(caplog: pytest.LogCaptureFixture) -> None:
     echo = Echo()
     server = await serve(echo)

@@ -15,13 +15,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import pytest
 import uvloop
-from aiohttp.http import HttpVersion11
 
-from local.http import Server, _Handler, serve
+from local.http import Server, serve
 from local.wire import WireRequest, WireResponse
 
 # For a broken build; a sound one takes as long as it takes.
@@ -271,25 +269,58 @@ def test_a_request_that_is_broken_off_never_was(server: Served, sent: bytes, why
     assert server.service.of_others() == [], why
 
 
-async def test_who_asks_whether_to_go_on_and_leaves_is_answered_to_nobody() -> None:
-    class Leaving:
-        """A request whose client has gone by the time that it is told to go on."""
+def test_who_asks_whether_to_go_on_and_leaves_is_told_so_by_nobody(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):
+        with server.connect() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            connection.sendall(POST + b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+    server.answers_the_well_behaved()
+    assert server.service.of_others() == []
+    assert not caplog.records
 
-        version = HttpVersion11
-        headers: ClassVar = {"Expect": "100-continue", "Content-Length": "10"}
 
-        @property
-        def writer(self) -> "Leaving":
-            return self
+def test_who_has_said_all_and_still_listens_hears_every_answer(server: Served) -> None:
+    """A client that has shut its side down (netcat, say) is no client that has left."""
 
-        async def write(self, _chunk: bytes) -> None:
-            raise ConnectionResetError("Cannot write to closing transport")
+    def hold() -> None:
+        server.service.gate = asyncio.Event()
 
-    service = Service()
-    answer = await _Handler(service, 10, 1.0).handle(Leaving())  # type: ignore[arg-type]
+    server.call(hold)
+    gate = server.service.gate
+    assert gate is not None
+    with server.connect() as connection:
+        connection.sendall(
+            b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + GET + b"\r\n" + POST + b"Content-Length: 9\r\n\r\nhalf"
+        )
+        connection.shutdown(socket.SHUT_WR)
+        server.answers_the_well_behaved()
+        server.call(gate.set)
+        assert statuses(until_closed(connection)) == [200, 200]
+    assert [request.path for request in server.service.of_others()] == ["/held", "/"]
 
-    assert (answer.status, answer.keep_alive) == (400, False)
-    assert service.seen == []
+
+def test_a_client_is_told_to_go_on_when_its_turn_has_come(server: Served) -> None:
+    def hold() -> None:
+        server.service.gate = asyncio.Event()
+
+    server.call(hold)
+    gate = server.service.gate
+    assert gate is not None
+    with server.connect() as connection:
+        connection.sendall(
+            b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + POST + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        )
+        server.answers_the_well_behaved()
+        server.call(gate.set)
+        received = b""
+        while b"100 Continue\r\n\r\n" not in received:
+            received += connection.recv(64 * KIB)
+        assert statuses(received) == [200, 100]
+        connection.sendall(b"body")
+        connection.shutdown(socket.SHUT_WR)
+        assert until_closed(connection).endswith(b"\r\n\r\nbody")
 
 
 def test_a_body_longer_than_its_length_is_never_taken_for_longer(server: Served) -> None:
@@ -420,6 +451,33 @@ def test_who_keeps_the_server_waiting_for_a_body_is_told_and_let_go(
             connection.sendall(sent)
         assert statuses(until_closed(connection)) == [408], why
     assert impatient_of_bodies.service.of_others() == []
+
+
+def test_who_does_not_read_its_answers_is_let_go(impatient_of_idleness: Served) -> None:
+    request = POST + b"Content-Length: 1048576\r\n\r\n" + bytes(1024 * KIB)
+    # The kernel's buffers, of either side, take some of it before it waits.
+    with (
+        impatient_of_idleness.connect() as connection,
+        pytest.raises((BrokenPipeError, ConnectionResetError)),
+    ):
+        connection.sendall(request * 64)
+    impatient_of_idleness.service.seen.clear()
+
+
+def test_closing_waits_for_the_service_and_not_for_the_clients() -> None:
+    served = Served()
+    gate = served.service.gate = asyncio.Event()
+    with served.connect() as working, served.connect() as half_sent, served.connect():
+        working.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + GET + b"\r\n")
+        half_sent.sendall(POST + b"Content-Length: 10\r\n\r\nabc")
+        served.answers_the_well_behaved()
+        closing = threading.Thread(target=served.close)
+        closing.start()
+        assert until_closed(half_sent) == b""
+        served.loop.call_soon_threadsafe(gate.set)
+        assert statuses(until_closed(working)) == [200, 200]
+        closing.join(WITHIN_S)
+    assert not closing.is_alive()
 
 
 def test_forebay_local_allows_itself_more_connections_than_a_shell_does() -> None:
