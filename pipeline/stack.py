@@ -70,7 +70,7 @@ class Stack:
         Raises:
             StackError: an output is missing.
         """
-        names = {field.name: _output_name(field.name) for field in fields(cls)}
+        names = {field.name: output_name(field.name) for field in fields(cls)}
         optional = {field.name for field in fields(cls) if field.default is not MISSING}
         missing = [name for field, name in names.items() if name not in outputs and field not in optional]
         if missing:
@@ -114,5 +114,6 @@ def describe(client: "CloudFormationClient", name: str) -> Stack:
     return Stack.from_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())})
 
 
-def _output_name(field: str) -> str:
+def output_name(field: str) -> str:
+    """What infra.yaml calls the output that a field of `Stack` is read from."""
     return "".join(word.capitalize() for word in field.split("_"))

@@ -1,9 +1,6 @@
 """The function as Lambda loads it: infra.yaml's variables, its tables, queues and secret on moto, a real receiver."""
 
-import importlib
 import json
-import sys
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -11,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 from callback_world import result
 from moto import mock_aws
 from moto.sqs.models import sqs_backends
@@ -21,20 +17,9 @@ from pipeline.results_table import ResultsTable
 from producers.callback_receiver import CallbackReceiver, Misbehaviour
 from producers.receiver_certificate import ReceiverCertificate
 from producers.receiver_secret import GivenSecret, StoredSecret
+from tests import lambda_environment
 
 AMPLE_S = 60.0
-
-
-class Context:
-    """Lambda's context, as far as the handler looks at it."""
-
-    function_name = "forebay"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:forebay"
-    aws_request_id = "c9b8fa9f"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 @dataclass
@@ -56,14 +41,10 @@ class Stack:
 
     def start(self, receiver: CallbackReceiver | None = None) -> ModuleType:
         """A new environment, which knows this receiver."""
-        for module in [module for module in sys.modules if module.startswith("consumers.")]:
-            del sys.modules[module]
-        reset_cold_start_flag()
         parameters = {} if receiver is None else receiver.parameters
         self.monkeypatch.setenv("CALLBACK_TEST_RECEIVER", parameters.get("CallbackTestReceiver", ""))
         self.monkeypatch.setenv("CALLBACK_TEST_CERTIFICATE", parameters.get("CallbackTestCertificate", ""))
-        self.monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"forebay-{uuid.uuid4().hex}")
-        return importlib.import_module("consumers.callback")
+        return lambda_environment.start("consumers.callback", self.monkeypatch)
 
     def poll(self, function: ModuleType) -> list[str]:
         """Receive a batch, invoke, delete what is done; the message ids that failed."""
@@ -80,7 +61,7 @@ class Stack:
                 for message in messages
             ]
         }
-        answer = function.handler(event, Context())
+        answer = function.handler(event, lambda_environment.Context(60_000))
         failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         for message in messages:
             if message["MessageId"] not in failed:

@@ -4,11 +4,8 @@ Rekognition is a real HTTP server, reached through boto3's own variable, because
 """
 
 import base64
-import importlib
 import json
-import sys
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,10 +14,10 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 from moto import mock_aws
 
 from pipeline.results_table import ResultsTable
+from tests import lambda_environment
 
 
 class Rekognition:
@@ -72,25 +69,10 @@ class Rekognition:
             return script.pop(0) if len(script) > 1 else script[0]
 
 
-class Context:
-    """Lambda's context, as far as the handlers look at it."""
-
-    function_name = "forebay"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:forebay"
-    aws_request_id = "c9b8fa9f"
-
-    def __init__(self, remaining_ms: int = 30_000) -> None:
-        self.remaining_ms = remaining_ms
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
-
-
 @pytest.fixture
-def context() -> Callable[..., Context]:
+def context() -> Callable[..., lambda_environment.Context]:
     """Makes a context with so much time left, in ms."""
-    return Context
+    return lambda_environment.Context
 
 
 @pytest.fixture
@@ -124,12 +106,7 @@ VARIABLES = {
 @pytest.fixture
 def table(rekognition: Rekognition, monkeypatch: pytest.MonkeyPatch) -> Iterator[ResultsTable]:
     """The results table, in the environment that infra.yaml gives a function."""
-    of_this_test = {
-        "AWS_ENDPOINT_URL_REKOGNITION": rekognition.url,
-        # Loggers are kept by their service's name, and with them the test's standard output.
-        "POWERTOOLS_SERVICE_NAME": f"forebay-{uuid.uuid4().hex}",
-    }
-    for name, value in {**VARIABLES, **of_this_test}.items():
+    for name, value in {**VARIABLES, "AWS_ENDPOINT_URL_REKOGNITION": rekognition.url}.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
         client = boto3.client("dynamodb")
@@ -177,17 +154,7 @@ def queues(table: ResultsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
 
 
 @pytest.fixture
-def cold_start(table: ResultsTable) -> Iterator[Callable[[str], ModuleType]]:
+def cold_start(table: ResultsTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Loads a handler's module anew, as a new environment does."""
-
-    def load(name: str) -> ModuleType:
-        forget()
-        reset_cold_start_flag()
-        return importlib.import_module(f"consumers.{name}")
-
-    def forget() -> None:
-        for module in [module for module in sys.modules if module.startswith("consumers.")]:
-            del sys.modules[module]
-
-    yield load
-    forget()
+    yield lambda name: lambda_environment.start(f"consumers.{name}", monkeypatch)
+    lambda_environment.forget()

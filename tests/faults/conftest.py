@@ -6,12 +6,11 @@ import pytest
 from delivery.environments import Account, Environments
 from delivery.quotas import Quotas
 from local.clock import epoch_clock
-from local.execution_environment import FunctionConfiguration
 from local.faults.fault import read_faults
 from local.faults.faulty_function import FaultyFunction
 from local.faults.injector import Injector
-from local.function import process_variables
 from local.function_log import FunctionLogs
+from tests.local.sample_configuration import sample_configuration
 
 PHOTO = (Path(__file__).parents[2] / "loadtest" / "images" / "coffee.jpg").read_bytes()
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -28,21 +27,8 @@ async def make_faulty() -> AsyncIterator[MakeFaulty]:
         injector = Injector(epoch_clock())
         injector.put(read_faults({"faults": [{"edge": "function", **fault} for fault in faults]}))
         quotas = Quotas.with_overrides({"account_concurrency": concurrency})
-        bare = FunctionConfiguration(
-            name="test",
-            arn="arn:aws:lambda:us-east-1:000000000000:function:test",
-            handler=handler,
-            runtime="python3.13",
-            role_arn="arn:aws:iam::000000000000:role/test",
-            memory_mb=128,
-            timeout_s=timeout_s,
-            log_group="/aws/lambda/test",
-            task_root=FUNCTIONS,
-            own_variables={},
-            variables={},
-        )
         function = FaultyFunction(
-            bare.with_variables(process_variables(bare, region="us-east-1", endpoints={})),
+            sample_configuration(handler, FUNCTIONS, timeout_s=timeout_s),
             Environments(Account(quotas), quotas),
             FunctionLogs(None),
             epoch_clock(),

@@ -1,18 +1,16 @@
 """The functions of a stack as Lambda loads them, each with its own variables, and the events that they are given."""
 
 import base64
-import importlib
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 
 from local.template import ResolvedStack
+from tests import lambda_environment
 
 Handler = Callable[[dict[str, Any]], Any]
 # Of a client that signs its requests.
@@ -24,37 +22,15 @@ IDENTITY = {
 }
 
 
-class Context:
-    """Lambda's context, as far as the handlers look at it."""
-
-    function_name = "forebay"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:forebay"
-    aws_request_id = "c9b8fa9f"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
-
-
 def load(stack: ResolvedStack, function: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Handler:
     """A new environment of a function. `variables` are set over the template's."""
     properties = stack.resources[function].properties
     of_the_template = {name: str(value) for name, value in properties["Environment"]["Variables"].items()}
-    # Loggers are kept by their service's name, and with them the test's standard output.
-    own = {"POWERTOOLS_SERVICE_NAME": f"forebay-{uuid.uuid4().hex}"}
-    for name, value in {**of_the_template, **own, **variables}.items():
+    for name, value in {**of_the_template, **variables}.items():
         monkeypatch.setenv(name, value)
-    forget()
-    reset_cold_start_flag()
     module, _, name = properties["Handler"].rpartition(".")
-    handler = getattr(importlib.import_module(module), name)
-    return lambda event: handler(event, Context())
-
-
-def forget() -> None:
-    """Let the next environment import everything anew."""
-    for module in [module for module in sys.modules if module.startswith("consumers.")]:
-        del sys.modules[module]
+    handler = getattr(lambda_environment.start(module, monkeypatch), name)
+    return lambda event: handler(event, lambda_environment.Context())
 
 
 def record(stack: ResolvedStack, buffer: str, request: Mapping[str, Any], **more: str) -> str:

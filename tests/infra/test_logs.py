@@ -17,6 +17,7 @@ from moto import mock_aws
 
 from local.physical_names import PhysicalNames
 from local.template import ResolvedStack, Template
+from tests import lambda_environment
 from tests.infra import account, handlers
 from tests.infra.recorded_calls import RecordedCalls
 
@@ -97,7 +98,7 @@ def stack(template: Template) -> Iterator[ResolvedStack]:
         resolved = template.resolve(GIVEN, names)
         account.make(resolved)
         yield resolved
-        handlers.forget()
+        lambda_environment.forget()
 
 
 FUNCTIONS = [

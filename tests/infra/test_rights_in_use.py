@@ -29,6 +29,7 @@ from local.wire import WireRequest
 from pipeline import code_package
 from pipeline.ownership import owner_of
 from pipeline.watchers import WatchersTable
+from tests import lambda_environment
 from tests.gateway.upstream import Clock, Upstream, fixed_id
 from tests.infra import account, handlers
 from tests.infra.conftest import path_of
@@ -76,7 +77,7 @@ def calls(stack: ResolvedStack) -> Iterator[Mapping[str, RecordedCalls]]:
                 for event in given:
                     handler(event)
         yield recorded
-        handlers.forget()
+        lambda_environment.forget()
 
 
 def sns_events(stack: ResolvedStack) -> list[dict[str, Any]]:

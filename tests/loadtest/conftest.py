@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.loadtest.locust_process import LocustProcess
+
 HERE = Path(__file__).parent
 
 
@@ -28,6 +30,20 @@ def answering_server(answering_process):
         return answering_process.stdout.readline().strip()
 
     return start
+
+
+@pytest.fixture
+def start_locust():
+    """Starts Locust processes; what is left of them ends with the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(LocustProcess(*arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import click
 from aiohttp import web
+from stack_outputs import stack_outputs
 from standardwebhooks.webhooks import Webhook
 
 from local.dynamodb.service import DynamoDb
@@ -281,19 +282,17 @@ async def _serve(faults):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     here = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    outputs = {
-        "ApiUrl": here, "StreamName": "s", "QueueUrl": "q", "TopicArn": "t", "ResultsTable": "results",
-        "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b", "SqsDeadLetterQueueUrl": f"{here}/sqs-dead",
-        "SnsFailureQueueUrl": f"{here}/sns-dead", "KinesisFailureBucket": "kinesis-failures", "SnsFunctionName": "f1",
-        "SqsFunctionName": "f2", "KinesisFunctionName": "f3", "KinesisEfoStreamName": "e",
-        "WebSocketUrl": f"{here.replace('http', 'ws')}/socket",
-        "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
-        "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q",
-        "CallbackDeadLetterQueueUrl": "q", "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q",
-        "CallbackSecretArn": "arn:secret",
-        "ConnectionsTable": "t", "WatchersTable": "t", "CallbacksTable": "t",
-        "KinesisEfoConsumerArn": "c", "KinesisEfoFailureBucket": "kinesis-efo-failures", "KinesisEfoFunctionName": "f4",
-    }  # fmt: skip
+    outputs = stack_outputs(
+        ApiUrl=here,
+        WebSocketUrl=f"{here.replace('http', 'ws')}/socket",
+        ResultsTable=RESULTS.ref,
+        ResultsByRunIndex=BY_RUN_INDEX,
+        SqsDeadLetterQueueUrl=f"{here}/sqs-dead",
+        SnsFailureQueueUrl=f"{here}/sns-dead",
+        KinesisFailureBucket="kinesis-failures",
+        KinesisEfoFailureBucket="kinesis-efo-failures",
+        CallbackSecretArn="arn:secret",
+    )
     environment = {
         **{f"AWS_ENDPOINT_URL_{service}": here for service in ("DYNAMODB", "SQS", "S3", "SECRETS_MANAGER")},
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1",

@@ -22,17 +22,6 @@ URL = "https://abc123.execute-api.eu-west-1.amazonaws.com/live"
 READY = {"AWS_ACCESS_KEY_ID": "forebay-local", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-@pytest.fixture
-def alone(monkeypatch, tmp_path):
-    """Nothing in the environment to show."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "FOREBAY_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return monkeypatch
-
-
 @pytest.mark.parametrize(
     ("mode", "shown"),
     [

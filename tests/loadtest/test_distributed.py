@@ -1,15 +1,10 @@
 """A run from several processes: the schedule of one, each arrival once, on one clock; not valid if a worker is lost."""
 
-import contextlib
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 import requests
 
@@ -26,8 +21,6 @@ from loadtest._workload import read
 from pipeline.rate import Knot, Rate
 from pipeline.run import RunFolder, read_rows
 
-LOADTEST = Path(__file__).parents[2] / "loadtest"
-
 WORKLOAD = """\
 name: tiny
 why: a test
@@ -41,34 +34,16 @@ groups: {{number: 5}}
 
 
 @pytest.fixture
-def locust(tmp_path):
-    """Starts Locust processes; what is left of them ends with the test."""
-    with contextlib.ExitStack() as started:
+def locust(tmp_path, start_locust):
+    """Starts Locust processes on one workload, without a report."""
 
-        def start(url, *arguments, seconds=2):
-            workload = tmp_path / "tiny.yaml"
-            workload.write_text(WORKLOAD.format(seconds=seconds))
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "locust", "-f", LOADTEST, "--workload", workload, "--host", f"{url}/prod"),
-                    *("--runs", tmp_path / "runs", "--no-report", *map(str, arguments)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+    def start(url, *arguments, seconds=2):
+        workload = tmp_path / "tiny.yaml"
+        workload.write_text(WORKLOAD.format(seconds=seconds))
+        aim = ("--workload", workload, "--host", f"{url}/prod", "--runs", tmp_path / "runs", "--no-report")
+        return start_locust(*aim, *arguments)
 
-            def stop():
-                for each in (*psutil.Process(process.pid).children(), process) if process.poll() is None else ():
-                    each.kill()
-                process.wait(timeout=10)
-                process.stdout.close()
-
-            started.callback(stop)
-            return process
-
-        yield start
+    return start
 
 
 @pytest.fixture
@@ -117,11 +92,11 @@ def test_two_processes_send_the_schedule_of_one_each_arrival_once(locust, latest
     url = answering_server()
 
     run = locust(url, "--headless", "--processes", 2)
-    output = run.communicate(timeout=90)[0]
+    code = run.end()
 
     assert_the_schedule_of_one(latest, tmp_path, url, 2)
-    assert run.returncode == (0 if latest.described()["valid"] else 1), output
-    assert "Traceback" not in output
+    assert code == (0 if latest.described()["valid"] else 1), run.output
+    assert "Traceback" not in run.output
 
 
 def test_a_master_and_workers_send_the_schedule_of_one_each_arrival_once(locust, latest, tmp_path, answering_server):
@@ -129,26 +104,22 @@ def test_a_master_and_workers_send_the_schedule_of_one_each_arrival_once(locust,
     master = locust(url, "--headless", "--master", "--master-bind-port", port, "--expect-workers", 3)
     workers = [locust(url, "--worker", "--master-port", port) for _ in range(3)]
 
-    output = master.communicate(timeout=90)[0]
+    master.end()
 
     assert_the_schedule_of_one(latest, tmp_path, url, 3)
-    assert "Traceback" not in output
+    assert "Traceback" not in master.output
     for worker in workers:
-        assert "Traceback" not in worker.communicate(timeout=20)[0]
+        worker.end()
+        assert "Traceback" not in worker.output
 
 
 def test_a_worker_that_dies_makes_the_run_invalid_and_says_so(locust, latest, answering_server):
     run = locust(answering_server(), "--headless", "--processes", 2, seconds=60)
-    seen = ""
-    while "offered" not in seen:
-        line = run.stdout.readline()
-        assert line, seen
-        seen += line
+    run.wait_for("offered")
 
-    psutil.Process(run.pid).children()[0].send_signal(signal.SIGKILL)
+    run.children()[0].kill()
 
-    output = run.communicate(timeout=90)[0]
-    assert run.returncode == 1, output
+    assert run.end() == 1, run.output
     described = latest.described()
     assert not described["valid"]
     assert any("is lost, and what it had still to send with it" in reason for reason in described["invalid_because"])
@@ -160,18 +131,13 @@ def test_a_worker_that_dies_makes_the_run_invalid_and_says_so(locust, latest, an
 
 def test_ctrl_c_in_mid_run_reaches_every_process_and_still_leaves_every_row(locust, latest, answering_server):
     run = locust(answering_server(), "--headless", "--processes", 2, seconds=60)
-    seen = ""
-    while "offered" not in seen:
-        line = run.stdout.readline()
-        assert line, seen
-        seen += line
+    run.wait_for("offered")
 
     # As a terminal does.
-    for process in (*psutil.Process(run.pid).children(), run):
+    for process in (*run.children(), run.process):
         process.send_signal(signal.SIGINT)
 
-    output = run.communicate(timeout=60)[0]
-    assert run.returncode == 1, output
+    assert run.end() == 1, run.output
     described = latest.described()
     assert "it was stopped before its end" in described["invalid_because"]
     assert described["generator"]["lost_rows"] == 0

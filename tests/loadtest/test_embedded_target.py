@@ -9,6 +9,7 @@ from loadtest._embedded_target import EmbeddedTarget
 from loadtest._image import LoadImage
 from loadtest._target import BufferState, TargetError, upload
 from loadtest._workload import read
+from tests.loadtest.stack_outputs import stack_outputs
 
 WORKLOAD = """\
 name: tiny
@@ -121,7 +122,7 @@ def test_closed_it_leaves_no_process(embedded, workload):
 
 def test_one_that_does_not_heed_its_stdin_is_ended_by_signal(workload, monkeypatch, tmp_path):
     monkeypatch.setattr("loadtest._embedded_target._STOP_S", 0.2)
-    ready = {"outputs": dict.fromkeys(OUTPUTS, "x"), "environment": {}, "control_url": "http://127.0.0.1:1"}
+    ready = {"outputs": stack_outputs(), "environment": {}, "control_url": "http://127.0.0.1:1"}
     deaf = tmp_path / "deaf.py"
     deaf.write_text(
         "import signal, time\n"
@@ -137,15 +138,6 @@ def test_one_that_does_not_heed_its_stdin_is_ended_by_signal(workload, monkeypat
 
     assert process.returncode == -9
     assert not alive(process.pid)
-
-
-OUTPUTS = (
-    "ApiUrl", "StreamName", "QueueUrl", "TopicArn", "ResultsTable", "ResultsByRunIndex", "ImageBucket",
-    "SqsDeadLetterQueueUrl", "SnsFailureQueueUrl", "KinesisFailureBucket", "SnsFunctionName", "SqsFunctionName",
-    "KinesisFunctionName", "WebSocketUrl", "SyncFunctionName", "RequestHandlerFunctionName", "CallbackFunctionName",
-    "PushFunctionName", "WebSocketFunctionName", "CallbackQueueUrl", "CallbackDeadLetterQueueUrl", "PushQueueUrl",
-    "PushDeadLetterQueueUrl", "CallbackSecretArn", "ConnectionsTable", "WatchersTable", "CallbacksTable",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(

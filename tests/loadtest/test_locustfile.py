@@ -1,16 +1,11 @@
 """Locust itself, as a user starts it, in a process of its own."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import psutil
 import pytest
@@ -20,8 +15,6 @@ from pipeline.request import BUFFERS
 from pipeline.run import RunFolder, read_rows
 from reports.findings import find
 from reports.scorecard import scorecard
-
-LOADTEST = Path(__file__).parents[2] / "loadtest"
 
 WORKLOAD = """\
 name: tiny
@@ -38,79 +31,21 @@ ALL = ", ".join(BUFFERS)
 LARGE = "{photo: coffee.jpg, width: 1200}"
 
 
-class Locust:
-    """One Locust process, its output collected as it comes."""
-
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "locust", "-f", str(LOADTEST), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    @property
-    def output(self):
-        return "\n".join(self.lines)
-
-    def wait_for(self, text, seconds=60):
-        until = time.monotonic() + seconds
-        while not (found := re.search(text, self.output)):
-            assert self.process.poll() is None, self.output
-            assert time.monotonic() < until, self.output
-            time.sleep(0.05)
-        return found
-
-    def end(self, seconds=240):
-        code = self.process.wait(timeout=seconds)
-        self._reader.join()
-        self.process.stdout.close()
-        return code
-
-
 @pytest.fixture
-def locust(tmp_path, stand_in):
-    started = []
-
+def locust(tmp_path, stand_in, start_locust):
     def start(*arguments, embedded=stand_in, seconds=1, cut_off=20, buffers=ALL, images=SMALL, local="", patterns=""):
         workload = tmp_path / "tiny.yaml"
         ways = patterns or f"buffers: [{buffers}]"
         workload.write_text(WORKLOAD.format(seconds=seconds, cut_off=cut_off, ways=ways, images=images, local=local))
         aim = ["--embedded", embedded] if embedded else []
-        started.append(Locust("--workload", workload, "--runs", tmp_path / "runs", *aim, *arguments))
-        return started[-1]
+        return start_locust("--workload", workload, "--runs", tmp_path / "runs", *aim, *arguments)
 
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.end()
+    return start
 
 
 @pytest.fixture
 def latest(tmp_path):
     return RunFolder(tmp_path / "latest")
-
-
-def children_of(process):
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
-    return [int(pid) for pid in listed.stdout.split()]
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def ended_valid(run, latest, seconds=240):
@@ -231,7 +166,7 @@ def test_clients_who_are_never_told_are_cut_off_and_on_record(locust, latest):
 def test_a_patterns_run_stopped_in_the_middle_leaves_no_process_receiver_included(locust, latest):
     run = locust("--headless", "--no-report", patterns="patterns: [callback]\nbuffer: sqs\n", seconds=30)
     run.wait_for(r"callback +\d+ s +offered")
-    children = children_of(run.process)
+    children = run.children()
 
     run.process.send_signal(signal.SIGINT)
 
@@ -239,7 +174,7 @@ def test_a_patterns_run_stopped_in_the_middle_leaves_no_process_receiver_include
     accepted = {row["sequence"] for row in read_rows(latest.requests(0)) if row["status"] == 202}
     assert set(sequences(read_rows(latest.known(0)), "callback")) == accepted
     assert len(children) >= 2
-    assert not any(alive(pid) for pid in children)
+    assert not any(child.is_running() for child in children)
 
 
 def test_a_pattern_that_does_not_work_is_said_before_its_turn(locust, latest):
@@ -329,20 +264,20 @@ def test_a_buffer_that_does_not_drain_is_cut_off_and_the_next_finds_a_new_embedd
 def test_sigterm_stops_a_run_and_leaves_no_process(locust, latest):
     run = locust("--headless", "--no-report", seconds=30)
     run.wait_for(r"sns +\d+ s +offered")
-    embedded = children_of(run.process)
+    embedded = run.children()
 
     run.process.send_signal(signal.SIGTERM)
 
     assert run.end() == 1, run.output
     assert "it was stopped before its end" in latest.described()["invalid_because"]
     assert embedded
-    assert not any(alive(pid) for pid in embedded)
+    assert not any(child.is_running() for child in embedded)
 
 
 def test_a_run_stopped_by_ctrl_c_is_described_reported_and_leaves_no_process(locust, latest):
     run = locust("--headless", seconds=30)
     run.wait_for(r"sns +\d+ s +offered")
-    embedded = children_of(run.process)
+    embedded = run.children()
 
     run.process.send_signal(signal.SIGINT)
 
@@ -365,7 +300,7 @@ def test_a_run_stopped_by_ctrl_c_is_described_reported_and_leaves_no_process(loc
     assert sums["accepted"] == sum(sums[end] for end in ends)
     assert not sums["lost"], "nothing is known to be lost that was not waited for"
     assert embedded
-    assert not any(alive(pid) for pid in embedded)
+    assert not any(child.is_running() for child in embedded)
 
 
 def test_an_embedded_aws_that_ends_in_mid_run_makes_the_run_invalid_with_its_last_words(locust, latest):

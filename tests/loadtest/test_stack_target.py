@@ -14,20 +14,19 @@ from pipeline.request import Measurement
 from pipeline.result import Passage, Result, Status
 from pipeline.results_table import BY_RUN_INDEX, ResultsTable
 from pipeline.workload_file import find
+from tests.loadtest.stack_outputs import stack_outputs
 
-OUTPUTS = {
-    "ApiUrl": "https://api/prod/", "StreamName": "s", "QueueUrl": {"Ref": "Queue"}, "TopicArn": "t",
-    "ResultsTable": {"Ref": "Table"}, "ResultsByRunIndex": BY_RUN_INDEX, "ImageBucket": "b",
-    "SqsDeadLetterQueueUrl": {"Ref": "Dead"}, "SnsFailureQueueUrl": {"Ref": "Failed"},
-    "KinesisFailureBucket": {"Ref": "Bucket"}, "SnsFunctionName": "f", "SqsFunctionName": "f",
-    "KinesisFunctionName": "f",
-    "WebSocketUrl": "w", "SyncFunctionName": "f", "RequestHandlerFunctionName": "f", "CallbackFunctionName": "f",
-    "PushFunctionName": "f", "WebSocketFunctionName": "f", "CallbackQueueUrl": "q", "CallbackDeadLetterQueueUrl": "q",
-    "PushQueueUrl": "q", "PushDeadLetterQueueUrl": "q", "CallbackSecretArn": "a", "ConnectionsTable": "t",
-    "WatchersTable": "t", "CallbacksTable": "t",
-    "KinesisEfoStreamName": "e", "KinesisEfoConsumerArn": "c",
-    "KinesisEfoFailureBucket": {"Ref": "OtherBucket"}, "KinesisEfoFunctionName": "f",
-}  # fmt: skip
+OUTPUTS = stack_outputs(
+    ApiUrl="https://api/prod/",
+    QueueUrl={"Ref": "Queue"},
+    ResultsTable={"Ref": "Table"},
+    ResultsByRunIndex=BY_RUN_INDEX,
+    SqsDeadLetterQueueUrl={"Ref": "Dead"},
+    SnsFailureQueueUrl={"Ref": "Failed"},
+    KinesisFailureBucket={"Ref": "Bucket"},
+    KinesisEfoFailureBucket={"Ref": "OtherBucket"},
+    KinesisFunctionName="f",
+)
 
 
 def without_fan_out(outputs):
@@ -204,10 +203,6 @@ def test_a_stack_of_another_template_is_refused(aws):
         StackTarget("other").open(read(find("smoke")))
 
 
-def test_without_a_region_the_account_cannot_be_reached(monkeypatch):
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-
+def test_without_a_region_the_account_cannot_be_reached(alone):
     with pytest.raises(TargetError, match="region"):
         StackTarget("forebay").open(read(find("smoke")))

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,9 +14,9 @@ from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream import HASH_KEYS, KinesisStream
 from delivery.kinesis_stream_mapping import StreamMapping
 from delivery.quotas import Quotas
-from local.execution_environment import FunctionConfiguration
 from local.kinesis_source import KinesisSource
 from local.stream import Entry, Put, Stream
+from tests.local.sample_configuration import sample_configuration
 
 LOW, HIGH = 0, HASH_KEYS - 1
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/photos"
@@ -39,13 +38,9 @@ class Delivered:
             random=Random(1),
             quotas=QUOTAS,
         )
-        configuration = FunctionConfiguration(
-            name="recognise", arn="arn", handler="x.y", runtime="python3.13", role_arn="role", memory_mb=128,
-            timeout_s=3.0, log_group="/aws/lambda/recognise", task_root=Path(), own_variables={}, variables={},
-        )  # fmt: skip
         self.source = KinesisSource(
-            self.stream, configuration, lambda: self.now, source_arn=source_arn, mapping_id="m", partial=True,
-            destination=None,
+            self.stream, sample_configuration("sample.ok"), lambda: self.now, source_arn=source_arn, mapping_id="m",
+            partial=True, destination=None,
         )  # fmt: skip
 
     def given(self, *entries: Entry) -> list[dict[str, Any]]:

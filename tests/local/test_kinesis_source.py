@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,9 +10,10 @@ from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_stream import KinesisStream
 from delivery.protocol import End, Error, Facts, Invocation
 from delivery.quotas import Quotas
-from local.execution_environment import Answer, Ending, FunctionConfiguration
+from local.execution_environment import Answer, Ending
 from local.kinesis_source import KinesisSource
 from local.stream import Entry, Stream
+from tests.local.sample_configuration import sample_configuration
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/photos"
 QUOTAS = Quotas.with_overrides({"kinesis_retention_s": 60})
@@ -48,13 +48,9 @@ class Old:
             maximum_retry_attempts=1,
             on_failure=True,
         )
-        configuration = FunctionConfiguration(
-            name="recognise", arn="arn", handler="x.y", runtime="python3.13", role_arn="role", memory_mb=128,
-            timeout_s=300.0, log_group="/aws/lambda/recognise", task_root=Path(), own_variables={}, variables={},
-        )  # fmt: skip
         self.source = KinesisSource(
-            self.stream, configuration, lambda: self.now, source_arn=STREAM, mapping_id="m", partial=True,
-            destination=self.bucket,
+            self.stream, sample_configuration("sample.ok"), lambda: self.now, source_arn=STREAM, mapping_id="m",
+            partial=True, destination=self.bucket,
         )  # fmt: skip
 
     def put(self, *bodies: bytes) -> None:

@@ -19,8 +19,7 @@ from local.stream import Entry, Put
 from local.template import ResolvedStack, parse
 from local.topic import Publication
 from local.wire import WireRequest, WireResponse, WireService
-
-FUNCTIONS = Path(__file__).parent / "functions"
+from tests.local.sample_configuration import FUNCTIONS
 
 # Waits of minutes are what these tests are not about.
 QUICK = {

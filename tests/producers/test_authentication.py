@@ -1,7 +1,6 @@
 """What our clients show, and what they say where there is nothing to show. Their signatures: tests/authentication."""
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,17 +9,6 @@ from producers.authentication import Authentication, AuthenticationError, Route,
 
 URL = "https://abc123.execute-api.eu-west-1.amazonaws.com/live"
 ALICE = StaticCredentials("AKIAALICE", "alice's secret")
-
-
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """No credentials, and no Region, in any place where AWS's chain looks."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return monkeypatch
 
 
 @pytest.mark.parametrize(

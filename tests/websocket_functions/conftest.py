@@ -3,11 +3,8 @@
 @connections is a real HTTP server: moto's knows no connection that is gone.
 """
 
-import importlib
 import json
-import sys
 import threading
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +14,9 @@ from urllib.parse import unquote
 
 import boto3
 import pytest
-from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 from moto import mock_aws
+
+from tests import lambda_environment
 
 VARIABLES = {
     "RESULTS_TABLE": "results",
@@ -76,21 +74,9 @@ class Posts:
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}/v1"
 
 
-class Context:
-    """Lambda's context, as far as the handlers look at it."""
-
-    function_name = "forebay"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:forebay"
-    aws_request_id = "c9b8fa9f"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 25_000
-
-
 @pytest.fixture
-def context() -> Context:
-    return Context()
+def context() -> lambda_environment.Context:
+    return lambda_environment.Context(25_000)
 
 
 @pytest.fixture
@@ -107,12 +93,7 @@ def posts() -> Iterator[Posts]:
 @pytest.fixture
 def aws(posts: Posts, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Tables and queues, in the environment that infra.yaml gives the functions."""
-    # Loggers are kept by their service's name, and with them the test's standard output.
-    of_this_test = {
-        "POWERTOOLS_SERVICE_NAME": f"forebay-{uuid.uuid4().hex}",
-        "WEBSOCKET_ENDPOINT": posts.endpoint,
-    }
-    for name, value in {**VARIABLES, **of_this_test}.items():
+    for name, value in {**VARIABLES, "WEBSOCKET_ENDPOINT": posts.endpoint}.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
         for table, keys in {
@@ -138,17 +119,7 @@ def dynamodb(aws: None) -> Any:
 
 
 @pytest.fixture
-def cold_start(aws: None) -> Iterator[Callable[[str], ModuleType]]:
+def cold_start(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Loads a handler's module anew, as a new environment does."""
-
-    def load(name: str) -> ModuleType:
-        forget()
-        reset_cold_start_flag()
-        return importlib.import_module(f"consumers.{name}")
-
-    def forget() -> None:
-        for module in [module for module in sys.modules if module.startswith("consumers.")]:
-            del sys.modules[module]
-
-    yield load
-    forget()
+    yield lambda name: lambda_environment.start(f"consumers.{name}", monkeypatch)
+    lambda_environment.forget()
