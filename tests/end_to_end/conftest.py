@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,18 +63,18 @@ class Running:
 
     def state(self, buffer: str) -> dict[str, Any]:
         """How it stands with a buffer."""
-        answer = requests.get(f"{self.ready['control_url']}/state", timeout=10)
+        answer = requests.get(f"{self.ready['control_url']}/state", timeout=60)
         return dict(answer.json()["buffers"][buffer])
 
     def post(self, buffer: str, body: dict[str, Any]) -> requests.Response:
         """Send a request."""
-        return requests.post(f"{self.api}/v1/{buffer}/images", json=body, auth=self.signed, timeout=30)
+        return requests.post(f"{self.api}/v1/{buffer}/images", json=body, auth=self.signed, timeout=60)
 
     def result(self, request_id: str) -> dict[str, Any]:
         """The result of a request, once there is one."""
 
         def found() -> dict[str, Any] | None:
-            answer = requests.get(f"{self.api}/v1/requests/{request_id}", auth=self.signed, timeout=10)
+            answer = requests.get(f"{self.api}/v1/requests/{request_id}", auth=self.signed, timeout=60)
             return answer.json() if answer.status_code == 200 and answer.json()["status"] != "PENDING" else None
 
         return until(found, f"a result of {request_id}")
@@ -86,7 +88,7 @@ class Running:
         ]
 
 
-def until(found: Callable[[], Any], what: str, within_s: float = 90) -> Any:
+def until(found: Callable[[], Any], what: str, within_s: float = 300) -> Any:
     """Ask until the answer is something. The bound is for a broken build; a sound one takes as long as it takes."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
@@ -104,9 +106,14 @@ def photo(name: str) -> dict[str, Any]:
 
 @contextmanager
 def running(*arguments: str) -> Iterator[Running]:
-    """Start `forebay local` with more arguments; stopped at the end, and checked to have left no process."""
+    """Start `forebay local` with more arguments; its standard input ends it, and it leaves no process and no folder."""
     command = [str(FOREBAY), "local", "--json", "--exit-with-stdin", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": folder}
+        ) as started,
+    ):
         assert started.stdin is not None
         assert started.stdout is not None
         line = started.stdout.readline()
@@ -115,13 +122,14 @@ def running(*arguments: str) -> Iterator[Running]:
         yield Running(json.loads(line), process)
         children = process.children(recursive=True)
         started.stdin.close()
-        assert started.wait(30) == 0
-        _, alive = psutil.wait_procs(children, timeout=10)
+        assert started.wait(120) == 0
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert not alive
+        assert not list(Path(folder).iterdir())
 
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[Running]:
     """One embedded AWS for a file's tests, with a fast Rekognition."""
-    with running("--rekognition-median-ms", "30") as up:
+    with running("--rekognition-median-ms", "30", "--rekognition-rate", "200") as up:
         yield up

@@ -25,7 +25,7 @@ settings:
     local: {rekognition_median_ms: 20, account_concurrency: 6, parameter: {KinesisFanOut: false}}
     tries: {sqs: 5}
 loads:
-  tiny: {rate: [[0, 6], [2, 6]], cut_off_s: 60}
+  tiny: {rate: [[0, 6], [2, 6]], cut_off_s: 240}
 faults:
   - name: write-answer-lost
     what: The connection breaks off in place of the answer of a write that was done.
