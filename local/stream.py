@@ -18,7 +18,8 @@ class InvalidSequenceNumberError(ValueError):
     """A sequence number this stream did not give out, or gave to a record of another shard."""
 
 
-@dataclass(frozen=True, slots=True)
+# None of these is frozen, though nobody changes one: a frozen class takes a multiple of the time to make.
+@dataclass(slots=True)
 class Entry:
     """A record to be put. The hash key is the partition key's MD5 unless it is given."""
 
@@ -37,7 +38,7 @@ class Entry:
         return hash_key_of(self.partition_key) if self.explicit_hash_key is None else self.explicit_hash_key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Put:
     """An entry that was taken in, and where."""
 
@@ -46,7 +47,7 @@ class Put:
     sequence_number: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamRecord:
     """A record in the stream. `arrived_at` is in seconds since the epoch."""
 

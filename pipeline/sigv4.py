@@ -7,6 +7,7 @@ parts decoded and encoded anew, so that `+` and `%20` are the same to it.
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes
@@ -19,6 +20,9 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "execute-api"
 TERMINATOR: Final = "aws4_request"
 TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
+
+# What stays as it is; to ask costs a third of what quoting it does.
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_.~/-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def canonical_path(path: str) -> str:
     """A path as it is signed."""
     if "//" in path or "/." in path:
         path = _without_dots(path)
-    return quote(path or "/", safe="/~")
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path or "/", safe="/~")
 
 
 def canonical_query(query: str) -> str:

@@ -20,7 +20,8 @@ class UnsafeHeaderError(ValueError):
     """A header value with a line break or another control character in it, which would forge a header."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: a frozen class takes a multiple of the time to make.
+@dataclass(slots=True)
 class Answer:
     """What an integration answered, as parameters read it."""
 
