@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _WIDEST: Final = 100
 _NARROWEST: Final = 20
+# No terminal is wider, and what is drawn is held in memory.
+_AT_MOST: Final = 1_000
 _ROWS: Final = 8
 # What stands left of the drawing: a rate of seven figures, and the axis.
 _AXIS: Final = 12
@@ -32,13 +34,16 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 def workload() -> None:
     """Workloads: the files that say what load a run sends.
 
-    docs/workloads.md has every key, with examples of spikes, ramps, bursts, replays and skewed keys.
+    docs/workloads.md has every key, with examples of spikes, ramps, bursts, replays and skewed keys. What a run takes
+    besides is told by `locust -f loadtest/ --help-forebay`.
     """
 
 
 @workload.command()
 @click.argument("name_or_file", metavar="FILE")
-@click.option("--width", type=click.IntRange(_NARROWEST), help="Columns of the drawing; without it, the terminal's.")
+@click.option(
+    "--width", type=click.IntRange(_NARROWEST, _AT_MOST), help="Columns of the drawing; without it, the terminal's."
+)
 def show(name_or_file: str, width: int | None) -> None:
     """Draw the schedule of FILE, a workload's YAML file or the name of one of Forebay's own.
 

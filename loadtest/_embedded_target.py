@@ -18,6 +18,7 @@ import requests
 from loadtest._authentication import Showing
 from loadtest._outcome import Outcome
 from loadtest._target import BufferState, Row, TargetError, check
+from pipeline import aws_environment
 from pipeline.stack import Stack, StackError
 from producers.receiver_process import ReceiverError, ReceiverProcess
 
@@ -44,6 +45,9 @@ class EmbeddedTarget:
     """`command` starts it; the options of the workload, `--json` and `--exit-with-stdin` are appended.
 
     Where clients are to be called back, their receiver starts before it, for it has to be told of that.
+
+    Raises:
+        TargetError: the command is none.
     """
 
     kind: Literal["local"] = "local"
@@ -51,7 +55,12 @@ class EmbeddedTarget:
     monitoring: "Monitoring | None" = None
 
     def __init__(self, command: str = OWN_COMMAND) -> None:
-        self._command = shlex.split(command)
+        try:
+            self._command = shlex.split(command)
+        except ValueError as error:
+            raise TargetError(f"--embedded {command!r} is no command: {error}") from None
+        if not self._command:
+            raise TargetError("--embedded names no command; leave it out for Forebay's own")
         self._workload: Workload | None = None
         self._process: gevent.subprocess.Popen | None = None
         self._log: IO[bytes] | None = None
@@ -87,9 +96,7 @@ class EmbeddedTarget:
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Where each service answers, by the name in boto3's AWS_ENDPOINT_URL_<SERVICE>, in small letters."""
-        prefix = "AWS_ENDPOINT_URL_"
-        variables: Mapping[str, str] = self._ready["environment"]
-        return {name.removeprefix(prefix).lower(): url for name, url in variables.items() if name.startswith(prefix)}
+        return aws_environment.endpoints(self._ready["environment"])
 
     @property
     def pid(self) -> int:

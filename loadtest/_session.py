@@ -138,6 +138,8 @@ class Session:
         options = self._options
         if options.repeat < 1:
             raise WorkloadError(f"--repeat {options.repeat}: a run takes place once or more")
+        if options.most_in_flight < 1:
+            raise WorkloadError(f"--most-in-flight {options.most_in_flight}: nothing would ever be sent")
         return Repeats(Path(options.runs), options.repeat)
 
     def _new_benchmark(self) -> Benchmark:

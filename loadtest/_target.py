@@ -171,8 +171,8 @@ def checked_url(url: str) -> str:
     Raises:
         TargetError: it is none.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise TargetError(f"--host {url} is no URL: {error}") from None

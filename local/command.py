@@ -22,6 +22,7 @@ from local.resource_properties import NotServedError
 from local.server_process import ServerProcessError
 from local.storage.buckets import StorageError
 from local.template import TemplateError
+from pipeline.finite_range import FiniteRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,14 +74,14 @@ class _Assignment(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--rekognition-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=_DEFAULTS.rekognition_rate,
     show_default=True,
     help="DetectLabels calls a second. AWS: 50 in its large Regions, 5 elsewhere.",
 )
 @click.option(
     "--rekognition-median-ms",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=_DEFAULTS.rekognition_median_ms,
     show_default=True,
     help="The median time of a DetectLabels call.",

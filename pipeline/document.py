@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # How a value that the command line put into a document is called in place of its file and line.
 OPTION: Final = "--set"
 _TAG = "tag:yaml.org,2002:"
+# No document here has more levels than ten.
+_DEEPEST: Final = 100
+# Of a name that is no file's.
+_SHOWN: Final = 100
 _KINDS = {
     "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "empty",
     "seq": "a list", "map": "keys and values", "timestamp": "a date",
@@ -31,10 +35,13 @@ def find(name_or_file: str, own: "Path", beside: "Path") -> "Path":
     Raises:
         DocumentError: there is none; the text names those in `own`.
     """
-    if (named := own / f"{name_or_file}.yaml").is_file():
-        return named
-    if (path := beside / name_or_file).is_file():
-        return path
+    try:
+        if (named := own / f"{name_or_file}.yaml").is_file():
+            return named
+        if (path := beside / name_or_file).is_file():
+            return path
+    except OSError as error:
+        raise DocumentError(f"{name_or_file[:_SHOWN]!r} cannot be looked for: {error.strerror}") from None
     noun = own.name.removesuffix("s")
     names = sorted(file.stem for file in own.glob("*.yaml"))
     near = get_close_matches(name_or_file, names, n=1)
@@ -59,10 +66,15 @@ def parse(text: str, name: str) -> "Value":
     """Read a document; `name` is how errors call it.
 
     Raises:
-        DocumentError: it is not YAML, is empty, or uses an alias.
+        DocumentError: it is not YAML, is empty, nested too deeply, or uses an alias.
     """
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                # The reader's time grows with the square of it: minutes for a file of 50 kB.
+                raise DocumentError(f"{name}: it is nested too deeply")
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise DocumentError(f"{name}:{line}: *{event.anchor} is an alias; write the value out instead")
@@ -73,8 +85,6 @@ def parse(text: str, name: str) -> "Value":
         raise DocumentError(f"{where}: this is not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: this is not YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise DocumentError(f"{name}: it is nested too deeply") from None
     if node is None:
         raise DocumentError(f"{name}: it is empty")
     return Value("", node)

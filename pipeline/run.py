@@ -124,7 +124,9 @@ class RunFolder:
             description = json.loads(self.description.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{self.path} holds no run: it has no {self.description.name}") from None
-        except ValueError as error:
+        except OSError as error:
+            raise RunError(f"{self.description} cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.description} is not JSON: {error}") from None
         if not isinstance(description, dict):
             raise RunError(f"{self.description} is not a JSON object: the run was not written by this program")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.callback_url import TestReceiver
 from producers.callback_receiver import CallbackReceiver, Delivery, Misbehaviour
 from producers.receiver_certificate import ReceiverCertificate
 from producers.receiver_secret import GivenSecret, LocalSecret, StoredSecret
@@ -104,9 +105,13 @@ def callback_receiver(
 
 def _certificate(name: str) -> ReceiverCertificate:
     try:
+        # As the function that calls back will read it.
+        TestReceiver.from_text(f"{name}=127.0.0.1:443")
         return ReceiverCertificate.fresh(name)
-    except ValueError as error:
-        raise click.UsageError(f"{name!r} is not a DNS name: {error}") from None
+    except ValueError:
+        raise click.UsageError(
+            f"{name!r} is not a DNS name: labels of letters, digits and inner hyphens, with dots between"
+        ) from None
 
 
 def _source(secret: str | None, secret_arn: str | None, ready: Path) -> "SecretSource":
@@ -160,6 +165,7 @@ def _ready_text(receiver: CallbackReceiver, secret: str | None, ready: Path) -> 
     )
     into = "" if secret else f" \\\n    --json > {shlex.quote(str(ready))}"
     body = json.dumps({"image": {"key": "photo.jpg"}, "callback_url": receiver.url})
+    needs = "which it prints" if secret else f"which stand in {ready}"
     return f"""
 {receiver.url} leads to 127.0.0.1:{receiver.port} here, for an embedded AWS that is started so:
 
@@ -168,7 +174,9 @@ def _ready_text(receiver: CallbackReceiver, secret: str | None, ready: Path) -> 
 
 Then send requests that ask to be called back:
 
-  curl -H 'Content-Type: application/json' -d {shlex.quote(body)} API_URL/v1/sqs/images
+  call -H 'Content-Type: application/json' -d {shlex.quote(body)} $API_URL/v1/sqs/images
+
+`call` is curl, told to sign (docs/authentication.md) by the variables of that `forebay local`, {needs}.
 
 Ctrl-C stops it. Deliveries:
 """

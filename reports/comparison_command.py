@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.finite_range import FiniteRange
 from pipeline.repeats import RepeatsFolder
 from pipeline.run import RunError, RunFolder
 from reports.run_argument import folder_of
@@ -28,7 +29,7 @@ _INTERRUPTED = 130
 @click.option(
     "--margin",
     metavar="PERCENT",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     help="How far a figure may change without being called. 0 asks of every change.",

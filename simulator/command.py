@@ -135,14 +135,17 @@ def _report(folder: Path, write: "Callable[[Path], object]") -> str:
     """The report of a run's folder, which takes the place of an earlier one whole."""
     from pipeline.cli import main
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        fresh = Path(scratch) / folder.name
-        fresh.mkdir()
-        write(fresh)
-        if folder.exists():
-            folder.replace(Path(scratch) / "before")
-        fresh.replace(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            fresh = Path(scratch) / folder.name
+            fresh.mkdir()
+            write(fresh)
+            if folder.exists():
+                folder.replace(Path(scratch) / "before")
+            fresh.replace(folder)
+    except OSError as error:
+        raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from None
     # The room of reports is another one's: its command is asked for as a user asks for it.
     with contextlib.redirect_stdout(io.StringIO()):
         main(["report", str(folder)], prog_name="forebay", standalone_mode=False)

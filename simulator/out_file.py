@@ -16,9 +16,10 @@ def write(out: Path, text: str) -> None:
         return
     beside = out.with_name(f"{out.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(out)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -237,6 +237,7 @@ def _each_place(
 
 
 def _target(options: "dict[str, Any]") -> "Target":
+    from pipeline.stack import StackError
     from producers.redrive.target import Target
 
     stack, ready = options["stack"], options["ready"]
@@ -245,7 +246,10 @@ def _target(options: "dict[str, Any]") -> "Target":
             "whose dead letters? Give --stack NAME, or --local FILE; `forebay redrive --help` has both"
         )
     if ready is not None:
-        return Target.of_ready_line(ready.readline())
+        try:
+            return Target.of_ready_line(ready.readline())
+        except (StackError, UnicodeDecodeError) as error:
+            raise StackError(f"{ready.name}: {error}") from None
     return Target.of_stack(stack, region=options["region"], profile=options["profile"])
 
 

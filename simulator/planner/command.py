@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.finite_range import FiniteRange
 from simulator.planner import units
 from simulator.planner.question import LatencyObjective, Question, ShareObjective
 
@@ -114,7 +115,7 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
     help="Lambda executions your account has, all functions together.  [default: AWS's 1,000; a new account has fewer]",
 )
 @click.option(
-    "--spikes-per-month", type=click.FloatRange(min=0), default=30.0, show_default=True, help="For the month's cost."
+    "--spikes-per-month", type=FiniteRange(min=0), default=30.0, show_default=True, help="For the month's cost."
 )
 @click.option("--api/--no-api", default=True, show_default=True, help="Whether API Gateway stands in front.")
 @click.option(

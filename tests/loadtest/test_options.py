@@ -2,7 +2,15 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from loadtest._session import Session
+from loadtest._target import TargetError
+from pipeline.workload_file import WorkloadError
 
 ROOT = Path(__file__).parents[2]
 OURS = (
@@ -19,3 +27,30 @@ def test_ours_have_a_help_of_their_own_for_locusts_cannot_have_them() -> None:
     assert "--tags" not in done.stdout
     assert "-u, -r and -t are ignored" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"repeat": 0}, "--repeat 0"),
+        ({"most_in_flight": 0}, "--most-in-flight 0: nothing would ever be sent"),
+        ({"most_in_flight": -1}, "--most-in-flight -1"),
+        ({"embedded": ""}, "--embedded names no command"),
+        ({"embedded": "'local"}, "No closing quotation"),
+        ({"host": "http://[::1"}, "is no URL"),
+        ({"host": "ftp://host"}, "is no URL"),
+        ({"workload": "."}, "there is no workload"),
+        ({"workload": "x" * 300}, "cannot be looked for"),
+    ],
+)
+def test_what_is_no_option_is_said_before_anything_starts(tmp_path, given, says):
+    told = {
+        "workload": "smoke", "stack": "", "authentication": "", "most_in_flight": 10, "repeat": 1,
+        "runs": str(tmp_path), "no_report": True, "embedded": "false", "host": None,
+    } | given  # fmt: skip
+    environment = SimpleNamespace(host=told["host"], parsed_options=Namespace(**told))
+
+    with pytest.raises((TargetError, WorkloadError), match=says):
+        Session(environment, lambda _: None).prepare()
+
+    assert list(tmp_path.iterdir()) == []
