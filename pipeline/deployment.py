@@ -54,7 +54,8 @@ def deploy(
 ) -> None:
     """Put Forebay on AWS: upload the code, make or update the stack, print what it is reached by.
 
-    The API is open to whoever knows its URL, and each image costs: delete the stack when you are done.
+    The API lets in who signs with credentials that may invoke it (docs/authentication.md). Each image costs: delete the
+    stack when you are done.
     """
     try:
         given = _read_parameters(parameters)
