@@ -6,12 +6,16 @@ import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import onnxruntime
 
 from local.recogniser.network import INPUT, OUTPUT, build_network
 from local.recogniser.picture import prepare
 from local.recogniser.weights import SHA256, read_weights, weights_file
+
+# Percent: a guess among the network's thousand classes is as sure. Of what lies below there are 1,500 labels an image.
+CHANCE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Recogniser:
     def recognise(self, image: bytes) -> list[Sighting]:
         """What the image shows, surest first, a thing's parents with the sum of all that fall under them.
 
+        What is less sure than chance is not seen.
+
         Raises:
             UnreadableImageError: not a JPEG or PNG, or damaged.
             ImageSideError: a side is too short or too long.
@@ -47,7 +53,11 @@ class Recogniser:
         for (name, parents), probability in zip(self._classes, probabilities, strict=True):
             for label in (name, *parents):
                 confidence[label] = confidence.get(label, 0.0) + 100.0 * float(probability)
-        sightings = [Sighting(name, min(sure, 100.0), self._parents_of[name]) for name, sure in confidence.items()]
+        sightings = [
+            Sighting(name, min(sure, 100.0), self._parents_of[name])
+            for name, sure in confidence.items()
+            if sure >= CHANCE
+        ]
         return sorted(sightings, key=lambda sighting: (-sighting.confidence, sighting.name))
 
 

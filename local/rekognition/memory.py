@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class RecognitionMemory:
     """Remembers what the last `size` different images showed, and why unreadable ones were refused.
 
-    What an image showed is a line for each of some thousand labels, about 0.1 MB.
+    What an image showed is a line for each of up to some hundred labels, 5 to 30 kB.
 
     A refusal is kept as what makes it anew: an error that was raised holds on to the image and all that was made of it.
     """

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from local.recogniser.image_file import UnreadableImageError
-from local.recogniser.model import Recogniser, network_file
+from local.recogniser.model import CHANCE, Recogniser, network_file
 from local.recogniser.picture import MAX_SIDE, MIN_SIDE, ImageSideError, prepare
 from local.recogniser.weights import WeightsError, read_weights, weights_file
 
@@ -54,6 +54,12 @@ def test_no_label_stands_twice_and_the_surest_is_first(recogniser: Recogniser) -
     sightings = recogniser.recognise((PHOTOS / "coffee.jpg").read_bytes())
     assert len({sighting.name for sighting in sightings}) == len(sightings)
     assert [s.confidence for s in sightings] == sorted((s.confidence for s in sightings), reverse=True)
+
+
+def test_what_is_less_sure_than_chance_is_not_seen(recogniser: Recogniser) -> None:
+    sightings = recogniser.recognise((PHOTOS / "chelsea.jpg").read_bytes())
+    assert 10 < len(sightings) < 100
+    assert sightings[-1].confidence >= CHANCE
 
 
 @pytest.mark.parametrize(
