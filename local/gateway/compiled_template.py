@@ -9,23 +9,17 @@ its own; a client could send that text.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import airspeed
 from airspeed import operators
 
+from local.gateway.compiled_reference import NotCompilableError, Value, compiled_reference
 from local.gateway.scope import Scope
 
-# An expression, a part of the output, and what takes a value on to the next part of a reference.
-Value = Callable[[Scope], Any]
+# A part of the output.
 Step = Callable[[Scope, list[str]], None]
-Link = Callable[[Any, Scope], Any]
 C = TypeVar("C", Value, Step)
-
-
-class NotCompilableError(Exception):
-    """A template with a construct that is left to the interpreter."""
 
 
 class CompiledTemplate:
@@ -158,7 +152,7 @@ def _set(node: Any) -> Step:
     assignment = node.assignment
     name, read = assignment.root_term, _value(assignment.value)
     if not assignment.terms:
-        return lambda scope, _out: scope.assign(name, read(scope))
+        return _assignment(name, read)
     *way, last = [_value(term.term) for term in assignment.terms]
 
     def run(scope: Scope, _out: list[str]) -> None:
@@ -167,6 +161,17 @@ def _set(node: Any) -> Step:
         for key in way:
             target = target[key(scope)]
         target[last(scope)] = value
+
+    return run
+
+
+def _assignment(name: str, read: Value) -> Step:
+    def run(scope: Scope, _out: list[str]) -> None:
+        if isinstance(scope.outer, Scope):
+            scope.assign(name, read(scope))
+        else:
+            # Not in a loop: there is but one place for it.
+            scope[name] = read(scope)
 
     return run
 
@@ -266,100 +271,7 @@ def _operation(apply: Callable[[Any, Any], Any], left: Value, right: Value, *, l
 
 
 def _reference(node: Any) -> Value:
-    if node.expression is None:
-        raise NotCompilableError("a $ without a name, where a value should be")
-    first, *rest = _parts(node.expression)
-    name: str = first.name
-
-    def variable(scope: Scope) -> Any:
-        try:
-            return scope[name]
-        except KeyError:
-            return None
-
-    links = [_link(part) for part in rest]
-    if first.parameters is not None or first.index is not None:
-        links.insert(0, _use(first))
-    if not links:
-        return variable
-    if len(links) == 1:
-        (only,) = links
-        return lambda scope: only(variable(scope), scope)
-
-    def read(scope: Scope) -> Any:
-        value = variable(scope)
-        for link in links:
-            value = link(value, scope)
-        return value
-
-    return read
-
-
-def _parts(expression: Any) -> list[Any]:
-    """The parts of a reference, which airspeed nests: names, calls and indices."""
-    if isinstance(expression, operators.VariableExpression):
-        inner = expression.subexpression
-        return [expression.part, *(_parts(inner) if inner else ())]
-    if not isinstance(expression.expression, operators.ArrayIndex):
-        return _parts(expression.expression)
-    inner = expression.subexpression
-    return [expression.expression, *(_parts(inner) if inner else ())]
-
-
-def _link(part: Any) -> Link:
-    if isinstance(part, operators.ArrayIndex):
-        # airspeed looks up a variable in such an index among the value's own members, which is of no use to copy.
-        if type(part.index) not in (operators.IntegerLiteral, operators.StringLiteral):
-            raise NotCompilableError("an index after a call or an index, and no literal")
-        index = part.index.value
-        return lambda value, _scope: value[index]
-    name: str = part.name
-    if part.parameters is None and part.index is None:
-        return lambda value, _scope: _member(value, name)
-    use = _use(part)
-    return lambda value, scope: use(_member(value, name), scope)
-
-
-def _use(part: Any) -> Link:
-    """The call or the index that follows a name; of what is not there, neither is evaluated."""
-    if part.parameters is None:
-        return _indexed(_value(part.index.index))
-    values = part.parameters.values
-    if len(values.values) == 1:
-        argument = _value(values.values[0])
-        return lambda method, scope: None if method is None else method(argument(scope))
-    arguments = _value(values)
-    return lambda method, scope: None if method is None else method(*arguments(scope))
-
-
-def _indexed(index: Value) -> Link:
-    def read(value: Any, scope: Scope) -> Any:
-        if value is None:
-            return None
-        wanted = index(scope)
-        if isinstance(value, list) and not isinstance(wanted, int):
-            raise ValueError(f"expected integer for array index, got '{wanted}'")
-        try:
-            return value[wanted]
-        except Exception:  # noqa: BLE001 (whatever it is: what is not there is null)
-            return None
-
-    return read
-
-
-def _member(value: Any, name: str) -> Any:
-    """A map's value by its key, else an attribute or a method, else one of those airspeed lends to Python's types."""
-    if isinstance(value, dict):
-        try:
-            found = value[name]
-        except KeyError:
-            found = None
-        if found is not None:
-            return found
-    found = getattr(value, name, None)
-    if found is None and name in (lent := _LENT.get(type(value), _NONE)):
-        return partial(lent[name], value)
-    return found
+    return compiled_reference(node, _value)
 
 
 def _compiled(node: Any, compilers: Mapping[type, Callable[[Any], C]]) -> C:
@@ -370,8 +282,6 @@ def _compiled(node: Any, compilers: Mapping[type, Callable[[Any], C]]) -> C:
     return compiler(node)
 
 
-_NONE: Final[Mapping[str, Any]] = {}
-_LENT: Final[Mapping[type, Mapping[str, Any]]] = operators.__additional_methods__
 _STEPS: Final[Mapping[type, Callable[[Any], Step]]] = {
     operators.Text: _text,
     operators.FallthroughHashText: _text,

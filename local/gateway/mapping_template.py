@@ -18,7 +18,8 @@ import jsonpath_ng
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.parser import parse as parse_json_path
 
-from local.gateway.compiled_template import CompiledTemplate, NotCompilableError
+from local.gateway.compiled_reference import NotCompilableError
+from local.gateway.compiled_template import CompiledTemplate
 from local.gateway.java_value import JavaMap, JavaString, java_value, render_json
 from local.gateway.payload import Payload, decode_json
 
@@ -107,6 +108,8 @@ class Util:
     def escapeJavaScript(self, text: Any) -> JavaString:  # noqa: N802
         r"""As Apache Commons Lang 2.6, which makes ' into \' (no JSON) and / into \/, and all but ASCII into \uXXXX."""
         text = str(text)
+        if len(text) <= _SHORT and text.isascii():
+            return JavaString(_JAVASCRIPT_ESCAPED.sub(_javascript_escape, text))
         for plain, escaped in _JAVASCRIPT_ESCAPES:
             if plain in text:
                 text = text.replace(plain, escaped)
@@ -123,6 +126,8 @@ class Util:
     def urlEncode(self, text: Any) -> JavaString:  # noqa: N802
         """As java.net.URLEncoder: application/x-www-form-urlencoded, UTF-8."""
         text = str(text)
+        if len(text) <= _SHORT and text.isascii():
+            return JavaString(_URL_ESCAPED.sub(_url_escape, text))
         for plain, escaped in _URL_ESCAPES:
             if plain in text:
                 text = text.replace(plain, escaped)
@@ -184,7 +189,9 @@ def _merge_of(text: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 _UTIL: Final = Util()
-# One replace for each character that occurs costs far less on an image's base64 than looking at every character.
+# One replace for each character that occurs costs far less on an image's base64 than looking at every character. Of a
+# short text it is the other way round.
+_SHORT: Final = 256
 _CONTROLS: Final = (*map(chr, range(0x20)), "\x7f")
 _JAVASCRIPT_NAMES: Final = {"\b": "\\b", "\n": "\\n", "\t": "\\t", "\f": "\\f", "\r": "\\r"}
 _JAVASCRIPT_ESCAPES: Final = (
@@ -198,6 +205,18 @@ _URL_ESCAPES: Final = (
     *((plain, f"%{ord(plain):02X}") for plain in (*"!\"#$&'(),/:;<=>?@[\\]^`{|}~", *_CONTROLS)),
 )
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_URL_ESCAPED: Final = re.compile(f"[{re.escape(''.join(plain for plain, _ in _URL_ESCAPES))}]")
+_JAVASCRIPT_ESCAPED: Final = re.compile(f"[{re.escape(''.join(plain for plain, _ in _JAVASCRIPT_ESCAPES))}]")
+_URL_ESCAPE_OF: Final = dict(_URL_ESCAPES)
+_JAVASCRIPT_ESCAPE_OF: Final = dict(_JAVASCRIPT_ESCAPES)
+
+
+def _url_escape(match: re.Match[str]) -> str:
+    return _URL_ESCAPE_OF[match[0]]
+
+
+def _javascript_escape(match: re.Match[str]) -> str:
+    return _JAVASCRIPT_ESCAPE_OF[match[0]]
 
 
 def _utf16_escapes(match: re.Match[str]) -> str:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.compiled_template import CompiledTemplate, NotCompilableError
+from local.gateway.compiled_reference import NotCompilableError
+from local.gateway.compiled_template import CompiledTemplate
 from local.gateway.exchange import RequestId, new_context
 from local.gateway.mapping_template import Input, MappingTemplate, Parameters, TemplateFailedError, Util
 from local.gateway.payload import Payload

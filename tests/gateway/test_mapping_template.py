@@ -28,6 +28,13 @@ def render(template: str, body: bytes = BODY, **context: Any) -> str:
     return MappingTemplate(template).render(Input(Payload(body), parameters), context, {"table": "t1"})
 
 
+@given(st.text(st.characters(max_codepoint=0x200), max_size=300))
+def test_a_short_text_is_escaped_as_a_long_one(text: str) -> None:
+    filler = "x" * 256
+    assert Util().urlEncode(text) + filler == Util().urlEncode(text + filler)
+    assert Util().escapeJavaScript(text) + filler == Util().escapeJavaScript(text + filler)
+
+
 @pytest.mark.parametrize(
     ("template", "rendered", "reason"),
     [
