@@ -207,8 +207,8 @@ _URL_ESCAPES: Final = (
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _URL_ESCAPED: Final = re.compile(f"[{re.escape(''.join(plain for plain, _ in _URL_ESCAPES))}]")
 _JAVASCRIPT_ESCAPED: Final = re.compile(f"[{re.escape(''.join(plain for plain, _ in _JAVASCRIPT_ESCAPES))}]")
-_URL_ESCAPE_OF: Final = dict(_URL_ESCAPES)
-_JAVASCRIPT_ESCAPE_OF: Final = dict(_JAVASCRIPT_ESCAPES)
+_URL_ESCAPE_OF: Final[Mapping[str, str]] = dict(_URL_ESCAPES)
+_JAVASCRIPT_ESCAPE_OF: Final[Mapping[str, str]] = dict(_JAVASCRIPT_ESCAPES)
 
 
 def _url_escape(match: re.Match[str]) -> str:
