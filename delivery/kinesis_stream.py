@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
 
 HASH_KEYS: Final = 1 << 128
+
+_NONE_REFUSED: Final[Mapping[int, Refusal]] = MappingProxyType({})
 
 _HALF_BITS: Final = 64
 _HALF_MASK: Final = (1 << _HALF_BITS) - 1
@@ -173,6 +176,10 @@ class KinesisStream:
         """
         if offer.hash_keys is None and offer.key_bits is None:
             raise ValueError("an offer to a stream needs hash_keys, or their upper halves as key_bits")
+        if len(offer.ids) == 1 and offer.times is None and offer.user_keys is None and offer.groups is None:
+            hash_keys, size = offer.hash_keys, offer.sizes
+            if hash_keys is not None and len(hash_keys) == 1 and isinstance(size, int):
+                return self._take_one(now, offer.ids, size, hash_keys)
         run = Run.of(now, offer)
         refused: dict[int, Refusal] = {}
         few = len(run) < _MANY
@@ -183,6 +190,21 @@ class KinesisStream:
         if offer.user_keys is not None:
             self._tell_misplaced(dict(zip(offer.ids, offer.user_keys, strict=True)), taken)
         return refused
+
+    def _take_one(self, now: float, ids: Sequence[int], size: int, hash_keys: Sequence[int]) -> Mapping[int, Refusal]:
+        """A record on its own, which is what an embedded service is offered all day."""
+        hash_key = hash_keys[0]
+        if not 0 <= hash_key < HASH_KEYS:
+            raise ValueError(f"hash key {hash_key} lies outside 0 to 2**128 - 1")
+        shard = self._open[bisect_right(self._firsts, hash_key) - 1]
+        if size > self._record_bytes:
+            return {ids[0]: Refusal.TOO_LARGE}
+        if not self._shards[shard].gate.admits(now, size):
+            return {ids[0]: Refusal.THROUGHPUT_EXCEEDED}
+        run = Run(ids, size, now, hash_keys)
+        for reader in self._readers:
+            reader.append(shard, run)
+        return _NONE_REFUSED
 
     def _take_few(self, run: Run, offer: Offer, refused: dict[int, Refusal]) -> list[tuple[int, Run]]:
         hash_keys = run.keys

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 from local.api_model import ApiModel
+from local.json_text import decoded
 from local.service_error import MalformedError, ServiceError, UnreadableError
 from local.wire import WireRequest, WireResponse
 
@@ -80,7 +81,7 @@ class JsonProtocol:
 def _parse(body: bytes) -> Any:
     try:
         # As json.loads does it, which would make a decoder for each body.
-        return _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+        return decoded(_decoder, body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"The request body is not JSON: {error}") from None
 

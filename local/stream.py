@@ -109,13 +109,14 @@ class Stream:
 
     def put(self, entries: Sequence[Entry]) -> list[Put | Refusal]:
         """Offer records to the stream: an answer for each, in their order."""
+        if len(entries) == 1:
+            return [self._put_one(entries[0])]
         now = self._clock()
         ids = range(self._next_id, self._next_id + len(entries))
         self._next_id = ids.stop
         sizes = [entry.size for entry in entries]
         hash_keys = [entry.hash_key for entry in entries]
-        # A record on its own, which is what a proxy puts, is the cheapest for all that follow if its size is a number.
-        offer = Offer(ids, sizes[0] if len(sizes) == 1 else sizes, hash_keys, user_keys=self._user_keys(entries))
+        offer = Offer(ids, sizes, hash_keys, user_keys=self._user_keys(entries))
         refused = self.machine.offer(now, offer)
         answers: list[Put | Refusal] = []
         shards: set[int] = set()
@@ -131,6 +132,23 @@ class Stream:
         if shards:
             self._tell(offer if not refused else _without(refused, ids, sizes, hash_keys))
         return answers
+
+    def _put_one(self, entry: Entry) -> Put | Refusal:
+        """The same for a record on its own, which is what a proxy puts."""
+        now = self._clock()
+        id_ = self._next_id
+        self._next_id += 1
+        key = entry.hash_key
+        # The cheapest for all that follow is a size that is a number.
+        user_keys = self._user_keys([entry]) if self.mapped_consumers else None
+        offer = Offer(range(id_, id_ + 1), entry.size, [key], user_keys=user_keys)
+        refused = self.machine.offer(now, offer)
+        if refused:
+            return refused[id_]
+        put = self._append(now, id_, entry, key)
+        self._trim(put.shard, now)
+        self._tell(offer)
+        return put
 
     def shard_of(self, entry: Entry) -> int:
         """The shard an entry belongs to."""

@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any, Final, Literal, NoReturn
 
+from local.json_text import decoded
+
 ContentHandling = Literal["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"]
 
 
@@ -118,6 +120,6 @@ def decode_json(text: str) -> Any:
 
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     try:
-        return decoder.decode(text)
+        return decoded(decoder, text)
     except (ValueError, RecursionError) as error:
         raise NotJsonError(f"Could not parse request body into json: {error}") from None

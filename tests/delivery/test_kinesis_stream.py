@@ -218,3 +218,30 @@ def test_an_offer_that_makes_no_sense_is_refused(bad, complaint):
 def test_a_stream_without_shards_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         KinesisStream(0, Quotas())
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 3), st.sampled_from([1, 400_000, Quotas.kinesis_record_bytes + 1]), st.integers(0, 3)),
+        max_size=40,
+    )
+)
+@settings(max_examples=40)
+def test_a_record_on_its_own_is_judged_as_one_of_many(offers):
+    alone, listed = KinesisStream(2, Quotas()), KinesisStream(2, Quotas())
+    readers = Reader(), Reader()
+    alone.attach(readers[0])
+    listed.attach(readers[1])
+    now = 0.0
+    for record, (wait, size, quarter) in enumerate(offers):
+        now += wait / 10
+        key = quarter * HASH_KEYS // 4
+        verdict = alone.offer(now, Offer([record], size, [key]))
+        assert dict(verdict) == dict(listed.offer(now, Offer([record], [size], [key])))
+    assert readers[0].taken == readers[1].taken
+
+
+@pytest.mark.parametrize("key", [-1, HASH_KEYS])
+def test_a_record_on_its_own_has_a_hash_key_that_is_one(key):
+    with pytest.raises(ValueError, match="outside 0 to"):
+        KinesisStream(1, Quotas()).offer(0.0, Offer([1], 1, [key]))
