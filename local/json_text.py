@@ -13,8 +13,8 @@ def decoded(decoder: json.JSONDecoder, text: str) -> Any:
         ValueError, RecursionError: as that does.
     """
     try:
-        value, end = decoder.scan_once(text, 0)
-    except StopIteration:
+        value, end = decoder.raw_decode(text)
+    except ValueError:
         # Blanks before it, or nothing that is JSON, which is told better there.
         return decoder.decode(text)
     if end == len(text) or not text[end:].strip(_BLANKS):
