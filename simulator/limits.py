@@ -5,6 +5,10 @@ from typing import Final
 
 from delivery.quotas import Quotas
 
+# Not AWS's but this simulator's: each key and each shard takes memory.
+MOST_KEYS: Final = 10_000_000
+MOST_SHARDS: Final = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

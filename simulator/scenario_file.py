@@ -21,7 +21,7 @@ from pipeline import document, workload_file
 from pipeline.document import DocumentError
 from pipeline.workload_file import read_rate
 from simulator.duration import Duration, Fixed, Lognormal, Transit
-from simulator.limits import LIMITS
+from simulator.limits import LIMITS, MOST_KEYS, MOST_SHARDS
 from simulator.scenario import (
     BUFFERS,
     Arrivals,
@@ -55,6 +55,8 @@ MOST_RECORDS: Final = 20_000_000
 LONGEST_S: Final = 1_209_600
 
 _LARGEST_BATCH_WITHOUT_WINDOW: Final = 10
+# Null stands for as many as there is time for.
+_MOST_ATTEMPTS: Final = 1_000
 _PUBLISHED: Final = "published"
 _DURATION_KEYS: Final = ("fixed", "p50", "p99")
 _TRANSIT_KEYS: Final = ("base_ms", "spread_ms", "tail_ms", "tail_sigma", "rare", "rare_ms")
@@ -120,10 +122,7 @@ def _arrivals(value: "Value", folder: Path) -> Arrivals:
         raise kinds["poisson"].error("it goes with a rate only")
     kind, given = _one_of(value, {key: below for key, below in kinds.items() if key != "poisson"})
     if kind == "burst":
-        count = given.whole(1)
-        if count > MOST_RECORDS:
-            raise given.error(f"{count:,} is more than {MOST_RECORDS:,}")
-        return Burst(count)
+        return Burst(_up_to(MOST_RECORDS)(given))
     if kind == "rate":
         rate = read_rate(given, most=MOST_RECORDS)
         poisson = kinds["poisson"].flag() if "poisson" in kinds else True
@@ -138,12 +137,12 @@ def _arrivals(value: "Value", folder: Path) -> Arrivals:
 def _partition_keys(value: "Value") -> PartitionKeys:
     kind, given = _one_of(value, value.keys(("uniform", "zipf", "hot")))
     if kind == "uniform":
-        return Uniform(given.whole(1))
+        return Uniform(_up_to(MOST_KEYS)(given))
     pair = given.items()
     if len(pair) != 2:
         meaning = "[keys, s]" if kind == "zipf" else "[keys, share]"
         raise given.error(f"it has {len(pair)} numbers, not two: {meaning}")
-    keys = pair[0].whole(1)
+    keys = _up_to(MOST_KEYS)(pair[0])
     return Zipf(keys, pair[1].number()) if kind == "zipf" else Hot(keys, _share(pair[1]))
 
 
@@ -195,6 +194,16 @@ def _share(value: "Value") -> float:
     return share
 
 
+def _up_to(most: int) -> "Callable[[Value], int]":
+    def read_whole(value: "Value") -> int:
+        number = value.whole(1)
+        if number > most:
+            raise value.error(f"{number:,} is more than {most:,}")
+        return number
+
+    return read_whole
+
+
 def _limited(name: str, *, whole: bool = True) -> "Reader":
     limit = LIMITS[name]
     least = min(limit.least, limit.least if limit.unset is None else limit.unset)
@@ -230,7 +239,7 @@ _MAPPING: "Final[Mapping[str, Reader]]" = {
     "visibility_timeout_s": _limited("visibility_timeout_s", whole=False),
     "max_receive_count": _or_none(_limited("max_receive_count")),
     "high_throughput": lambda value: value.flag(),
-    "shards": _or_none(lambda value: value.whole(1)),
+    "shards": _or_none(_up_to(MOST_SHARDS)),
     "parallelization_factor": _limited("parallelization_factor"),
     "bisect": lambda value: value.flag(),
     "maximum_retry_attempts": _limited("maximum_retry_attempts"),
@@ -245,14 +254,14 @@ _FUNCTION: "Final[Mapping[str, Reader]]" = {
     "cold_start_ms": _duration,
     "invocation_ms": _duration,
     "per_record_ms": _duration,
-    "in_batch_concurrency": lambda value: value.whole(1),
+    "in_batch_concurrency": _up_to(LIMITS["batch_size"].most),
     "error_rate": _share,
     "poison_rate": _share,
     "memory_mb": _limited("memory_mb"),
 }
 _DOWNSTREAM: "Final[Mapping[str, Reader]]" = {
     "rate_per_s": _or_none(lambda value: value.number(above=True)),
-    "sdk_attempts": _or_none(lambda value: value.whole(1)),
+    "sdk_attempts": _or_none(_up_to(_MOST_ATTEMPTS)),
     "backoff_first_s": lambda value: value.number(),
     "backoff_max_s": lambda value: value.number(),
     "burst_s": lambda value: value.number(above=True),

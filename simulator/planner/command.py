@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pipeline.finite_range import FiniteRange
+from simulator.limits import LIMITS, MOST_KEYS
 from simulator.planner import units
 from simulator.planner.question import LatencyObjective, Question, ShareObjective
 
@@ -22,6 +23,9 @@ _INTERRUPTED: Final = 130
 _UNMET: Final = 3
 # infra.yaml's own InBatchConcurrency.
 _IN_BATCH: Final = 5
+# Far beyond what any account has, and any machine.
+_MOST_EXECUTIONS: Final = 10_000_000
+_MOST_PROCESSES: Final = 1_000
 
 
 class _Written(click.ParamType[Any]):
@@ -80,7 +84,11 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
     help="per-key: requests of one key are worked through in their order.",
 )
 @click.option(
-    "--keys", type=click.IntRange(min=1), default=10_000, show_default=True, help="Partition keys, or message groups."
+    "--keys",
+    type=click.IntRange(1, MOST_KEYS),
+    default=10_000,
+    show_default=True,
+    help="Partition keys, or message groups.",
 )
 @click.option(
     "--payload",
@@ -111,7 +119,7 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
 )
 @click.option(
     "--account-concurrency",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST_EXECUTIONS),
     help="Lambda executions your account has, all functions together.  [default: AWS's 1,000; a new account has fewer]",
 )
 @click.option(
@@ -126,8 +134,12 @@ _HOW_LONG: Final = _Written("time or p50..p99", units.duration)
     multiple=True,
     help="A quota AWS has raised for you, by its name in delivery/quotas.py: api_requests_per_s=20000.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of everything that is drawn.")
-@click.option("--processes", type=click.IntRange(min=1), help="That simulate at the same time.  [default: one a core]")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, _MOST_PROCESSES),
+    help="That simulate at the same time.  [default: one a core]",
+)
 @click.option(
     "--json",
     "json_out",
@@ -213,6 +225,8 @@ def _question(objectives: "Sequence[Objective]", **options: Any) -> Question:
     )
     if question.spike_per_s <= 0 or question.spike_s <= 0:
         raise click.UsageError("a spike has a rate and a length; --spike and --for are more than 0")
+    if not LIMITS["timeout_s"].allows(question.timeout_s):
+        raise click.UsageError(f"--timeout {question.timeout_s:g}s: {LIMITS['timeout_s']}")
     if question.downstream_per_s == 0:
         raise click.UsageError("a downstream of 0/s never answers; leave --downstream out if nothing limits it")
     try:

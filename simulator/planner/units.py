@@ -45,6 +45,8 @@ def size(text: str) -> int:
         ValueError: it is none.
     """
     number, unit = _split(text, _BYTES, "a size", "2000, 2kB, 256KiB or 1MiB")
+    if not number:
+        raise ValueError(f"{text!r} is no size; a request has a byte at least")
     return math.ceil(number * _BYTES[unit])
 
 
@@ -84,6 +86,8 @@ def objective(text: str) -> Objective:
     what, sign, limit = match["what"], match["sign"], match["limit"]
     percentile = re.fullmatch(r"p(\d\d(?:\.\d+)?)", what)
     if percentile is not None:
+        if not float(percentile[1]):
+            raise ValueError(f"{text!r}: there is no {what}; p50, p99 and p99.9 are percentiles")
         if sign == "=":
             raise ValueError(f"{text!r}: a percentile is bounded from above, so write '{what} <= {limit}'")
         within_s = seconds(limit)
