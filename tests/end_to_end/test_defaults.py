@@ -100,12 +100,11 @@ def test_boto3_finds_what_the_outputs_name(embedded: Running) -> None:
     assert embedded.client("rekognition").detect_labels(Image={"Bytes": (PHOTOS / "camera.jpg").read_bytes()})
 
 
-def test_the_clients_of_the_readme_all_see_a_cat(embedded: Running) -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def output_of_the_program_in(document: str, embedded: Running) -> list[str]:
+    """The lines that the first Python of a document prints, with what `forebay local` prints to be exported."""
+    program = re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)[0]
     outputs = embedded.ready["outputs"]
     urls = {"API_URL": outputs["ApiUrl"], "WEBSOCKET_URL": outputs["WebSocketUrl"]}
-
-    # What `forebay local` prints to be exported.
     environment = os.environ | embedded.ready["environment"] | urls
 
     run = subprocess.run(
@@ -113,11 +112,29 @@ def test_the_clients_of_the_readme_all_see_a_cat(embedded: Running) -> None:
     )
 
     assert run.returncode == 0, run.stderr
-    lines = run.stdout.splitlines()
+    return run.stdout.splitlines()
+
+
+def test_the_clients_of_the_readme_all_see_a_cat(embedded: Running) -> None:
+    lines = output_of_the_program_in("README.md", embedded)
     assert [line.split()[:2] for line in lines] == [
         ["SyncClient", "SUCCEEDED"], ["PollingClient", "SUCCEEDED"], ["WebSocketClient", "SUCCEEDED"],
     ]  # fmt: skip
     assert all("'Cat'" in line for line in lines)
+
+
+def test_the_conversation_of_the_websockets_page_ends_with_a_cat(embedded: Running) -> None:
+    put = requests.put(
+        f"{embedded.api}/v1/images/cat.jpg",
+        data=(PHOTOS / "chelsea.jpg").read_bytes(),
+        headers={"content-type": "image/jpeg"},
+        auth=embedded.signed,
+        timeout=60,
+    )
+    assert put.status_code == 201
+    accepted, named = output_of_the_program_in("docs/websocket.md", embedded)
+    assert "'type': 'accepted'" in accepted
+    assert "'Cat'" in named
 
 
 def test_the_state_counts_what_came_and_what_became_of_it(embedded: Running) -> None:
