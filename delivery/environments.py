@@ -122,9 +122,18 @@ class Environments:
         idle = self._idle
         if idle and idle[0][1] + self._idle_s <= now:
             self._age(now)
-        if granted == 1 and idle:
+        if granted == 1:
+            # As mostly where invocations end one by one.
+            if idle:
+                slot = idle.pop()[0]
+            elif self._growth.take(now, 1):
+                slot = Slot(self._started, cold=True)
+                self._started += 1
+            else:
+                self._give_back(1)
+                return []
             self._running += 1
-            return [idle.pop()[0]]
+            return [slot]
         slots = [idle.pop()[0] for _ in range(min(granted, len(idle)))]
         if len(slots) < granted:
             cold = self._growth.take_upto(now, granted - len(slots))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from delivery.ledger import Ledger
-from delivery.protocol import Capacity, Error, Invocation, Ok, Outcome, Slot, Throttled, Timeout
+from delivery.protocol import Capacity, Invocation, Outcome, Slot, Throttled
 
 Work = TypeVar("Work")
 
@@ -65,13 +65,9 @@ class Invoker(Generic[Work]):
             ) from None
         self.running -= 1
         self.in_flight -= len(invocation.ids)
-        if isinstance(outcome, Ok):
-            self._capacity.release(now, invocation.slot)
-            return work
         if isinstance(outcome, Throttled):
             self._ledger.facts.throttled += 1
-        lost = isinstance(outcome, Timeout) or (isinstance(outcome, Error) and outcome.lost)
-        self._capacity.release(now, invocation.slot, lost=lost)
+        self._capacity.release(now, invocation.slot, lost=outcome.lost)
         return work
 
     def work_of(self, invocation: Invocation) -> Work:

@@ -236,13 +236,15 @@ class KinesisStream:
             fitting = np.broadcast_to(sizes, len(run))[order] <= self._record_bytes
             refused.update(dict.fromkeys(_array(run.ids)[order[~fitting]].tolist(), Refusal.TOO_LARGE))
             order = order[fitting]
-        shards, keys, ids = shards[order], keys[order], _array(run.ids)[order]
+        counts = np.bincount(shards[order] if len(order) < len(run) else shards, minlength=len(self._shards))
+        keys = keys[order]
+        ids = order + run.ids.start if isinstance(run.ids, range) and run.ids.step == 1 else _array(run.ids)[order]
         times = run.times if isinstance(run.times, float | int) else np.asarray(run.times, np.float64)[order]
         sizes = sizes if isinstance(sizes, int) else sizes[order]
         taken = []
-        bounds = [*np.flatnonzero(np.diff(shards, prepend=-1)).tolist(), len(order)]
-        for start, stop in pairwise(bounds):
-            shard = int(shards[start])
+        for shard, (start, stop) in enumerate(pairwise([0, *np.cumsum(counts).tolist()])):
+            if start == stop:
+                continue
             own: slice | npt.NDArray[np.int64] = slice(start, stop)
             gate = self._shards[shard].gate
             if isinstance(times, float | int) and isinstance(sizes, int):

@@ -1,10 +1,12 @@
 """The sums of one delivery: every record accepted ends once, and the ledger knows which have not."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 
 from delivery.backlog import Run
 from delivery.protocol import End, Facts
@@ -15,6 +17,36 @@ _MANY = 24
 _MOST_UNMARKED = 1 << 12
 # What has ended is let go of in pieces, so that a machine that runs for days does not grow.
 _PIECE = 1 << 16
+
+
+class Pieces(Sequence[int]):
+    """Ids in the pieces in which they were told: a number is made an object only for who asks for it."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: Sequence[Sequence[int]]) -> None:
+        self._pieces = pieces
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces))
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self._pieces)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        return list(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == (list(other) if isinstance(other, Pieces) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 class Ledger:
@@ -106,8 +138,7 @@ class Ledger:
     def drain(self) -> Facts:
         """The facts since the last call."""
         facts, self.facts = self.facts, Facts()
-        facts.done.extend(chain.from_iterable(self._done))
-        self._done = []
+        facts.done, self._done = Pieces(self._done), []
         return facts
 
     def _end(self, ids: Sequence[int]) -> None:
@@ -120,14 +151,14 @@ class Ledger:
         """See to it that only what is pending is marked so."""
         first = self._first
         few: list[Sequence[int]] = []
-        many: list[Sequence[int]] = []
+        many: list[Sequence[int] | npt.NDArray[np.int64]] = []
         for ids in self._ended:
             if isinstance(ids, range) and ids.step == 1:
                 self._open[ids.start - first : ids.stop - first] = bytes(len(ids))
             else:
                 (few if len(ids) < _MANY else many).append(ids)
-        for record in chain.from_iterable(few):
-            self._open[record - first] = 0
+        if few:
+            many.append(np.fromiter(chain.from_iterable(few), np.int64))
         if many:
             np.frombuffer(self._open, np.uint8)[np.concatenate(many) - first] = 0
         self._ended = []

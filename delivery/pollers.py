@@ -47,6 +47,8 @@ class Pollers:
         # While saturated, the n-th poller gained comes n steps after `_growing_from`; else `_credit_s` is what was
         # left of a step when saturation ended.
         self._growing_from: float | None = None
+        self.saturated = False
+        """Whether they were at the end of the last poll."""
         self._gained = 0
         self._credit_s = 0.0
         self.grows_at = math.inf
@@ -78,11 +80,6 @@ class Pollers:
         """How many pollers that takes."""
         return math.ceil(self.last_count / self._held_by_one)
 
-    @property
-    def saturated(self) -> bool:
-        """Whether they were at the end of the last poll."""
-        return self._growing_from is not None
-
     def fail(self, now: float) -> None:
         """A batch failed or was throttled: the mapping backs off."""
         self._worked = True
@@ -94,6 +91,7 @@ class Pollers:
 
     def observe(self, now: float, *, saturated: bool, idle: bool) -> None:
         """What the end of a poll looked like: all busy and messages waiting, or nothing to do at all."""
+        self.saturated = saturated
         if saturated and self._growing_from is None:
             self._growing_from, self._gained = now - self._credit_s, 0
             self._plan_growth()

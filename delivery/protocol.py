@@ -13,7 +13,7 @@ whole numbers; their payloads stay with the driver. A driver polls after every o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,9 @@ class Offer:
     user_keys: Sequence[Sequence[int]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one, and neither is an invocation: a frozen class takes five times as long to make,
+# a microsecond an invocation.
+@dataclass(slots=True, unsafe_hash=True)
 class Slot:
     """One execution environment, taken for one invocation. `cold` if it has to be started first."""
 
@@ -80,7 +82,6 @@ class Slot:
     cold: bool
 
 
-# Not frozen, though nobody changes one: a frozen class takes five times as long to make, a microsecond an invocation.
 @dataclass(slots=True, unsafe_hash=True)
 class Invocation:
     """One call of the function, to be started now.
@@ -103,11 +104,14 @@ class Invocation:
 class Ok:
     """The function returned, and every record is done."""
 
+    lost: ClassVar[bool] = False
+
 
 @dataclass(slots=True, unsafe_hash=True)
 class PartialFailure:
     """The function returned and named the records that failed (batchItemFailures)."""
 
+    lost: ClassVar[bool] = False
     failed: frozenset[int]
 
 
@@ -122,12 +126,17 @@ class Error:
 class Timeout:
     """The function was stopped at its deadline; its environment is lost with it."""
 
+    lost: ClassVar[bool] = True
+
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
     """The invocation was refused after all, by a limit the machine does not hold (HTTP 429 or 5xx)."""
 
+    lost: ClassVar[bool] = False
 
+
+# Of each it is known whether its environment is `lost`.
 Outcome = Ok | PartialFailure | Error | Timeout | Throttled
 
 
@@ -143,7 +152,7 @@ class Facts:
     fan-out of aggregates).
     """
 
-    done: list[int] = field(default_factory=list)
+    done: Sequence[int] = field(default_factory=list)
     dead: list[tuple[int, End]] = field(default_factory=list)
     expired: list[tuple[int, End]] = field(default_factory=list)
     received: int = 0

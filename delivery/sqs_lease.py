@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 
 class Lease(ABC):
@@ -77,7 +78,7 @@ class Holding(Lease):
         out = set(ids)
         there, sizes, receives = self.left
         if isinstance(sizes, int) and isinstance(receives, int):
-            left = [message for message in there if message not in out]
+            left = list(filterfalse(out.__contains__, there))
         else:
             kept = [index for index, message in enumerate(there) if message not in out]
             left = [there[index] for index in kept]

@@ -8,7 +8,7 @@ from delivery.backlog import Backlog, Run
 from delivery.ledger import Ledger
 from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
-from delivery.sqs_lease import Holding, Lease, Part, joined, number_apart, total
+from delivery.sqs_lease import Holding, Lease, Part, joined, number_apart
 from delivery.sqs_returned_messages import ReturnedMessages
 
 
@@ -145,28 +145,27 @@ class SqsQueue:
         """Receive from several runs, and messages that were received before, in the order they became visible."""
         new: list[Part] = []
         again: list[Part] = []
-        bytes_left, oldest_at = most_bytes, math.inf
+        bytes_taken, oldest_at = 0, math.inf
         while most > 0:
             first = self._returned.first(now)
             if first is not None and first.until <= self._fresh.head_at:
-                count, size = self._returned.take(first, now, most, bytes_left, again)
+                count, size = self._returned.take(first, now, most, most_bytes - bytes_taken, again)
                 if not count:
                     break
                 sent_at = first.oldest_at
             else:
-                run = self._fresh.take(now if first is None else min(now, first.until), most, bytes_left)
+                run = self._fresh.take(now if first is None else min(now, first.until), most, most_bytes - bytes_taken)
                 if run is None:
                     break
                 new.append((run.ids, run.sizes, 1))
                 count, size, sent_at = len(run), run.bytes(), run.time(0)
             most -= count
-            bytes_left -= size
+            bytes_taken += size
             oldest_at = sent_at if sent_at < oldest_at else oldest_at
         parts = new + again
         if not parts:
             return None
-        part = joined(parts)
-        return self._lease(until, part, total(part[1], len(part[0])), oldest_at)
+        return self._lease(until, joined(parts), bytes_taken, oldest_at)
 
     def delete(self, now: float, lease: int, ids: Sequence[int]) -> int:
         """Delete messages of a lease: they are done. Says how many of them were still there.
@@ -296,8 +295,8 @@ class SqsQueue:
         if now < self._quiet_until:
             return
         for number in self._ends.due(now):
-            hidden = self._hidden[number]
-            self._reveal(hidden, hidden.count())
+            hidden = self._hidden.pop(number)
+            self._uncount(hidden, hidden.count())
             self._returned.add(hidden)
         while self.expires_at() <= now:
             # By the sum, as `expires_at` has it: the difference may round to just before the message.
@@ -323,6 +322,9 @@ class SqsQueue:
         """End a lease or a delay, whatever becomes of the messages still in it."""
         del self._hidden[hidden.number]
         self._ends.clear(hidden.number)
+        self._uncount(hidden, count)
+
+    def _uncount(self, hidden: Holding, count: int) -> None:
         if hidden.delay:
             self._delayed -= count
         else:

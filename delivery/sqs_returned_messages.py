@@ -10,6 +10,8 @@ from delivery.ledger import Ledger
 from delivery.protocol import End
 from delivery.sqs_lease import Holding, Part, cut, first_of, total
 
+_NOTHING: Part = (), 0, 0
+
 
 class ReturnedMessages:
     """What came back of leases and delays, in the order in which they ended.
@@ -28,6 +30,8 @@ class ReturnedMessages:
         self._max_receives = max_receives
         self._order: deque[Holding] = deque()
         self._by_number: dict[int, Holding] = {}
+        # What `first` has just named, if nothing of it is to be given up.
+        self._whole: Holding | None = None
         self.count = 0
         """How many there are."""
 
@@ -65,6 +69,8 @@ class ReturnedMessages:
 
     def take(self, returned: Holding, now: float, most: float, most_bytes: float, into: list[Part]) -> tuple[int, int]:
         """Receive messages of a lease that `first` has named; says how many, and their bytes."""
+        if returned is self._whole:
+            return self._take_first(returned, most, most_bytes, into)
         taken = taken_bytes = 0
         # Of the first messages it was seen by `first` that they are to be received again.
         while True:
@@ -95,10 +101,39 @@ class ReturnedMessages:
         self.count -= len(gone)
         return gone
 
+    def _none_to_give_up(self, returned: Holding, too_old: float) -> bool:
+        """Whether all that a lease has left is to be received again, which is nearly always so."""
+        receives = returned.left[2]
+        most_receives = receives if isinstance(receives, int) else max(receives)
+        return most_receives < self._max_receives and returned.oldest_at > too_old
+
+    def _take_first(self, returned: Holding, most: float, most_bytes: float, into: list[Part]) -> tuple[int, int]:
+        """`take` of a lease of which nothing is to be given up: as many as fit, at once."""
+        ids, sizes, receives = returned.left
+        count = len(ids)
+        size = total(sizes, count)
+        if count <= most and size <= most_bytes:
+            returned.left = _NOTHING
+        else:
+            count = count if count < most else int(most)
+            own = cut(sizes, 0, count)
+            if total(own, count) > most_bytes:
+                count = _fitting(own, count, most_bytes)
+            returned.left = ids[count:], cut(sizes, count), cut(receives, count)
+            ids, sizes, receives = ids[:count], cut(sizes, 0, count), cut(receives, 0, count)
+            size = total(sizes, count)
+        if count:
+            into.append((ids, sizes, receives + 1 if isinstance(receives, int) else [each + 1 for each in receives]))
+            self.count -= count
+        return count, size
+
     def _has_more(self, now: float, returned: Holding) -> bool:
         """Let go of the first messages as long as they are not to be received again; whether there is one that is."""
         too_old = now - self._retention_s
         while (left := returned.left)[0]:
+            self._whole = returned if self._none_to_give_up(returned, too_old) else None
+            if self._whole is not None:
+                return True
             ids, sizes, receives = left
             often = first_of(receives) >= self._max_receives
             if not often and returned.oldest_at > too_old:

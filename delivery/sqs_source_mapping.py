@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from random import Random
 from typing import Protocol
 
@@ -215,7 +216,8 @@ class SqsSourceMapping(ABC):
             # They are no longer held up from then on, even if the queue gives nothing.
             ready_at = self._throughput.ready_at(self._pollers.pollers)
             at = min(at, ready_at) if ready_at > self._polled_at else at
-        if self._pollers.saturated and self._seats() <= 0:
+        seats = self._seats()
+        if seats <= 0 and self._pollers.saturated:
             # Messages wait already, and for a poller.
             return at
         visible_at = self._queue.visible_at()
@@ -223,7 +225,7 @@ class SqsSourceMapping(ABC):
             # Also while all are busy: growth counts from the moment a message has to wait.
             return min(at, visible_at)
         # Messages wait already: for a poller, or for what holds the pollers up.
-        return at if self._seats() <= 0 else min(at, self._may_receive_at())
+        return at if seats <= 0 else min(at, self._may_receive_at())
 
     def starts_at(self, now: float) -> float:  # noqa: ARG002 (the protocol's)
         """Up to when `poll` yields nothing: a settle may bring something at once."""
@@ -330,8 +332,6 @@ class SqsSourceMapping(ABC):
         failed = outcome.failed
         if not self._partial or not failed:
             return [lease.ids for lease in batch.leases]
-        done: list[Sequence[int]] = [
-            [message for message in lease.ids if message not in failed] for lease in batch.leases
-        ]
+        done: list[Sequence[int]] = [list(filterfalse(failed.__contains__, lease.ids)) for lease in batch.leases]
         # One that names a message it was not given has failed as a whole.
         return done if sum(map(len, done)) + len(failed) == batch.count else None

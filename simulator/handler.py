@@ -5,7 +5,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import repeat
+from itertools import compress, repeat
+from operator import ne
 from typing import Protocol
 
 import numpy as np
@@ -214,7 +215,7 @@ class _Calling:
         if late:
             until, further = min(until, late[0][0]), -math.inf
         at, batches = self._downstream.advance(until, further)
-        ended = [self._end(*batch) for batch in batches] if batches else []
+        ended = self._end(batches) if batches else []
         while late and late[0][0] <= at:
             _, _, invocation, started = heappop(late)
             self.invocations += 1
@@ -222,39 +223,46 @@ class _Calling:
             ended.append((at, invocation, _TIMEOUT))
         return at, ended
 
-    def _end(self, at: float, slot: int, stopped: int, unanswered: int) -> Ended:
-        invocation, started, began = self._running.pop(slot)
-        self.invocations += 1
-        self.busy_s += at - started
-        ids = invocation.ids
-        failed: Sequence[int] = ids
-        if not unanswered and len(ids) == 1:
-            # Its answer ended the batch.
-            failed = ()
-            self._records.append(ids[0])
-            self._began_at.append(began)
-            self._stored_at.append(at)
-        elif unanswered < len(ids):
-            failed = self._note(ids, began, slot, unanswered)
-        self._downstream.free(slot)
-        if stopped:
-            return at, invocation, _TIMEOUT
-        if not failed:
-            return at, invocation, _OK
-        return at, invocation, PartialFailure(frozenset(failed)) if self._partial else _ERROR
+    def _end(self, batches: Sequence[tuple[float, int, int, int]]) -> list[Ended]:
+        running, free, ended = self._running.pop, self._downstream.free, []
+        for at, slot, stopped, unanswered in batches:
+            invocation, started, began = running(slot)
+            self.busy_s += at - started
+            ids = invocation.ids
+            failed: Sequence[int] = ids
+            if not unanswered and len(ids) == 1:
+                # Its answer ended the batch.
+                failed = ()
+                self._records.append(ids[0])
+                self._began_at.append(began)
+                self._stored_at.append(at)
+            elif unanswered < len(ids):
+                failed = self._note(ids, began, slot, unanswered)
+            free(slot)
+            outcome: Outcome = _OK
+            if stopped:
+                outcome = _TIMEOUT
+            elif failed:
+                outcome = PartialFailure(frozenset(failed)) if self._partial else _ERROR
+            ended.append((at, invocation, outcome))
+        self.invocations += len(ended)
+        return ended
 
     def _note(self, ids: Sequence[int], began: float, slot: int, unanswered: int) -> Sequence[int]:
         """Note when the records of a batch were processed, and say which were not."""
-        answered: list[float] = self._downstream.answered_at(slot, len(ids)).tolist()
-        if unanswered and self._groups is not None:
-            self._strike_out_behind(ids, answered)
+        count = len(ids)
+        times = self._downstream.answered_at(slot, count)
         self._records.extend(ids)
-        self._began_at.extend([began] * len(ids))
-        self._stored_at.extend(answered)
+        self._began_at.extend(repeat(began, count))
         if not unanswered:
+            self._stored_at.frombytes(times.tobytes())
             return ()
+        answered: list[float] = times.tolist()
+        if self._groups is not None:
+            self._strike_out_behind(ids, answered)
+        self._stored_at.extend(answered)
         # Only a NaN differs from itself: such a record had no answer.
-        return [record for record, answer in zip(ids, answered, strict=True) if answer != answer]
+        return list(compress(ids, map(ne, answered, answered)))
 
     def _strike_out_behind(self, ids: Sequence[int], answered: list[float]) -> None:
         """A FIFO handler stops at the first failure of a group and names what is behind it, too."""

@@ -202,5 +202,6 @@ def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, e
 
 def _a_second(times: Floats, seconds: int) -> npt.NDArray[np.int64]:
     """How many of them lie in each second; what was given up at the very end counts in the last."""
-    known = times[~np.isnan(times)].astype(np.int64)
+    unknown = np.isnan(times)
+    known = (times[~unknown] if unknown.any() else times).astype(np.int64)
     return np.bincount(np.minimum(known, seconds - 1), minlength=seconds)

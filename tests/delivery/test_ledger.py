@@ -45,6 +45,19 @@ def test_facts_are_told_once():
     assert ledger.drain().done == []
 
 
+def test_what_is_done_is_a_sequence_of_numbers_in_whatever_pieces_it_was_told():
+    ledger = Ledger()
+    ledger.accept(Run(range(8), 1, 0.0))
+    for piece in (range(2, 4), [0], array("q", [5, 6])):
+        ledger.done(piece)
+    done = ledger.drain().done
+    assert (len(done), list(done), done[1], done[-2:]) == (5, [2, 3, 0, 5, 6], 3, [5, 6])
+    assert done == [2, 3, 0, 5, 6]
+    assert done != [2, 3, 0, 5]
+    ledger.done([1])
+    assert len(done) == 5
+
+
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11)))
 def test_the_sums_hold_in_whatever_order_records_end(order, asked_after):
     ledger = Ledger()

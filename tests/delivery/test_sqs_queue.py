@@ -270,6 +270,23 @@ def test_no_more_than_120000_messages_are_in_flight():
     assert not q.full(30.0)
 
 
+def test_of_messages_that_come_back_a_receive_takes_as_many_as_it_may_and_counts_each_for_itself():
+    q = queue(visibility_timeout_s=30, max_receive_count=3)
+    q.offer(0.0, Offer(range(2), 100))
+    q.receive(0.0, 10)
+    q.offer(1.0, Offer([2, 3, 4], [100, 300, 200]))
+    first = q.receive(30.0, 10)
+    assert [first.receive_count(message) for message in first.ids] == [1, 1, 1, 2, 2]
+    each = 768
+    by_bytes = q.receive(60.0, 10, visibility_timeout_s=500, most_bytes=3 * each + 600)
+    assert received(by_bytes) == [2, 3, 4]
+    by_number = q.receive(60.0, 1, visibility_timeout_s=500)
+    assert (received(by_number), by_number.receive_count(0)) == ([0], 3)
+    assert received(q.receive(60.0, 10)) == [1]
+    assert q.receive(90.0, 10) is None
+    assert q.drain().dead == [(1, End.RECEIVE_COUNT)]
+
+
 def test_a_receive_takes_no_more_than_fits_into_an_event():
     q = queue(quotas={"sqs_event_overhead_bytes": 100})
     q.offer(0.0, messages(range(10), size=900))
