@@ -2,7 +2,8 @@
 
 It knows as much of AWS as the measured cases need (shard limits, one lane a shard, pollers and their ramp, visibility
 timeouts, receive counts, asynchronous back-off, cold starts, a downstream's quota with the SDK's retries), and no more:
-what it leaves out only makes it faster.
+what it leaves out only makes it faster. What arrives, and with which partition key, it has from the same code as ours.
+It answers with the columns that ours answers with: who simulates wants to know how long the records took.
 """
 
 import random
@@ -12,23 +13,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import simpy
 
 from delivery.quotas import Quotas
 from simulator import arrivals
 from simulator.scenario import Scenario
+from simulator.simulation import partition_keys
 
 Process = Generator[simpy.Event, Any, None]
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a model found, to be held against ours."""
+    """What a model found, to be held against ours: the sums, a row a record, and what happened each second."""
 
     completed: int = 0
     dead_lettered: int = 0
     rejected: int = 0
     last_end_s: float = 0.0
+    arrived_at: Floats = field(default_factory=lambda: np.zeros(0))
+    began_at: Floats = field(default_factory=lambda: np.zeros(0))
+    stored_at: Floats = field(default_factory=lambda: np.zeros(0))
+    deliveries: Whole = field(default_factory=lambda: np.zeros(0, np.int64))
+    series: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,6 +73,12 @@ class Model:
     outcome: Outcome = field(default_factory=Outcome)
     running: int = 0
     warm: int = 0
+    processed: list[int] = field(default_factory=list)
+    began_at: list[float] = field(default_factory=list)
+    stored_at: list[float] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    given_up: list[int] = field(default_factory=list)
+    given_up_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.quotas = Quotas.with_overrides(self.scenario.quotas)
@@ -75,6 +91,7 @@ class Model:
         times = arrivals.times(self.scenario.arrivals, np.random.default_rng(self.scenario.seed)).tolist()
         {"sns": Sns, "sqs": Sqs, "kinesis": Kinesis}[self.scenario.buffer](self, times)
         self.env.run()
+        self._conclude(np.array(times))
         return self.outcome
 
     def handle(self, records: Sequence[int]) -> Generator[simpy.Event, Any, list[int]]:
@@ -85,15 +102,23 @@ class Model:
         self.running += 1
         if cold:
             yield self.env.timeout(function.cold_start_ms.mean_s)
-        deadline = self.env.now + function.timeout_s
+        began = self.env.now
+        deadline = began + function.timeout_s
         failed: list[int] = []
         if self.bucket is None:
-            yield self.env.timeout(len(records) * function.per_record_ms.mean_s)
+            each = function.per_record_ms.mean_s
+            yield self.env.timeout(len(records) * each)
+            self.processed.extend(records)
+            self.began_at.extend([began] * len(records))
+            self.stored_at.extend([began + place * each for place in range(1, len(records) + 1)])
         else:
             for place, record in enumerate(records):
                 for attempt in range(downstream.sdk_attempts or 1):
                     if self.bucket.take(self.env.now):
                         yield self.env.timeout(function.per_record_ms.mean_s)
+                        self.processed.append(record)
+                        self.began_at.append(began)
+                        self.stored_at.append(self.env.now)
                         break
                     if attempt + 1 == downstream.sdk_attempts:
                         failed.append(record)
@@ -110,6 +135,32 @@ class Model:
         self.outcome.completed += len(records) - len(failed)
         self.outcome.last_end_s = self.env.now
         return failed
+
+    def give_up(self, records: Sequence[int]) -> None:
+        """These go to the dead-letter queue."""
+        self.outcome.dead_lettered += len(records)
+        self.given_up.extend(records)
+        self.given_up_at.extend([self.env.now] * len(records))
+
+    def _conclude(self, times: Floats) -> None:
+        """A row a record, where the first of several processings counts; and what was done in each second."""
+        outcome, count = self.outcome, len(times)
+        records, began_at, stored_at = np.array(self.processed, np.int64), self.began_at, self.stored_at
+        outcome.arrived_at = times
+        outcome.deliveries = np.bincount(records, minlength=count)
+        outcome.began_at, outcome.stored_at = np.full(count, np.nan), np.full(count, np.nan)
+        outcome.began_at[records[::-1]] = np.array(began_at)[::-1]
+        outcome.stored_at[records[::-1]] = np.array(stored_at)[::-1]
+        admitted = np.ones(count, np.bool_)
+        admitted[self.refused] = False
+        stored = outcome.stored_at[outcome.deliveries > 0]
+        gone = np.array(self.given_up_at)
+        seconds = int(max(times.max(initial=0.0), stored.max(initial=0.0), gone.max(initial=0.0))) + 1
+        offered, accepted, completed, ended = (
+            np.bincount(of.astype(np.int64), minlength=seconds) for of in (times, times[admitted], stored, gone)
+        )
+        backlog = np.cumsum(accepted - completed - ended)
+        outcome.series = list(zip(offered.tolist(), completed.tolist(), backlog.tolist(), strict=True))
 
 
 class Sns:
@@ -138,7 +189,7 @@ class Sns:
                 return
             errors += 1
             if errors > 2:
-                model.outcome.dead_lettered += 1
+                model.give_up((record,))
                 return
             yield model.env.timeout(quotas.async_first_retry_s if errors == 1 else quotas.async_second_retry_s)
 
@@ -191,7 +242,7 @@ class Sqs:
                 record = yield self.visible.get()
                 received = self.receives.get(record, 0) + 1
                 if mapping.max_receive_count is not None and received > mapping.max_receive_count:
-                    self.model.outcome.dead_lettered += 1
+                    self.model.give_up((record,))
                     self.left -= 1
                     continue
                 self.receives[record] = received
@@ -227,16 +278,22 @@ class Kinesis:
 
     def _arrive(self, times: list[float]) -> Process:
         env, size = self.model.env, self.model.scenario.payload_bytes
-        draw, shards = self.model.random.randrange, len(self.waiting)
-        for record, at in enumerate(times):
+        for record, (at, shard) in enumerate(zip(times, self._shards(len(times)), strict=True)):
             if at > env.now:
                 yield env.timeout(at - env.now)
-            shard = draw(shards)
             if self.records[shard].take(env.now) and self.bytes[shard].take(env.now, size):
                 self.waiting[shard].append(record)
             else:
                 self.model.outcome.rejected += 1
+                self.model.refused.append(record)
         self.over = True
+
+    def _shards(self, records: int) -> list[int]:
+        """The shard of each record: its partition key lies anywhere in the range of hash keys, always at one place."""
+        keys = partition_keys(self.model.scenario, records)
+        places = np.random.default_rng(self.model.scenario.seed).random(int(keys.max(initial=0)) + 1)
+        shards: list[int] = (places[keys] * len(self.waiting)).astype(np.int64).tolist()
+        return shards
 
     def _lane(self, shard: int) -> Process:
         env, waiting, size = self.model.env, self.waiting[shard], self.model.scenario.mapping.batch_size
@@ -256,4 +313,4 @@ class Kinesis:
                     yield env.timeout(1.0)
                 else:
                     batch = []
-            self.model.outcome.dead_lettered += len(batch)
+            self.model.give_up(batch)
