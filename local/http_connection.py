@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(
             encoded(WireResponse(refusal.status, {"content-type": "application/json"}, body), "", CLOSE)
         )
-        if self._ending:
+        if self._ending or self._transport.is_closing():
             return
         self._transport.write_eof()
         self._read(on=True)

@@ -43,7 +43,7 @@ class JavaString(str):
         return JavaString(self[start:end])
 
     def replace(self, old: str, new: str, count: SupportsIndex = -1) -> "JavaString":  # noqa: D102
-        return JavaString(super().replace(old, new, count))
+        return JavaString(str.replace(self, old, new, count))
 
     def replaceAll(self, pattern: str, replacement: str) -> "JavaString":  # noqa: D102, N802
         return JavaString(re.sub(pattern, _java_replacement(replacement), self))

@@ -64,6 +64,16 @@ def test_requests_are_the_same_wherever_their_bytes_are_cut(cuts: list[int]) -> 
     assert (fifth.path, fifth.headers["host"]) == ("/e", "\xe9\udcff")
 
 
+@given(st.lists(st.tuples(st.integers(0, len(STREAM) - 1), st.binary(max_size=3)), min_size=1, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_whatever_comes_is_a_request_or_refused_once_and_at_the_end(changes: list[tuple[int, bytes]]) -> None:
+    stream = bytearray(STREAM)
+    for at, patch in changes:
+        stream[at : at + 1] = patch
+    seen = read(bytes(stream), SMUGGLED)
+    assert sum(isinstance(each, int) for each in seen[:-1]) == 0
+
+
 def test_a_byte_at_a_time_is_as_good() -> None:
     assert read(*(STREAM[at : at + 1] for at in range(len(STREAM)))) == read(STREAM)
 
