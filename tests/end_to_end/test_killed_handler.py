@@ -21,7 +21,7 @@ def slow() -> Iterator[Running]:
     template allows, and the function's time as long as that allows: on a busy machine a start alone takes seconds.
     """
     with running(
-        *("--rekognition-median-ms", "1000"),
+        *("--rekognition-median-ms", "1000", "--account-concurrency", "5"),
         *("--parameter", "FunctionTimeout=18", "--parameter", "SqsVisibilityTimeout=18"),
         *("--quota", "async_first_retry_s=1", "--quota", "async_second_retry_s=1"),
     ) as up:

@@ -5,10 +5,10 @@ from typing import Any
 
 import fastjsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.template import load
 from pipeline.body import MEMBERS, SYNC_MEMBERS, BodyError, check_body, read_body
 
 KEY = {"image": {"key": "cat.jpg"}}
@@ -16,17 +16,9 @@ RUN = {"id": "r1", "sequence": 7, "intended_at": 1732400000100.5}
 LONG = "https://example.com/"
 
 
-class _Template(yaml.SafeLoader):
-    """Reads a template's short forms as what stands behind them: a model has none."""
-
-
-_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
-
-
 def models() -> dict[str, Callable[[Any], object]]:
     """The template's models, as API Gateway reads them: draft 4."""
-    text = (Path(__file__).parents[2] / "infra.yaml").read_text(encoding="utf-8")
-    resources = yaml.load(text, _Template)["Resources"]
+    resources = load(Path(__file__).parents[2] / "infra.yaml").document["Resources"]
     return {
         resource["Properties"]["Name"]: fastjsonschema.compile(resource["Properties"]["Schema"])
         for resource in resources.values()

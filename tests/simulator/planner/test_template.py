@@ -1,24 +1,16 @@
 """The parameters to paste are infra.yaml's own, within its ranges."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from local.template import load
 from simulator.planner import grid, template
 from simulator.planner.candidate import Candidate
 from simulator.scenario import MappingSettings, Provisioned
 
-
-class _Template(yaml.SafeLoader):
-    """CloudFormation's tags are of no interest here."""
-
-
-_TAGS: Any = lambda loader, suffix, node: None  # noqa: E731
-_Template.add_multi_constructor("!", _TAGS)
-INFRA = Path(__file__).parents[3] / "infra.yaml"
-PARAMETERS = yaml.load(INFRA.read_text(encoding="utf-8"), _Template)["Parameters"]
+PARAMETERS = load(Path(__file__).parents[3] / "infra.yaml").document["Parameters"]
 
 
 def refusal(name, value):
