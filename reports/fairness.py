@@ -46,11 +46,13 @@ def load(joined: "Joined", buffer: str) -> Load:
     row = joined.frame(
         """
         WITH sent AS (
-            SELECT *, floor((intended_at - min(intended_at) OVER ()) / 1000) AS second FROM joined
-            WHERE buffer = $buffer AND outcome NOT IN ('dropped', 'unrequested')
+            SELECT * FROM joined WHERE buffer = $buffer AND outcome NOT IN ('dropped', 'unrequested')
+        ), seconds AS (
+            SELECT count(*) AS n FROM sent, (SELECT min(intended_at) AS began FROM sent)
+            GROUP BY floor((intended_at - began) / 1000)
         )
         SELECT count(*) AS requests, (max(intended_at) - min(intended_at)) / 1000 AS span_s,
-            (SELECT max(n) FROM (SELECT count(*) AS n FROM sent GROUP BY second)) AS busiest_second,
+            (SELECT max(n) FROM seconds) AS busiest_second,
             sum(bytes)::DOUBLE AS bytes_sent, count(DISTINCT image) AS images,
             -- Each record of a batch of n counts 1/n, or large batches would be counted n times.
             count(batch_size) / sum(1 / batch_size) FILTER (batch_size > 0) AS batch_mean,
@@ -82,15 +84,17 @@ def sameness(joined: "Joined") -> Sameness:
     row = joined.frame(
         """
         WITH sent AS (
-            SELECT buffer, sequence, image, intended_at - min(intended_at) OVER (PARTITION BY buffer) AS after
-            FROM joined WHERE outcome NOT IN ('dropped', 'unrequested')
+            SELECT buffer, sequence, image, intended_at FROM joined WHERE outcome NOT IN ('dropped', 'unrequested')
+        ), began AS (
+            SELECT buffer, min(intended_at) AS began_at FROM sent GROUP BY buffer
         ), arrivals AS (
-            SELECT sequence, count(*) AS buffers, max(after) - min(after) AS apart, count(DISTINCT image) AS images
-            FROM sent GROUP BY sequence
+            SELECT sequence, count(*) AS buffers, max(intended_at - began_at) - min(intended_at - began_at) AS apart,
+                min(image) <> max(image) AS differ
+            FROM sent JOIN began USING (buffer) GROUP BY sequence
         )
         SELECT max(apart) FILTER (buffers > 1) AS schedule_ms,
-            count(*) FILTER (buffers < (SELECT count(DISTINCT buffer) FROM sent)) AS only_some,
-            count(*) FILTER (images > 1) AS other_images
+            count(*) FILTER (buffers < (SELECT count(*) FROM began)) AS only_some,
+            count(*) FILTER (differ) AS other_images
         FROM arrivals
         """
     ).iloc[0]

@@ -1,4 +1,4 @@
-"""The rows of a run, from its `.rows` files into DuckDB, in pieces, so that no file has to fit in memory as Python."""
+"""The rows of a run, from its `.rows` files into columns, in pieces, so that no file has to fit in memory as Python."""
 
 import json
 from dataclasses import dataclass
@@ -16,13 +16,12 @@ from pipeline.run import (
     RESULT_COLUMNS,
     RunError,
 )
+from reports.growing_column import GrowingColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
-
-    import duckdb
 
     from reports.packed_rows import PackedRows
 
@@ -35,13 +34,17 @@ _NUMBERS: Final = (
 _PIECE = 20_000
 # A file of this many bytes, some 50,000 rows, is read by compiled code.
 _LARGE = 8 << 20
+# All but a request's id: a run of millions has a few of them, some of which are long.
+_REPEATED: Final = pa.dictionary(pa.int32(), pa.string())
 
 
 def _schema(columns: "Sequence[str]", *whole: str) -> pa.Schema:
     def kind(column: str) -> pa.DataType:
         if column in _WHOLE or column in whole:
             return pa.int64()
-        return pa.float64() if column in _NUMBERS else pa.string()
+        if column in _NUMBERS:
+            return pa.float64()
+        return pa.string() if column == "request_id" else _REPEATED
 
     return pa.schema([(column, kind(column)) for column in columns])
 
@@ -55,14 +58,14 @@ DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read. `cut_short` says of each file that ends in the middle of a row where that is."""
+    """What was read, in one piece. `cut_short` says of each file that ends in the middle of a row where that is."""
 
-    rows: int
+    table: pa.Table
     cut_short: tuple[str, ...]
 
 
-def load(connection: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema, paths: "Sequence[Path]") -> Loaded:
-    """Read `.rows` files into a new table of `schema`. A missing file has no rows; a column a file lacks is null.
+def load(schema: pa.Schema, paths: "Sequence[Path]") -> Loaded:
+    """Read `.rows` files into a table of `schema`. A missing file has no rows; a column a file lacks is null.
 
     A file that cannot be read to its end is read up to there, as a run that was cut off leaves it.
 
@@ -70,18 +73,12 @@ def load(connection: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema,
         RunError: a file is no `.rows` file, or holds a value that is not of its column's kind.
     """
     reader = _Reader(schema)
-    batches = pa.RecordBatchReader.from_batches(schema, reader.batches(paths))
-    connection.register("incoming", batches)
-    try:
-        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")  # noqa: S608 (our own table names)
-    except Exception as error:
-        # DuckDB wraps what the reader raised; the reader kept it.
-        if reader.failure is not None:
-            raise reader.failure from None
-        raise RunError(f"the rows of {table} cannot be read: {error}") from error
-    finally:
-        connection.unregister("incoming")
-    return Loaded(reader.rows, tuple(reader.cut_short))
+    columns = [GrowingColumn(field.type) for field in schema]
+    for batch in reader.batches(paths):
+        for column, piece in zip(columns, batch.columns, strict=True):
+            column.add(piece)
+    table = pa.table([column.array() for column in columns], names=schema.names)
+    return Loaded(table, tuple(reader.cut_short))
 
 
 class _Reader:
@@ -89,16 +86,11 @@ class _Reader:
         self._schema = schema
         self.rows = 0
         self.cut_short: list[str] = []
-        self.failure: RunError | None = None
 
     def batches(self, paths: "Sequence[Path]") -> "Iterator[pa.RecordBatch]":
-        try:
-            for path in paths:
-                if path.exists():
-                    yield from self._file(path)
-        except RunError as error:
-            self.failure = error
-            raise
+        for path in paths:
+            if path.exists():
+                yield from self._file(path)
 
     def _file(self, path: "Path") -> "Iterator[pa.RecordBatch]":
         size = path.stat().st_size
@@ -144,7 +136,7 @@ class _Reader:
         for field in self._schema:
             column = values.get(field.name, absent)
             try:
-                array = pa.array(_texts(column) if field.type == pa.string() else column, field.type)
+                array = pa.array(column if pa.types.is_primitive(field.type) else _texts(column), field.type)
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise RunError(
                     f"{path}: column {field.name} holds what is no {field.type}, in rows "

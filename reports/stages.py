@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from reports.quantiles import Quantiles, measure
 
 if TYPE_CHECKING:
@@ -48,11 +50,20 @@ def of_simulation(joined: "Joined") -> dict[str, str]:
 
 def stages(joined: "Joined", buffer: str, names: "Collection[str]" = tuple(STAGES)) -> dict[str, Stage]:
     """The stages called `names` of a buffer's accepted requests that have a result, in their order."""
-    every = " AND ".join(f"{name}_ms IS NOT NULL" for name in names if name != "cold_start")
-    measured = {}
-    for name in names:
-        met = " AND cold_start_ms > 0" if name == "cold_start" else ""
-        times = measure(joined.values(f"{name}_ms", buffer, _MEASURED + met))
-        shares = joined.values(f"coalesce({name}_ms, 0)", buffer, f"{_MEASURED} AND {every}")
-        measured[name] = Stage(name, times, float(shares.mean()) if len(shares) else None)
-    return measured
+    # A request that met no cold start was none the slower for it.
+    columns = ", ".join(
+        "coalesce(cold_start_ms, 0) AS cold_start" if name == "cold_start" else f"{name}_ms AS {name}" for name in names
+    )
+    taken = joined.arrays(
+        f"SELECT {columns} FROM joined WHERE buffer = $buffer AND {_MEASURED}",  # noqa: S608 (our own columns)
+        buffer=buffer,
+    )
+    every = np.logical_and.reduce([np.isfinite(times) for times in taken.values()])
+    return {
+        name: Stage(
+            name,
+            measure(times[times > 0] if name == "cold_start" else times),
+            float(times[every].mean()) if every.any() else None,
+        )
+        for name, times in taken.items()
+    }

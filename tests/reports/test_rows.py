@@ -2,7 +2,6 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-import duckdb
 import msgpack
 import pytest
 from hypothesis import given
@@ -11,14 +10,11 @@ from hypothesis import strategies as st
 from pipeline.run import DEAD_LETTER_COLUMNS, REQUEST_COLUMNS, RowWriter, RunError, read_rows
 from reports import rows
 
-# One for all: to make one takes longer than to read a file.
-CONNECTION = duckdb.connect()
 
-
-def load(path: Path) -> tuple[rows.Loaded, list[tuple[object, ...]]]:
-    CONNECTION.execute("DROP TABLE IF EXISTS loaded")
-    loaded = rows.load(CONNECTION, "loaded", rows.REQUESTS, [path])
-    return loaded, CONNECTION.execute("SELECT * FROM loaded").fetchall()
+def load(path: Path) -> tuple[list[tuple[object, ...]], tuple[str, ...]]:
+    """The rows of a file, and what is said of its end."""
+    loaded = rows.load(rows.REQUESTS, [path])
+    return [tuple(row.values()) for row in loaded.table.to_pylist()], loaded.cut_short
 
 
 def request(sequence: int) -> tuple[object, ...]:
@@ -35,13 +31,11 @@ def write(path: Path, *written: tuple[object, ...]) -> bytes:
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
     write(path, request(1), request(2))
-    loaded, found = load(path)
-    assert found == [request(1), request(2)]
-    assert loaded == rows.Loaded(2, ())
+    assert load(path) == ([request(1), request(2)], ())
 
 
 def test_no_file_has_no_rows(tmp_path: Path) -> None:
-    assert load(tmp_path / "missing.rows") == (rows.Loaded(0, ()), [])
+    assert load(tmp_path / "missing.rows") == ([], ())
 
 
 def test_a_file_cut_anywhere_is_read_up_to_there_and_said_to_be_cut(tmp_path: Path) -> None:
@@ -50,11 +44,11 @@ def test_a_file_cut_anywhere_is_read_up_to_there_and_said_to_be_cut(tmp_path: Pa
     ends = []
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
-        loaded, found = load(path)
-        assert found == [request(sequence) for sequence in range(loaded.rows)]
-        assert loaded.rows == sum(1 for _ in read_rows(path)), "the contract's own reader sees the same rows"
-        if not loaded.cut_short:
-            ends.append(loaded.rows)
+        found, cut_short = load(path)
+        assert found == [request(sequence) for sequence in range(len(found))]
+        assert len(found) == sum(1 for _ in read_rows(path)), "the contract's own reader sees the same rows"
+        if not cut_short:
+            ends.append(len(found))
     # Nothing at all, the columns alone, and after each row.
     assert ends == [0, 0, 1, 2]
 
@@ -64,9 +58,7 @@ def test_rubbish_after_whole_rows_is_left_out_and_said(tmp_path: Path) -> None:
     for rubbish in (b"\x00\x00\x00", b"\xc1", msgpack.packb([1, 2]), msgpack.packb({"a": 1}), b"\xff" * 40):
         path.unlink(missing_ok=True)
         path.write_bytes(write(path, request(1)) + rubbish)
-        loaded, found = load(path)
-        assert found == [request(1)]
-        assert loaded.cut_short == ("requests-0.rows breaks off after row 1",)
+        assert load(path) == ([request(1)], ("requests-0.rows breaks off after row 1",))
 
 
 @pytest.mark.parametrize(
@@ -97,17 +89,26 @@ def test_columns_go_by_name_whatever_their_order_and_number(tmp_path: Path) -> N
     path = tmp_path / "dead_letters.rows"
     with RowWriter(path, ("reason", "later", "buffer", "sequence")) as writer:
         writer.write("too old", "new", "sns", 4)
-    CONNECTION.execute("DROP TABLE IF EXISTS letters")
-    rows.load(CONNECTION, "letters", rows.DEAD_LETTERS, [path])
-    columns = ", ".join(DEAD_LETTER_COLUMNS)
-    assert CONNECTION.execute(f"SELECT {columns} FROM letters").fetchall() == [("sns", 4, None, "too old")]
+    [found] = rows.load(rows.DEAD_LETTERS, [path]).table.to_pylist()
+    assert [found[column] for column in DEAD_LETTER_COLUMNS] == ["sns", 4, None, "too old"]
 
 
 def test_times_that_are_no_numbers_are_null_and_other_texts_are_kept_as_json(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
     write(path, ("sqs", 1, float("nan"), float("inf"), float("-inf"), 0, None, {"why": ["x"]}, "i", 1, None))
-    _, [found] = load(path)
+    [found], _ = load(path)
     assert found == ("sqs", 1, None, None, None, 0, None, '{"why": ["x"]}', "i", 1, None)
+
+
+def test_files_of_several_workers_follow_one_another_whatever_texts_each_has(tmp_path: Path) -> None:
+    first, second = tmp_path / "requests-0.rows", tmp_path / "requests-1.rows"
+    write(first, request(1), (*request(2)[:8], "dog.jpg", 1, None))
+    write(second, (*request(3)[:8], "dog.jpg", 1, "g2"), request(4))
+    table = rows.load(rows.REQUESTS, [first, second]).table
+    assert table["image"].to_pylist() == ["cat.jpg", "dog.jpg", "dog.jpg", "cat.jpg"]
+    assert table["group"].to_pylist() == ["g1", None, "g2", "g1"]
+    assert table["request_id"].to_pylist() == ["r1", "r2", "r3", "r4"]
+    assert table["image"].chunk(0).dictionary.to_pylist() == ["cat.jpg", "dog.jpg"], "each text is kept once"
 
 
 @given(st.binary(max_size=300))
@@ -116,5 +117,4 @@ def test_no_bytes_whatever_raise_anything_but_a_run_error(content: bytes) -> Non
         path = Path(folder) / "any.rows"
         path.write_bytes(msgpack.packb(list(DEAD_LETTER_COLUMNS)) + content)
         with contextlib.suppress(RunError):
-            CONNECTION.execute("DROP TABLE IF EXISTS letters")
-            rows.load(CONNECTION, "letters", rows.DEAD_LETTERS, [path])
+            rows.load(rows.DEAD_LETTERS, [path])
