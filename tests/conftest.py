@@ -51,14 +51,17 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
 
 # What takes longest, slowest first: begun last, one of them would keep a single worker busy when the others are done.
 SLOWEST = (
-    "loadtest/test_locustfile.py", "simulator/planner/test_command.py", "end_to_end/test_killed_handler.py",
-    "browser/test_live_view.py", "end_to_end/test_defaults.py", "local/test_command.py", "end_to_end/test_patterns.py",
-    "simulator/test_calibration.py", "loadtest/test_distributed.py", "rekognition/test_hostile_images.py",
-    "browser/test_report.py", "reports/test_command.py", "local/test_deployed_stack.py", "end_to_end/test_openapi.py",
-    "reports/test_figures.py", "pipeline/test_code_package.py",
-    "simulator/test_replay.py", "loadtest/test_route.py", "consumers/test_handlers.py",
-    "loadtest/test_embedded_target.py", "end_to_end/test_parameters.py",
-    "pipeline/test_intake_interleavings.py", "delivery/test_invariants.py",
+    "loadtest/test_locustfile.py", "simulator/planner/test_command.py", "end_to_end/test_patterns.py",
+    "simulator/test_calibration.py", "loadtest/test_distributed.py", "end_to_end/test_killed_handler.py",
+    "browser/test_live_view.py", "local/test_deployed_stack.py", "rekognition/test_hostile_images.py",
+    "local/test_command.py", "pipeline/test_code_package.py", "loadtest/test_embedded_target.py",
+    "loadtest/test_route.py", "end_to_end/test_openapi.py", "browser/test_report.py", "simulator/test_command.py",
+    "simulator/test_replay.py", "redrive/test_command.py", "loadtest/test_repeats.py", "reports/test_figures.py",
+    "loadtest/test_dispatcher.py", "loadtest/test_url_target.py", "reports/test_command.py", "faults/test_command.py",
+    "reports/test_time_to_know.py", "local/test_function.py", "simulator/planner/test_scaling.py",
+    "end_to_end/test_authentication.py", "callbacks/test_callback_handler.py", "callbacks/test_callback_receiver.py",
+    "reports/test_comparison_evidence.py", "local/test_server_process.py", "end_to_end/test_parameters.py",
+    "end_to_end/test_defaults.py", "reports/test_comparison.py", "reports/test_page.py",
 )  # fmt: skip
 
 
