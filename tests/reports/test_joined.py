@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from pipeline.run import DEAD_LETTER_COLUMNS, RESULT_COLUMNS, RowWriter
@@ -50,6 +51,24 @@ def test_in_a_file_and_in_memory_a_run_is_joined_to_the_same(
     assert told(in_a_file) == told(in_memory)
     assert in_memory.unidentified == 2
     assert in_memory.buffers == (*BUFFERS, "it's")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["a link", "no links here"])
+def test_what_was_joined_in_a_file_is_written_whole_and_stays(
+    folder: "RunFolder", tmp_path: "Path", monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    in_memory, beside = tmp_path / "in-memory.parquet", tmp_path / "in-a-file.parquet"
+    joined.join(folder, {}).write("joined", in_memory)
+    monkeypatch.setattr(joined, "_LARGE", 0)
+    if not links:
+        monkeypatch.setattr(type(tmp_path), "hardlink_to", lambda *_: (_ for _ in ()).throw(OSError))
+    found = joined.join(folder, {})
+    found.write("joined", beside)
+    del found
+    one, other = (duckdb.sql(f"FROM '{path}' ORDER BY buffer, sequence") for path in (in_memory, beside))
+    assert one.columns == other.columns
+    assert one.types == other.types
+    assert one.fetchall() == other.fetchall()
 
 
 def test_a_run_that_is_joined_in_a_file_leaves_nothing_of_it(
