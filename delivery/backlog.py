@@ -12,6 +12,8 @@ from typing import TypeVar
 from delivery.protocol import Offer
 
 Number = TypeVar("Number", int, float)
+# One tuple for all: a union would be made anew for each question.
+_NUMBER = (float, int)
 
 
 # Not frozen, though nobody changes one: a frozen class takes a multiple of the time to make.
@@ -48,7 +50,7 @@ class Run:
 
     def time(self, index: int) -> float:
         """When one record arrives."""
-        return self.times if isinstance(self.times, (float, int)) else self.times[index]
+        return self.times if isinstance(self.times, _NUMBER) else self.times[index]
 
     def size(self, index: int) -> int:
         """The bytes of one record."""
@@ -65,7 +67,7 @@ class Run:
         return Run(
             self.ids[start:stop],
             self.sizes if isinstance(self.sizes, int) else self.sizes[start:stop],
-            self.times if isinstance(self.times, (float, int)) else self.times[start:stop],
+            self.times if isinstance(self.times, _NUMBER) else self.times[start:stop],
             None if self.keys is None else self.keys[start:stop],
         )
 
@@ -76,7 +78,7 @@ class Run:
         return Run(
             [self.ids[index] for index in indices],
             self.sizes if isinstance(self.sizes, int) else [self.sizes[index] for index in indices],
-            self.times if isinstance(self.times, (float, int)) else [self.times[index] for index in indices],
+            self.times if isinstance(self.times, _NUMBER) else [self.times[index] for index in indices],
             None if self.keys is None else [self.keys[index] for index in indices],
         )
 
@@ -94,7 +96,7 @@ class Run:
 
     def arrived(self, until: float, start: int = 0) -> int:
         """How many records, from index `start` on, arrive no later than `until`."""
-        if isinstance(self.times, (float, int)):
+        if isinstance(self.times, _NUMBER):
             return len(self.ids) - start if self.times <= until else 0
         return bisect_right(self.times, until, lo=start) - start
 
@@ -217,7 +219,7 @@ class Backlog:
         run, head = self._runs[0], self._head
         times, sizes, total = run.times, run.sizes, len(run.ids)
         stop = total if most >= total - head else head + int(most)
-        if not isinstance(times, float | int):
+        if not isinstance(times, _NUMBER):
             stop = bisect_right(times, until, head, stop)
         if multiple_of > 1:
             stop -= (stop - head) % multiple_of
@@ -233,7 +235,7 @@ class Backlog:
         self._count -= stop - head
         if stop < total:
             self._head = stop
-            if not isinstance(times, float | int):
+            if not isinstance(times, _NUMBER):
                 self.head_at = times[stop]
         else:
             self._runs.popleft()

@@ -67,8 +67,7 @@ class SqsQueue:
         if delay_s > 0:
             if len(fitting):
                 part = fitting.ids, fitting.sizes, 0
-                self._hide(now + delay_s, part, fitting.bytes(), fitting.time(0), delay=True)
-                self._delayed += len(fitting)
+                self._lease(now + delay_s, part, fitting.bytes(), fitting.time(0), delay=True)
         else:
             self._fresh.append(fitting)
             self._quiet_until = min(self._quiet_until, self.expires_at())
@@ -276,13 +275,14 @@ class SqsQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, part: Part, size: int, oldest_at: float) -> Lease:
+    def _lease(self, until: float, part: Part, size: int, oldest_at: float, *, delay: bool = False) -> Holding:
+        """Hide messages until then, for they are received or, with a `delay`, because they are to come later."""
         count = len(part[0])
-        self._in_flight += count
-        self.ledger.facts.received += count
-        return self._hide(until, part, size, oldest_at)
-
-    def _hide(self, until: float, part: Part, size: int, oldest_at: float, *, delay: bool = False) -> Holding:
+        if delay:
+            self._delayed += count
+        else:
+            self._in_flight += count
+            self.ledger.facts.received += count
         self._number = number = self._number + 1
         self._hidden[number] = hidden = Holding(number, part[0], size, until, oldest_at, part, part, delay)
         self._ends.set(number, until)

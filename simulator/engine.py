@@ -82,7 +82,7 @@ def drive(
         StuckError: a machine asks to be polled without end.
     """
     seen = Observed()
-    next_second, now, polls, running = 1.0, 0.0, 0, 0
+    next_second, now, polls, running, events = 1.0, 0.0, 0, 0, 0
     advance, settle, poll, begin = handler.advance, machine.settle, machine.poll, handler.begin
     wake, starts = machine.wake_at, machine.starts_at
     while True:
@@ -115,15 +115,15 @@ def drive(
             for ended_at, invocation, outcome in ended:
                 settle(ended_at, invocation, outcome)
             running -= len(ended)
-            seen.events += len(ended)
+            events += len(ended)
         invocations = poll(now)
         if invocations:
             begin(now, invocations)
             running += len(invocations)
-            seen.events += len(invocations)
+            events += len(invocations)
             if running > seen.peak_concurrency:
                 seen.peak_concurrency = running
-    seen.now = now
+    seen.now, seen.events = now, events
     seen.add(min(next_second, until), machine.drain())
     seen.met.append((seen.throttles, seen.cold_starts))
     if not math.isinf(until) and machine.pending():

@@ -15,6 +15,7 @@ from simulator.engine import Observed, drive, uncollected
 from simulator.handler import Handler, Processed, handler_of
 from simulator.result import Floats, Result, Second
 from simulator.scenario import Hot, RecordedKeys, Scenario, Uniform, Zipf
+from simulator.seconds import each_second
 from simulator.world import World, build
 
 _NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
@@ -182,7 +183,7 @@ def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, e
     if not len(sent_at):
         return ()
     offered, completed, accepted, gone = (
-        _a_second(values, seconds + 1) for values in (sent_at, stored_at, in_at, ended_at)
+        each_second(values, seconds + 1) for values in (sent_at, stored_at, in_at, ended_at)
     )
     backlog = np.cumsum(accepted) - np.cumsum(completed + gone)
     return tuple(
@@ -198,10 +199,3 @@ def _series(seen: Observed, sent_at: Floats, in_at: Floats, stored_at: Floats, e
         )
         for second in range(seconds + 1)
     )
-
-
-def _a_second(times: Floats, seconds: int) -> npt.NDArray[np.int64]:
-    """How many of them lie in each second; what was given up at the very end counts in the last."""
-    unknown = np.isnan(times)
-    known = (times[~unknown] if unknown.any() else times).astype(np.int64)
-    return np.bincount(np.minimum(known, seconds - 1), minlength=seconds)
