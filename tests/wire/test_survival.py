@@ -281,7 +281,16 @@ def test_who_asks_whether_to_go_on_and_leaves_is_told_so_by_nobody(
     assert not caplog.records
 
 
-def test_who_has_said_all_and_still_listens_hears_every_answer(server: Served) -> None:
+@pytest.mark.parametrize(
+    ("behind", "heard", "why"),
+    [
+        (b"", ["/held"], "it is noticed while the service is at work"),
+        (GET + b"\r\n" + POST + b"Content-Length: 9\r\n\r\nhalf", ["/held", "/"], "it is noticed once all is answered"),
+    ],
+)
+def test_who_has_said_all_and_still_listens_hears_every_answer(
+    server: Served, behind: bytes, heard: list[str], why: str
+) -> None:
     """A client that has shut its side down (netcat, say) is no client that has left."""
 
     def hold() -> None:
@@ -291,14 +300,12 @@ def test_who_has_said_all_and_still_listens_hears_every_answer(server: Served) -
     gate = server.service.gate
     assert gate is not None
     with server.connect() as connection:
-        connection.sendall(
-            b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + GET + b"\r\n" + POST + b"Content-Length: 9\r\n\r\nhalf"
-        )
+        connection.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + behind)
         connection.shutdown(socket.SHUT_WR)
         server.answers_the_well_behaved()
         server.call(gate.set)
-        assert statuses(until_closed(connection)) == [200, 200]
-    assert [request.path for request in server.service.of_others()] == ["/held", "/"]
+        assert statuses(until_closed(connection)) == [200] * len(heard), why
+    assert [request.path for request in server.service.of_others()] == heard, why
 
 
 def test_a_client_is_told_to_go_on_when_its_turn_has_come(server: Served) -> None:
