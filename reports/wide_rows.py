@@ -3,6 +3,7 @@
 Rows are picked by their number, column by column; texts that repeat stay numbers on the way (reports.rows).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -64,14 +65,16 @@ def _wide(pairs: pa.Table, requests: pa.Table, results: pa.Table) -> pa.Table:
 
 
 def write(pieces: "Iterator[pa.Table]", path: "Path") -> None:
-    """Write the pieces to a Parquet file, one row group each."""
-    writer = None
-    for piece in pieces:
-        if writer is None:
-            writer = _writer(path, piece.schema)
-        writer.write_table(piece, _ROWS)
-    if writer is not None:
-        writer.close()
+    """Write the pieces to a Parquet file, one row group each: one is written while the next is made."""
+    first = next(pieces, None)
+    if first is None:
+        return
+    with _writer(path, first.schema) as writer, ThreadPoolExecutor(1) as beside:
+        written = beside.submit(writer.write_table, first, _ROWS)
+        for piece in pieces:
+            written.result()
+            written = beside.submit(writer.write_table, piece, _ROWS)
+        written.result()
 
 
 def _writer(path: "Path", schema: pa.Schema) -> pq.ParquetWriter:
