@@ -44,13 +44,14 @@ SELECT image, count(*) AS taken, count(*) FILTER (result_status IS NOT NULL) AS 
 WHERE buffer = $buffer AND (http_status BETWEEN 200 AND 299 OR outcome IN ('accepted_unanswered', 'rejected_processed'))
 GROUP BY image
 """
-# The records of an invocation have its environment and the moment it began in common.
+# The records of an invocation have its environment and the moment it began in common. Environments by their hash: their
+# names are long, and there may be as many invocations as records.
 _INVOCATIONS: Final = """
 WITH invocation AS (
-    SELECT environment, received_at, max(batch_size) AS records, max(init_ms) AS init_ms,
+    SELECT max(batch_size) AS records, max(init_ms) AS init_ms,
         max(stored_at) - received_at AS took_ms
     FROM joined WHERE buffer = $buffer AND received_at IS NOT NULL AND environment IS NOT NULL
-    GROUP BY environment, received_at
+    GROUP BY hash(environment), received_at
 )
 SELECT coalesce(records, 1) AS records, count(*) AS invocations,
     sum(greatest(coalesce(took_ms, 0), 0) + coalesce(init_ms, 0)) / 1e3 AS seconds
