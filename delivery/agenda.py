@@ -42,15 +42,18 @@ class Agenda:
 
     def due(self, now: float) -> list[int]:
         """Take out every key due by now, the earliest first."""
-        keys = []
-        while self.next_at() <= now:
-            if self._heap and (not self._ascending or self._heap[0] < self._ascending[0]):
-                _, _, key = heappop(self._heap)
+        keys: list[int] = []
+        if not self._sure:
+            self._look()
+        heap, ascending = self._heap, self._ascending
+        while self._first_at <= now:
+            if heap and (not ascending or heap[0] < ascending[0]):
+                _, _, key = heappop(heap)
             else:
-                _, _, key = self._ascending.popleft()
+                _, _, key = ascending.popleft()
             del self._entries[key]
-            self._sure = False
             keys.append(key)
+            self._look()
         return keys
 
     def next_at(self) -> float:

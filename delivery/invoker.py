@@ -36,7 +36,8 @@ class Invoker(Generic[Work]):
         if not wanted:
             return []
         slots = self._capacity.acquire_upto(now, wanted)
-        self._ledger.facts.throttled += wanted - len(slots)
+        if len(slots) < wanted:
+            self._ledger.facts.throttled += wanted - len(slots)
         return slots
 
     def start(
