@@ -44,8 +44,9 @@ ORDER BY joined.buffer, joined.sequence
 
 # From this many bytes of rows on, what is joined lies in a file: a run may have more rows than memory has room for.
 _LARGE: Final = 200 << 20
-# What DuckDB may take of it; the rest of a report takes some 120 bytes a raw row.
-_MEMORY: Final = "400MB"
+# What DuckDB may take of it: beside the raw rows, which take some 120 bytes each, and when they are gone.
+_BESIDE_ROWS: Final = "400MB"
+_ALONE: Final = "800MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
     connection.execute(_KNOWLEDGE)
     connection.unregister("known")
     connection.unregister("incoming")
+    if beside is not None:
+        connection.execute(f"SET memory_limit = '{_ALONE}'")
     sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
     return Joined(
         connection=connection,
@@ -158,4 +161,4 @@ def _file(beside: "tempfile.TemporaryDirectory[str]") -> Path:
 def _connection(beside: "tempfile.TemporaryDirectory[str] | None") -> duckdb.DuckDBPyConnection:
     if beside is None:
         return duckdb.connect()
-    return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": f"{beside.name}/spilled"})
+    return duckdb.connect(config={"memory_limit": _BESIDE_ROWS, "temp_directory": f"{beside.name}/spilled"})
