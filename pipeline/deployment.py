@@ -203,6 +203,8 @@ def _build(out: Path) -> CodePackage:
         return build(_CHECKOUT, out)
     except PackageError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from None
 
 
 def _described(built: CodePackage) -> str:

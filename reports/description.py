@@ -104,15 +104,15 @@ def read(folder: "RunFolder") -> Description:
         seed=described.get("seed"),
         workload=_mapping(described.get("workload")),
         images=_mapping(described.get("images")),
-        turns=tuple(_turn(turn) for turn in described.get("buffers") or () if _mapping(turn).get("buffer")),
+        turns=tuple(_turn(turn) for turn in _list(described.get("buffers")) if _mapping(turn).get("buffer")),
         generator=_mapping(described.get("generator")),
         options=_mapping(described.get("options")),
         stack=_mapping(described.get("stack")),
         versions=_mapping(described.get("versions")),
         valid=described.get("valid") is True,
-        invalid_because=tuple(str(text) for text in described.get("invalid_because") or ()),
+        invalid_because=tuple(str(text) for text in _list(described.get("invalid_because"))),
         uncollected=bool(described.get("uncollected")),
-        ways=tuple(str(name) for name in described.get("ways") or ()),
+        ways=tuple(str(name) for name in _list(described.get("ways"))),
     )
 
 
@@ -123,8 +123,8 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         ended_at=turn.get("ended_at"),
         drained=turn.get("drained") is True,
         cut_off=bool(turn.get("cut_off")),
-        scheduled=turn.get("scheduled"),
-        dropped=turn.get("dropped"),
+        scheduled=_count(turn.get("scheduled")),
+        dropped=_count(turn.get("dropped")),
         lateness_ms=_mapping(turn.get("lateness_ms")),
         expired=_mapping(turn.get("expired")),
         cost=_mapping(turn.get("cost")),
@@ -136,6 +136,14 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
         repeated=int(turn.get("repeated") or 0),
         route=turn.get("route"),
     )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

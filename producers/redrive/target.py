@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pipeline import aws_environment
 from pipeline.stack import Stack, StackError, describe
@@ -37,7 +38,7 @@ class Target:
         """
         # A tenth of a second that --help need not wait for.
         import boto3
-        from botocore.exceptions import ProfileNotFound
+        from botocore.exceptions import BotoCoreError, ProfileNotFound
 
         try:
             session = boto3.Session(region_name=region, profile_name=profile)
@@ -45,7 +46,11 @@ class Target:
             raise StackError(f"{error}: `aws configure list-profiles` shows those there are") from None
         if session.region_name is None:
             raise StackError("no AWS Region is set: give --region, or set AWS_DEFAULT_REGION")
-        return cls(describe(session.client("cloudformation"), name), session, {})
+        try:
+            client = session.client("cloudformation")
+        except BotoCoreError as error:
+            raise StackError(f"CloudFormation cannot be asked: {error}") from None
+        return cls(describe(client, name), session, {})
 
     @classmethod
     def of_ready_line(cls, text: str) -> Self:
@@ -57,7 +62,9 @@ class Target:
         try:
             ready = json.loads(text)
             outputs, environment = ready["outputs"], ready["environment"]
-            told = all(isinstance(value, str) for part in (outputs, environment) for value in part.values())
+            told = all(isinstance(value, str) for part in (outputs, environment) for value in part.values()) and all(
+                urlsplit(url).hostname for url in aws_environment.endpoints(environment).values()
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             told = False
         if not told:

@@ -65,6 +65,7 @@ VALUES = [
     (("faults", "--only", "nothing", "--list"), "there is no fault nothing"),
     (("callback-receiver", "--name", "a b"), "not a DNS name"),
     (("redrive", "show", "--older-than", "nan"), "no age"),
+    (("redrive", "show", "--stack", "x", "--region", "x y"), "doesn't match a supported format"),
 ]
 
 
@@ -114,3 +115,5 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
 
     assert "cannot be written" in refused(*small, "--json", "file/out.json")
     assert "cannot be written" in refused(*small, "--report", "file/out")
+    assert "cannot be written" in refused("package", "--out", "file/forebay.zip")
+    assert "cannot be written" in refused("faults", "--only", "kill", "--out", "file/runs")
