@@ -21,9 +21,9 @@ bench: $(VENV)/installed  ## one spike through all four buffers on this machine,
 faults: $(VENV)/installed  ## every fault through SNS, SQS and Kinesis, what becomes of each request, and its page (half an hour)
 	$(BIN)/forebay faults
 
-# Three at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.
+# Four at a time on two cores: many a test waits for a process. Their files go where `make clean` finds them.
 test: $(VENV)/installed check chromium  ## lint, types and every test
-	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder --basetemp=$(VENV)/tests
+	$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder --basetemp=$(VENV)/tests
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
