@@ -84,7 +84,9 @@ CASES: Final = (
 def main(messages: int, rounds: int, wanted: tuple[str, ...], *, scaling: bool, no_simpy: bool) -> None:
     """Measure each case and print a table."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    cases = [case for case in CASES if not wanted or any(part in case.name for part in wanted)]
+    cases = [case for case in CASES if not wanted or any(part.lower() in case.name for part in wanted)]
+    if not cases:
+        raise click.BadParameter(f"no case is named so; there are {', '.join(case.name for case in CASES)}")
     _ours(cases[0].scenario(1_000))
     _ours(_spike("sqs", 1_000, 10))
     if scaling:
