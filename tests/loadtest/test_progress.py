@@ -80,8 +80,8 @@ def test_a_line_says_how_long_the_oldest_waits_and_how_much_longer_it_takes(monk
     seen = [observation(2, completed=20, backlog=80), observation(4, completed=40, backlog=60, oldest_age_s=3.4)]
     live = shown(Terminal(), seen)
 
-    # The smoke test sends for three seconds more; what waits is then worked off at 10/s.
-    assert "oldest 3 s  about 9 s left" in live
+    # The smoke test sends for eight seconds more; what waits is then worked off at 10/s.
+    assert "oldest 3 s  about 14 s left" in live
     assert "left" not in live.rpartition("\r\x1b[K")[2], "what is over takes no longer"
 
 

@@ -183,7 +183,7 @@ def test_each_workload_of_ours_is_sound_and_called_as_its_file(path):
     assert workload.buffers == (() if workload.route else ("sqs",) if workload.has_patterns else BUFFERS)
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 70)])
+@pytest.mark.parametrize(("name", "seconds"), [("spike", 360), ("smoke", 90)])
 def test_a_workload_fits_its_time_even_if_every_buffer_is_cut_off(name, seconds):
     workload = read(find(name))
 
