@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadtest._dispatcher import MOST_IN_FLIGHT
 from loadtest._embedded_target import OWN_COMMAND
-from loadtest._session import RUNS
+from loadtest._run_folders import RUNS
 from producers.authentication import API_KEY_VARIABLE, MODES
 
 if TYPE_CHECKING:

@@ -2,11 +2,29 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from pipeline.run import RunFolder
 
 RUNS: Final = Path(__file__).parents[1] / "reports" / "runs"
+
+
+def have_ready(runs: Path) -> None:
+    """Make the folder of all runs, and see that runs can be written into it and `latest` beside it.
+
+    Raises:
+        OSError: they cannot; the text says where and why.
+    """
+    for folder in (runs, runs.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=folder):
+                pass
+        except FileExistsError:
+            raise OSError(f"{folder} is a file") from None
+        except OSError as error:
+            raise OSError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def new_folder(runs: Path, name: str) -> RunFolder:

@@ -13,6 +13,7 @@ from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
 from loadtest._repeats import Repeats
+from loadtest._run_folders import have_ready
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from loadtest._target import Target
     from loadtest._worker_pool import WorkerPool
 
-RUNS: Final = Path(__file__).parent.parent / "reports" / "runs"
 _FOREBAY: Final = Path(OWN_COMMAND.split()[0])
 
 
@@ -140,6 +140,10 @@ class Session:
             raise WorkloadError(f"--repeat {options.repeat}: a run takes place once or more")
         if options.most_in_flight < 1:
             raise WorkloadError(f"--most-in-flight {options.most_in_flight}: nothing would ever be sent")
+        try:
+            have_ready(Path(options.runs))
+        except OSError as error:
+            raise WorkloadError(f"--runs: {error}. Give another folder, which this user may write to") from None
         return Repeats(Path(options.runs), options.repeat)
 
     def _new_benchmark(self) -> Benchmark:

@@ -120,7 +120,7 @@ class EmbeddedAws:
             TemplateError, NotServedError, ConfigurationError: the template cannot be served; says what of it.
             UnknownQuotaError, ValueError: a quota or a setting has no such value.
             ServerProcessError, StorageError: a part did not start.
-            OSError: the port is taken.
+            OSError: the port is taken, or the file of decisions cannot be written.
         """
         async with AsyncExitStack() as parts:
             ready, deployed = await _start(options, tell, parts)
@@ -150,7 +150,7 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
     )
     recorder: Recorder = UNRECORDED
     if options.record_decisions is not None:
-        recorder = DecisionRecorder.to_file(options.record_decisions)
+        recorder = _recorder(options.record_decisions)
         # The first to be entered is the last to go: what happens while the rest is closed is recorded, too.
         parts.callback(recorder.close)
     template = load(options.template)
@@ -286,6 +286,15 @@ def _listen(port: int, option: str) -> "sockets.socket":
         return listen(port)
     except OSError as error:
         raise OSError(f"port {port} cannot be had: {error.strerror}; choose another with {option}") from None
+
+
+def _recorder(path: Path) -> DecisionRecorder:
+    try:
+        return DecisionRecorder.to_file(path)
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written: {error.strerror}; choose another file with --record-decisions"
+        ) from None
 
 
 def _address(socket: "sockets.socket") -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pipeline.callback_signature import SecretError, signing_key
 from pipeline.callback_url import TestReceiver
 from producers.callback_receiver import CallbackReceiver, Delivery, Misbehaviour
 from producers.receiver_certificate import ReceiverCertificate
@@ -118,6 +119,13 @@ def _source(secret: str | None, secret_arn: str | None, ready: Path) -> "SecretS
     if secret is not None and secret_arn is not None:
         raise click.UsageError("--secret and --secret-arn are two ways to say the same: give one")
     if secret is not None:
+        try:
+            signing_key(secret)
+        except SecretError as error:
+            raise click.UsageError(
+                f"--secret (FOREBAY_CALLBACK_SECRET) verifies nothing: {error}. What the stack signs with is the value "
+                "of its CallbackSecretArn, which --secret-arn reads itself"
+            ) from None
         return GivenSecret(secret)
     return LocalSecret(ready) if secret_arn is None else StoredSecret(secret_arn)
 

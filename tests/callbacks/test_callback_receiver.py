@@ -294,6 +294,8 @@ def test_what_an_earlier_run_left_is_not_taken(stored: str, tmp_path: Path) -> N
     [
         (["--hang", "--status", "500"], "neither"),
         (["--secret", "x", "--secret-arn", "y"], "give one"),
+        (["--secret", "!!"], "not the base64 of a key of 24 to 64 bytes"),
+        (["--secret", "c2hvcnQ="], "which --secret-arn reads itself"),
         (["--status", "200"], "not in the range"),
         (["--fail", "0"], "not in the range"),
         (["--name", "b\u00fccher"], "DNS name"),

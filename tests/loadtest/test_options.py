@@ -35,6 +35,8 @@ def test_ours_have_a_help_of_their_own_for_locusts_cannot_have_them() -> None:
         ({"repeat": 0}, "--repeat 0"),
         ({"most_in_flight": 0}, "--most-in-flight 0: nothing would ever be sent"),
         ({"most_in_flight": -1}, "--most-in-flight -1"),
+        ({"runs": __file__}, "--runs: .* is a file. Give another folder"),
+        ({"runs": f"{__file__}/runs"}, "--runs: .* cannot be written: Not a directory. Give another folder"),
         ({"embedded": ""}, "--embedded names no command"),
         ({"embedded": "'local"}, "No closing quotation"),
         ({"host": "http://[::1"}, "is no URL"),

@@ -151,6 +151,7 @@ def test_what_it_prints_for_people_works_when_pasted(tmp_path: Path) -> None:
         (["--quota", "account_concurrency=-1"], "0 or more"),
         (["--template", "no/such.yaml"], "there is no template at no/such.yaml"),
         (["--parameter", "SnsReservedConcurrency=5"], "100 must stay unreserved"),
+        (["--record-decisions", "no/such.jsonl"], "no/such.jsonl cannot be written: No such file or directory; choose"),
         (["--account-concurrency", "0"], "account-concurrency"),
         (["--port", "70000"], "port"),
     ],

@@ -121,6 +121,18 @@ def server(patient: Served) -> Served:
     return patient
 
 
+@pytest.fixture
+def let_go(server: Served) -> Iterator[Callable[[], None]]:
+    """Requests of /held wait until this is called."""
+    gate = server.service.gate = asyncio.Event()
+
+    def let_go() -> None:
+        server.call(gate.set)
+
+    yield let_go
+    let_go()
+
+
 def until_closed(connection: socket.socket) -> bytes:
     """All that comes until the other side closes."""
     received = bytearray()
@@ -289,38 +301,25 @@ def test_who_asks_whether_to_go_on_and_leaves_is_told_so_by_nobody(
     ],
 )
 def test_who_has_said_all_and_still_listens_hears_every_answer(
-    server: Served, behind: bytes, heard: list[str], why: str
+    server: Served, let_go: Callable[[], None], behind: bytes, heard: list[str], why: str
 ) -> None:
     """A client that has shut its side down (netcat, say) is no client that has left."""
-
-    def hold() -> None:
-        server.service.gate = asyncio.Event()
-
-    server.call(hold)
-    gate = server.service.gate
-    assert gate is not None
     with server.connect() as connection:
         connection.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + behind)
         connection.shutdown(socket.SHUT_WR)
         server.answers_the_well_behaved()
-        server.call(gate.set)
+        let_go()
         assert statuses(until_closed(connection)) == [200] * len(heard), why
     assert [request.path for request in server.service.of_others()] == heard, why
 
 
-def test_a_client_is_told_to_go_on_when_its_turn_has_come(server: Served) -> None:
-    def hold() -> None:
-        server.service.gate = asyncio.Event()
-
-    server.call(hold)
-    gate = server.service.gate
-    assert gate is not None
+def test_a_client_is_told_to_go_on_when_its_turn_has_come(server: Served, let_go: Callable[[], None]) -> None:
     with server.connect() as connection:
         connection.sendall(
             b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + POST + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
         )
         server.answers_the_well_behaved()
-        server.call(gate.set)
+        let_go()
         received = b""
         while b"100 Continue\r\n\r\n" not in received:
             received += connection.recv(64 * KIB)
@@ -382,13 +381,9 @@ def test_who_pipelines_and_does_not_read_is_read_from_no_more(server: Served) ->
     server.answers_the_well_behaved()
 
 
-def test_a_client_that_leaves_while_it_is_worked_for_costs_an_answer(server: Served) -> None:
-    def hold() -> None:
-        server.service.gate = asyncio.Event()
-
-    server.call(hold)
-    gate = server.service.gate
-    assert gate is not None
+def test_a_client_that_leaves_while_it_is_worked_for_costs_an_answer(
+    server: Served, let_go: Callable[[], None]
+) -> None:
     connections = [server.connect() for _ in range(20)]
     for connection in connections:
         connection.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -397,7 +392,7 @@ def test_a_client_that_leaves_while_it_is_worked_for_costs_an_answer(server: Ser
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         connection.close()
     server.answers_the_well_behaved()
-    server.call(gate.set)
+    let_go()
     server.answers_the_well_behaved()
 
 
