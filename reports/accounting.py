@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.joined import Outcome
+import numpy as np
+
+from reports.outcome import ALL, Outcome
 
 if TYPE_CHECKING:
-    from reports.joined import Joined
+    from reports.buffer_rows import BufferRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +51,14 @@ class Account:
         return sum(self.rejected.values())
 
 
-def account(joined: "Joined", buffer: str) -> Account:
+def account(rows: "BufferRows") -> Account:
     """The account of one buffer."""
-    table = joined.frame(
-        """
-        SELECT outcome, http_status, count(*) AS requests, sum(greatest(coalesce(deliveries, 1) - 1, 0)) AS further
-        FROM joined WHERE buffer = $buffer GROUP BY ALL ORDER BY http_status
-        """,
-        buffer=buffer,
+    counts = dict(zip(ALL, np.bincount(rows.outcome, minlength=len(ALL)).tolist(), strict=True))
+    statuses, requests = np.unique(
+        rows.status[rows.ended(Outcome.REJECTED, Outcome.REJECTED_PROCESSED)], return_counts=True
     )
-    counts = {outcome: int(table.requests[table.outcome == outcome].sum()) for outcome in Outcome}
-    refused = table[table.outcome.isin([Outcome.REJECTED, Outcome.REJECTED_PROCESSED])]
-    rejected = {str(status): int(number) for status, number in refused.groupby("http_status").requests.sum().items()}
-    accepted = sum(counts[outcome] for outcome in list(Outcome)[:6])
+    rejected = dict(zip(map(str, statuses.tolist()), requests.tolist(), strict=True))
+    accepted = sum(counts[outcome] for outcome in ALL[:6])
     no_answer = counts[Outcome.UNANSWERED] + counts[Outcome.ACCEPTED_UNANSWERED]
     return Account(
         offered=accepted + sum(rejected.values()) + no_answer,
@@ -73,7 +70,7 @@ def account(joined: "Joined", buffer: str) -> Account:
         dead_lettered=counts[Outcome.DEAD_LETTERED],
         unfinished=counts[Outcome.UNFINISHED],
         lost=counts[Outcome.LOST],
-        duplicates=int(table.further[table.outcome != Outcome.UNREQUESTED].sum()),
+        duplicates=int(rows.further_deliveries[~rows.ended(Outcome.UNREQUESTED)].sum()),
         dropped=counts[Outcome.DROPPED],
         accepted_unanswered=counts[Outcome.ACCEPTED_UNANSWERED],
         rejected_processed=counts[Outcome.REJECTED_PROCESSED],

@@ -4,8 +4,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import fault_build, fault_cells, figures, findings, known_verdict, page, route_verdict, scorecard, verdict
-from reports.whole_file import write_whole
+from reports import (
+    description,
+    fault_build,
+    fault_cells,
+    figures,
+    findings,
+    joined,
+    known_verdict,
+    page,
+    route_verdict,
+    scorecard,
+    verdict,
+)
+from reports.whole_file import WholeFile, write_whole
 
 if TYPE_CHECKING:
     from pipeline.run import RunFolder
@@ -21,14 +33,19 @@ def build(folder: "RunFolder") -> str:
     """
     if fault_cells.is_one(folder):
         return fault_build.build(folder)
-    found = findings.find(folder)
-    texts = {
-        "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),
-        "report.json": scorecard.to_json(scorecard.details(found)),
-        "report.html": page.page(found),
-    }
-    for table in ("joined", "observations", *(("knowledge",) if found.knowing else ())):
-        write_whole(folder.path / f"{table}.parquet", partial(found.rows.write, table))
+    run = description.read(folder)
+    rows = joined.join(folder, run.drained)
+    # Of a large run the table takes as long as all figures, and most of that without Python.
+    with WholeFile(folder.path / "joined.parquet", partial(rows.write, "joined")) as table:
+        found = findings.of(folder, run, rows)
+        texts = {
+            "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),
+            "report.json": scorecard.to_json(scorecard.details(found)),
+            "report.html": page.page(found),
+        }
+        table.put()
+    for name in ("observations", *(("knowledge",) if found.knowing else ())):
+        write_whole(folder.path / f"{name}.parquet", partial(rows.write, name))
     for name in figures.names(found):
         write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
     for name, text in texts.items():

@@ -4,48 +4,67 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline.run import ROUTE
 from reports.comparison_within import Requests
 from reports.key_figures import Sample
+from reports.outcome import Outcome
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from reports.buffer_rows import BufferRows
     from reports.joined import Joined
     from reports.key_figures import KeyFigure
 
-_ACCEPTED: Final = "outcome IN ('completed', 'failed', 'dead_lettered', 'unfinished', 'lost')"
-# As in the report: a result without its time is in no latency, and what never ended ranks as slower than all others.
-_RESULT: Final = f"{_ACCEPTED} AND (latency_ms IS NOT NULL OR outcome NOT IN ('completed', 'failed'))"
-_ANSWERED: Final = "(outcome = 'answered' OR outcome = 'unanswered')"
-_TAKEN: Final = "http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'"
+    Floats = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
+
 _EVENTS: Final = {
-    "rejected": "(http_status <> 0 OR outcome IN ('unanswered', 'accepted_unanswered')) "
-    "AND NOT http_status BETWEEN 200 AND 299",
-    "failed": "outcome = 'failed'",
-    "dead_lettered": "outcome = 'dead_lettered'",
-    "unfinished": "outcome = 'unfinished'",
-    "lost": "outcome = 'lost'",
-    "duplicates": "greatest(coalesce(deliveries, 1) - 1, 0)",
+    "failed": Outcome.FAILED,
+    "dead_lettered": Outcome.DEAD_LETTERED,
+    "unfinished": Outcome.UNFINISHED,
+    "lost": Outcome.LOST,
 }
-_WITH_KNOWLEDGE: Final = "joined LEFT JOIN (SELECT buffer, sequence, know_ms FROM knowledge) USING (buffer, sequence)"
-_SENT: Final = "outcome NOT IN ('dropped', 'unrequested')"
+_ACCEPTED: Final = (Outcome.COMPLETED, *_EVENTS.values())
 
 
 def requests(joined: "Joined", way: str, figure: "KeyFigure") -> Requests | None:
     """What each request of a buffer or way came to by a figure; None for one that is no request's own."""
+    rows = joined.rows(way)
     if figure.sample is Sample.KNOWN:
-        return _read(joined, way, "know_ms", _ACCEPTED, _WITH_KNOWLEDGE)
+        return _requests(rows, _know_ms(joined, rows), rows.ended(*_ACCEPTED))
     if figure.sample is Sample.RESULT:
-        return _read(joined, way, "latency_ms", _RESULT)
+        took = rows.numbers("latency_ms")
+        # As in the report: a result without its time is in no latency, and what never ended ranks as slower than all.
+        return _requests(rows, took, rows.ended(*_ACCEPTED) & ~(rows.processed & np.isnan(took)))
     if figure.sample is Sample.RESPONSE:
-        return _read(joined, way, "response_ms", _ANSWERED if way == "route" else _TAKEN)
-    events = _EVENTS.get(figure.path)
-    return None if events is None else _read(joined, way, f"({events})", _SENT)
+        answered = rows.ended(Outcome.ANSWERED, Outcome.UNANSWERED) if way == ROUTE else rows.taken
+        return _requests(rows, rows.numbers("response_ms"), answered)
+    events = _events(rows, figure.path)
+    return None if events is None else _requests(rows, events.astype(np.float64), rows.offered)
 
 
-def _read(joined: "Joined", way: str, value: str, where: str, table: str = "joined") -> Requests:
-    sql = f"""
-        SELECT (intended_at - (SELECT min(intended_at) FROM joined WHERE buffer = $buffer AND {_SENT})) / 1000 AS at,
-            coalesce(({value})::DOUBLE, 'infinity'::DOUBLE) AS value
-        FROM {table} WHERE buffer = $buffer AND intended_at IS NOT NULL AND ({where})
-    """  # noqa: S608 (our own columns, tables and conditions)
-    found = joined.connection.execute(sql, {"buffer": way}).fetchnumpy()
-    return Requests(np.maximum(np.asarray(found["at"], np.float64), 0.0), np.asarray(found["value"], np.float64))
+def _events(rows: "BufferRows", path: str) -> "npt.NDArray[np.int64] | Flags | None":
+    if path == "duplicates":
+        return rows.further_deliveries
+    if path == "rejected":
+        unanswered = rows.ended(Outcome.UNANSWERED, Outcome.ACCEPTED_UNANSWERED)
+        refused: Flags = ~rows.taken & ((rows.status != 0) | unanswered)
+        return refused
+    return rows.ended(_EVENTS[path]) if path in _EVENTS else None
+
+
+def _know_ms(joined: "Joined", rows: "BufferRows") -> "Floats":
+    known = joined.frame(
+        "SELECT sequence, know_ms FROM knowledge WHERE buffer = $buffer", buffer=rows.paired.buffer
+    ).set_index("sequence")
+    found: Floats = known.know_ms.reindex(rows.paired.sequence).to_numpy(np.float64)
+    return found
+
+
+def _requests(rows: "BufferRows", values: "Floats", those: "Flags") -> Requests:
+    due = rows.numbers("intended_at")
+    those = those & ~np.isnan(due)
+    began = np.fmin.reduce(due[rows.offered], initial=np.nan)
+    # NaN, where there is no value, ranks as what never ended.
+    return Requests(np.fmax((due[those] - began) / 1_000, 0.0), np.nan_to_num(values[those], nan=np.inf))

@@ -12,51 +12,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pandas as pd
+
 from pipeline import bill
 from pipeline.prices import EVENT_UNIT_BYTES, GIB, KINESIS_UNIT_BYTES, SNS_UNIT_BYTES, SQS_UNIT_BYTES
+from reports.invocations import invocations
+from reports.outcome import Outcome
 from reports.simulated import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
-
     from pipeline.bill import Used
     from reports.accounting import Account
+    from reports.buffer_rows import BufferRows
     from reports.description import Description, Turn
-    from reports.joined import Joined
 
 _HOUR_MS: Final = 3_600_000.0
 _MB_A_GB: Final = 1_024
 # API:ReceiveMessage and API:DeleteMessageBatch.
 _MESSAGES_A_CALL: Final = 10
 # What API Gateway says itself, and does not charge for; a buffer that is at its limit is answered in other words.
-_THROTTLED_BY_THE_API: Final = '%"Too Many Requests"%'
-
-_DOOR: Final = """
-SELECT count(*) FILTER (
-    sent_at IS NOT NULL AND NOT (http_status = 429 AND coalesce(error, '') LIKE $throttled)
-) AS sent FROM joined WHERE buffer = $buffer AND outcome <> 'unrequested'
-"""
-# Records that the buffer took, and those that were recognised, by the image they carry.
-_BY_IMAGE: Final = """
-SELECT image, count(*) AS taken, count(*) FILTER (result_status IS NOT NULL) AS ended FROM joined
-WHERE buffer = $buffer AND (http_status BETWEEN 200 AND 299 OR outcome IN ('accepted_unanswered', 'rejected_processed'))
-GROUP BY image
-"""
-# The records of an invocation have its environment and the moment it began in common. Environments by their hash: their
-# names are long, and there may be as many invocations as records.
-_INVOCATIONS: Final = """
-WITH invocation AS (
-    SELECT max(batch_size) AS records, max(init_ms) AS init_ms,
-        max(stored_at) - received_at AS took_ms
-    FROM joined WHERE buffer = $buffer AND received_at IS NOT NULL AND environment IS NOT NULL
-    GROUP BY hash(environment), received_at
-)
-SELECT coalesce(records, 1) AS records, count(*) AS invocations,
-    sum(greatest(coalesce(took_ms, 0), 0) + coalesce(init_ms, 0)) / 1e3 AS seconds
-FROM invocation GROUP BY 1 ORDER BY 1
-"""
+_THROTTLED_BY_THE_API: Final = '"Too Many Requests"'
+_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +71,9 @@ def of_simulation(turn: "Turn", account: "Account") -> Cost:
     return _cost(items, turn.cost.get("total", 0.0), account, ())
 
 
-def of_run(run: "Description", joined: "Joined", account: "Account", turn: "Turn | None", buffer: str) -> Cost:
+def of_run(run: "Description", rows: "BufferRows", account: "Account", turn: "Turn | None") -> Cost:
     """The bill of a measured turn."""
-    seen = _Seen(run, joined, buffer, turn)
+    seen = _Seen(run, rows, turn)
     lines = bill.used([*bill.door(seen.at_the_door), *seen.of_buffer(), *seen.of_function(account), *seen.of_uploads()])
     items = tuple(Item(line.item, line.quantity, line.unit, line.usd) for line in lines)
     return _cost(items, bill.total(lines), account, tuple(seen.unobserved()))
@@ -113,16 +92,15 @@ def _cost(items: tuple[Item, ...], total: float, account: "Account", unobserved:
 class _Seen:
     """What a turn's rows and its run tell of what was used."""
 
-    def __init__(self, run: "Description", joined: "Joined", buffer: str, turn: "Turn | None") -> None:
-        self._buffer = buffer
-        self._kind = kind_of(run, buffer)
+    def __init__(self, run: "Description", rows: "BufferRows", turn: "Turn | None") -> None:
+        self._buffer = rows.paired.buffer
+        self._kind = kind_of(run, self._buffer)
         self._images = run.images
         self._parameters: Mapping[str, Any] = _parameters(run)
         self._hours = _hours(turn)
-        (at_the_door,) = joined.frame(_DOOR, buffer=buffer, throttled=_THROTTLED_BY_THE_API).sent
-        self.at_the_door = int(at_the_door)
-        self._by_image = joined.frame(_BY_IMAGE, buffer=buffer)
-        self._invocations = joined.frame(_INVOCATIONS, buffer=buffer)
+        self.at_the_door = _at_the_door(rows)
+        self._by_image = _by_image(rows)
+        self._invocations = invocations(rows)
 
     @property
     def _sized(self) -> bool:
@@ -227,7 +205,30 @@ class _Seen:
             return None
 
 
-def _per_batch(invocations: "pd.DataFrame", of_a_batch: "Callable[[int], int]") -> float:
+def _at_the_door(rows: "BufferRows") -> int:
+    """How many requests API Gateway charges for."""
+    left = ~np.isnan(rows.numbers("sent_at")) & ~rows.ended(Outcome.UNREQUESTED)
+    refused = np.flatnonzero(left & (rows.status == _TOO_MANY))
+    errors = rows.texts("error")
+    free = np.array([_THROTTLED_BY_THE_API in text for text in errors.names.to_pylist()] + [False])
+    return int(np.count_nonzero(left) - np.count_nonzero(free[errors.codes[refused]]))
+
+
+def _by_image(rows: "BufferRows") -> pd.DataFrame:
+    """Records that the buffer took, and those that were recognised, by the image they carry, None if it is not told."""
+    images = rows.texts("image")
+    taken = rows.taken | rows.ended(Outcome.ACCEPTED_UNANSWERED, Outcome.REJECTED_PROCESSED)
+    counted = pd.DataFrame(
+        {
+            "image": pd.Series([*images.names.to_pylist(), None], dtype=object),
+            "taken": images.counts(taken),
+            "ended": images.counts(taken & rows.has_result),
+        }
+    )
+    return counted[counted.taken > 0]
+
+
+def _per_batch(invocations: pd.DataFrame, of_a_batch: "Callable[[int], int]") -> float:
     """A figure of each batch, by its size, over all of them."""
     each = [of_a_batch(int(records)) for records in invocations.records]
     return int((invocations.invocations * each).sum())

@@ -1,14 +1,23 @@
 """What was equal between the buffers of a run, and what was not: from the rows, not from the settings."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
+import numpy as np
 
+from reports.places import Places
 from reports.quantiles import measure
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from reports.buffer_rows import BufferRows
     from reports.joined import Joined
+
+    Floats = npt.NDArray[np.float64]
+
+# Clocks that are wild: a second that a whole number still holds.
+_LAST_SECOND: Final = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,67 +50,68 @@ class Sameness:
     other_images: int
 
 
-def load(joined: "Joined", buffer: str) -> Load:
+def load(rows: "BufferRows") -> Load:
     """What a buffer was given."""
-    row = joined.frame(
-        """
-        WITH sent AS (
-            SELECT * FROM joined WHERE buffer = $buffer AND outcome NOT IN ('dropped', 'unrequested')
-        ), seconds AS (
-            SELECT count(*) AS n FROM sent, (SELECT min(intended_at) AS began FROM sent)
-            GROUP BY floor((intended_at - began) / 1000)
-        )
-        SELECT count(*) AS requests, (max(intended_at) - min(intended_at)) / 1000 AS span_s,
-            (SELECT max(n) FROM seconds) AS busiest_second,
-            sum(bytes)::DOUBLE AS bytes_sent, count(DISTINCT image) AS images,
-            -- Each record of a batch of n counts 1/n, or large batches would be counted n times.
-            count(batch_size) / sum(1 / batch_size) FILTER (batch_size > 0) AS batch_mean,
-            avg(attempts) AS attempts_mean, count(DISTINCT environment) AS environments
-        FROM sent
-        """,
-        buffer=buffer,
-    ).iloc[0]
-    known = {name: None if pd.isna(value) else float(value) for name, value in row.items()}
-    bytes_sent = known["bytes_sent"]
-    lateness = measure(joined.values("lateness_ms", buffer, "outcome NOT IN ('dropped', 'unrequested')"))
+    sent = rows.offered
+    due = _known(rows.numbers("intended_at")[sent])
+    bytes_sent, sizes, attempts = (_known(rows.numbers(name)[sent]) for name in ("bytes", "batch_size", "attempts"))
+    lateness = measure(rows.numbers("lateness_ms")[sent])
     return Load(
-        requests=int(known["requests"] or 0),
-        span_s=known["span_s"] or 0.0,
-        busiest_second=int(known["busiest_second"] or 0),
-        bytes_sent=None if bytes_sent is None else int(bytes_sent),
-        images=int(known["images"] or 0),
+        requests=int(np.count_nonzero(sent)),
+        span_s=float(np.ptp(due)) / 1_000 if len(due) else 0.0,
+        busiest_second=_busiest_second(due),
+        bytes_sent=int(bytes_sent.sum()) if len(bytes_sent) else None,
+        images=rows.texts("image").distinct(sent),
         lateness_p50=lateness.value("p50"),
         lateness_p99=lateness.value("p99"),
         lateness_max=lateness.max,
-        batch_mean=known["batch_mean"],
-        attempts_mean=known["attempts_mean"],
-        environments=int(known["environments"] or 0),
+        batch_mean=_batch_mean(sizes),
+        attempts_mean=float(attempts.mean()) if len(attempts) else None,
+        environments=rows.texts("environment").distinct(sent),
     )
+
+
+def _known(values: "Floats") -> "Floats":
+    return values[~np.isnan(values)]
+
+
+def _busiest_second(due: "Floats") -> int:
+    if not len(due):
+        return 0
+    seconds = np.minimum(np.floor((due - due.min()) / 1_000), _LAST_SECOND).astype(np.int64)
+    return int(np.bincount(Places(seconds).of(seconds)).max())
+
+
+def _batch_mean(sizes: "Floats") -> float | None:
+    """Each record of a batch of n counts 1/n, or large batches would be counted n times."""
+    batches = float((1 / sizes[sizes > 0]).sum())
+    return len(sizes) / batches if batches else None
 
 
 def sameness(joined: "Joined") -> Sameness:
     """Compare what the buffers were given, request by request."""
-    row = joined.frame(
-        """
-        WITH sent AS (
-            -- A number for each image: millions of numbers are compared sooner than millions of texts.
-            SELECT buffer, sequence, intended_at, if(image IS NULL, NULL, hash(image)) AS image
-            FROM joined WHERE outcome NOT IN ('dropped', 'unrequested')
-        ), began AS (
-            SELECT buffer, min(intended_at) AS began_at FROM sent GROUP BY buffer
-        ), arrivals AS (
-            SELECT sequence, count(*) AS buffers, max(intended_at - began_at) - min(intended_at - began_at) AS apart,
-                min(image) <> max(image) AS differ
-            FROM sent JOIN began USING (buffer) GROUP BY sequence
-        )
-        SELECT max(apart) FILTER (buffers > 1) AS schedule_ms,
-            count(*) FILTER (buffers < (SELECT count(*) FROM began)) AS only_some,
-            count(*) FILTER (differ) AS other_images
-        FROM arrivals
-        """
-    ).iloc[0]
+    places = Places(*(joined.rows(buffer).paired.sequence for buffer in joined.buffers))
+    buffers = np.zeros(places.size, np.int32)
+    first, last = np.full(places.size, np.inf), np.full(places.size, -np.inf)
+    image, differs = np.full(places.size, -1, np.int32), np.zeros(places.size, np.bool_)
+    ran = 0
+    for buffer in joined.buffers:
+        rows = joined.rows(buffer)
+        sent = np.flatnonzero(rows.offered)
+        if not len(sent):
+            continue
+        ran += 1
+        at = places.of(rows.paired.sequence[sent])
+        due = rows.numbers("intended_at")[sent]
+        offset = due - np.fmin.reduce(due)
+        buffers[at] += 1
+        first[at], last[at] = np.fmin(first[at], offset), np.fmax(last[at], offset)
+        theirs, ours = rows.texts("image").codes[sent], image[at]
+        differs[at] |= (theirs >= 0) & (ours >= 0) & (theirs != ours)
+        image[at] = np.where(ours < 0, theirs, ours)
+    compared = (buffers > 1) & (last >= first)
     return Sameness(
-        schedule_ms=None if pd.isna(row.schedule_ms) else float(row.schedule_ms),
-        only_some=int(row.only_some),
-        other_images=int(row.other_images),
+        schedule_ms=float((last[compared] - first[compared]).max()) if compared.any() else None,
+        only_some=int(np.count_nonzero((buffers > 0) & (buffers < ran))),
+        other_images=int(np.count_nonzero(differs)),
     )

@@ -122,7 +122,7 @@ def find(folder: "RunFolder") -> FaultFindings:
 
 def _cell(told: "Mapping[str, Any]", rows: Joined) -> FaultCell:
     name = told["cell"]
-    found = account(rows, name)
+    found = account(rows.rows(name))
     twice = rows.frame("SELECT count(*) AS twice FROM joined WHERE buffer = $cell AND results > 1", cell=name)
     seen_twice = len(told["changes"]) + int(twice.twice.iloc[0])
     blast = 0

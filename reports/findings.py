@@ -1,8 +1,11 @@
 """Everything a report says of a run, computed once; the scorecard, the figures and the page only show it."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pipeline import units
 from pipeline.request import BUFFERS
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.run import RunFolder
+    from reports.buffer_rows import BufferRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,6 @@ class Findings:
         return (*self.run.invalid_because, *self.partial)
 
 
-_RESULT = "outcome IN ('completed', 'failed')"
-
-
 def find(folder: "RunFolder") -> Findings:
     """Compute what a run's folder shows.
 
@@ -101,9 +102,16 @@ def find(folder: "RunFolder") -> Findings:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
     run = description.read(folder)
-    rows = joined.join(folder, run.drained)
+    return of(folder, run, joined.join(folder, run.drained))
+
+
+def of(folder: "RunFolder", run: description.Description, rows: joined.Joined) -> Findings:
+    """Compute what a run shows whose rows are joined."""
     meanings = stages.of_simulation(rows) if run.is_simulated else stages.STAGES
-    buffers = {buffer: _buffer(run, rows, buffer, meanings) for buffer in rows.buffers}
+    # What takes long is arithmetic on whole columns, which lets the other thread run. Two, for each takes its memory.
+    with ThreadPoolExecutor(2) as threads:
+        found = threads.map(lambda buffer: _buffer(run, rows, buffer, meanings), rows.buffers)
+        buffers = dict(zip(rows.buffers, found, strict=True))
     return Findings(
         run=run,
         buffers=buffers,
@@ -119,77 +127,66 @@ def find(folder: "RunFolder") -> Findings:
         if run.ways
         else {},
         by_door=doors.doors(run, rows) if run.ways else {},
-        answers=route.answers(run, rows, buffers[ROUTE].account) if ROUTE in buffers else None,
+        answers=route.answers(run, rows.rows(ROUTE), buffers[ROUTE].account) if ROUTE in buffers else None,
     )
 
 
-def _buffer(run: description.Description, rows: joined.Joined, buffer: str, meanings: dict[str, str]) -> BufferFindings:
-    account = accounting.account(rows, buffer)
-    latencies = rows.values("latency_ms", buffer, _RESULT)
+def _buffer(
+    run: description.Description, run_rows: joined.Joined, buffer: str, meanings: dict[str, str]
+) -> BufferFindings:
+    rows, observations = run_rows.rows(buffer), run_rows.observations(buffer)
+    account = accounting.account(rows)
+    latencies = rows.numbers("latency_ms")[rows.processed]
+    latencies = latencies[np.isfinite(latencies)]
     turn = run.turn(buffer)
-    seen = observed.observed(rows, buffer)
+    seen = observed.observed(observations)
     if turn is not None and turn.peak_concurrency is not None:
         seen = replace(seen, peak_concurrency=turn.peak_concurrency)
-    whole = run.drained.get(buffer, False) and not rows.cut_short
+    whole = run.drained.get(buffer, False) and not run_rows.cut_short
     return BufferFindings(
         name=buffer,
         account=account,
         latency=quantiles.measure(latencies, account.endless),
         latency_curve=quantiles.curve(latencies, account.endless),
-        response=quantiles.measure(
-            rows.values("response_ms", buffer, "http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'")
-        ),
-        stages=stages.stages(rows, buffer, meanings),
+        response=quantiles.measure(rows.numbers("response_ms")[rows.taken]),
+        stages=stages.stages(rows, meanings),
         observed=seen,
-        drain_s=_drain_s(rows, buffer, seen) if whole and not account.lost + account.unfinished else None,
+        drain_s=_drain_s(rows, account, seen) if whole and not account.lost + account.unfinished else None,
         unstamped=account.ended - len(latencies),
-        timeline=timeline.timeline(rows, buffer),
-        load=fairness.load(rows, buffer),
+        timeline=timeline.timeline(rows, observations),
+        load=fairness.load(rows),
         turn=turn,
-        closed_model=_closed_model(rows, buffer),
-        order=order.order(rows, buffer),
-        cost=_cost(run, rows, buffer, account),
+        closed_model=_closed_model(rows),
+        order=order.order(rows),
+        cost=_cost(run, rows, account),
     )
 
 
-# A result without a stamp took a time that is not known; for what has no result its user waits for ever.
-_ACCEPTED = """
-SELECT intended_at AS due, if(result_status IS NULL, 'inf'::DOUBLE, latency_ms) AS took FROM joined
-WHERE buffer = $buffer AND http_status BETWEEN 200 AND 299 AND outcome <> 'unrequested'
-    AND (result_status IS NULL OR latency_ms IS NOT NULL)
-"""
+def _closed_model(rows: "BufferRows") -> closed_model.ClosedModel:
+    # A result without a stamp took a time that is not known; for what has no result its user waits for ever.
+    took = np.where(rows.has_result, rows.numbers("latency_ms"), np.inf)
+    those = rows.taken & ~np.isnan(took)
+    return closed_model.closed_model(rows.numbers("intended_at")[those], took[those])
 
 
-def _closed_model(rows: joined.Joined, buffer: str) -> closed_model.ClosedModel:
-    accepted = rows.arrays(_ACCEPTED, buffer=buffer)
-    return closed_model.closed_model(accepted["due"], accepted["took"])
-
-
-def _cost(
-    run: description.Description, rows: joined.Joined, buffer: str, account: accounting.Account
-) -> cost.Cost | None:
-    turn = run.turn(buffer)
+def _cost(run: description.Description, rows: "BufferRows", account: accounting.Account) -> cost.Cost | None:
+    turn = run.turn(rows.paired.buffer)
     if run.is_simulated:
         return cost.of_simulation(turn, account) if turn and turn.cost else None
-    if run.ways or buffer not in BUFFERS:
+    if run.ways or rows.paired.buffer not in BUFFERS:
         return None
-    return cost.of_run(run, rows, account, turn, buffer)
+    return cost.of_run(run, rows, account, turn)
 
 
-def _drain_s(rows: joined.Joined, buffer: str, seen: observed.Observed) -> float | None:
-    ends = rows.frame(
-        """
-        SELECT max(intended_at) FILTER (outcome NOT IN ('dropped', 'unrequested')) AS last_send,
-            max(stored_at) AS last_stored, count(*) FILTER (outcome = 'dead_lettered') AS dead
-        FROM joined WHERE buffer = $buffer
-        """,
-        buffer=buffer,
-    ).iloc[0]
-    # A dead letter has no time of its own; the second in which the last was counted is the best there is.
-    if ends.dead and seen.last_dead_letter_at is None:
-        return None
-    last = max(ends.last_stored, seen.last_dead_letter_at) if ends.dead else ends.last_stored
-    seconds = float(last - ends.last_send) / 1000
+def _drain_s(rows: "BufferRows", account: accounting.Account, seen: observed.Observed) -> float | None:
+    last_send = np.fmax.reduce(rows.numbers("intended_at")[rows.offered], initial=np.nan)
+    last = np.fmax.reduce(rows.numbers("stored_at"))
+    if account.dead_lettered:
+        # A dead letter has no time of its own; the second in which the last was counted is the best there is.
+        if seen.last_dead_letter_at is None:
+            return None
+        last = np.fmax(last, seen.last_dead_letter_at)
+    seconds = float(last - last_send) / 1000
     return None if math.isnan(seconds) else max(seconds, 0.0)
 
 

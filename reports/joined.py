@@ -1,32 +1,31 @@
 """Requests, results and dead letters joined: one row a request, and the one outcome it had.
 
-DuckDB pairs them and answers questions of what was joined; small pandas frames and arrays carry the answers out.
+Every figure is computed from a buffer's columns (reports.buffer_rows). DuckDB is there for questions of another kind,
+of runs that are small, and is opened when the first is asked.
 """
 
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import duckdb
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.run import RunError
 from reports import rows, wide_rows
-from reports.pairing import Outcome, Pairs, quoted
+from reports.buffer_rows import BufferRows
+from reports.pairing import pair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-    import numpy.typing as npt
+    import duckdb
     import pandas as pd
 
     from pipeline.run import RunFolder
-
-__all__ = ["Joined", "Outcome", "join"]
+    from reports.pairing import Pairs
 
 # A client may be told more than once; it knows from the first time on.
 _KNOWLEDGE: Final = """
@@ -42,56 +41,71 @@ FROM joined JOIN first ON first.buffer = joined.buffer AND first.sequence = join
 ORDER BY joined.buffer, joined.sequence
 """
 
-# From this many bytes of rows on, what is joined lies in a file: a run may have more rows than memory has room for.
-_LARGE: Final = 200 << 20
-# What DuckDB may take of it: beside the raw rows, which take some 120 bytes each, and when they are gone.
-_BESIDE_ROWS: Final = "400MB"
-_ALONE: Final = "800MB"
 
-
-@dataclass(frozen=True, slots=True)
 class Joined:
     """A run's rows, joined. `cut_short` names the files that break off; `buffers` are those that had a turn.
 
-    Where clients waited for their results, `knowledge` tells when each knew (reports.time_to_know). `beside` is where
-    the joined rows of a large run lie, as long as this is in use.
+    Where clients waited for their results, the table `knowledge` tells when each knew (reports.time_to_know).
     """
 
-    connection: duckdb.DuckDBPyConnection
-    beside: "tempfile.TemporaryDirectory[str] | None"
-    buffers: tuple[str, ...]
-    cut_short: tuple[str, ...]
-    repeated_requests: int
-    unidentified: int
+    def __init__(
+        self,
+        requests: pa.Table,
+        results: pa.Table,
+        pairs: "Pairs",
+        observations: pa.Table,
+        known: pa.Table,
+        buffers: tuple[str, ...],
+        cut_short: tuple[str, ...],
+    ) -> None:
+        self._requests, self._results, self._pairs = requests, results, pairs
+        self._observations, self._known = observations, known
+        self.buffers = buffers
+        self.cut_short = cut_short
+        self.repeated_requests = pairs.repeated_requests
+        self.unidentified = pairs.unidentified
+
+    def rows(self, buffer: str) -> BufferRows:
+        """The requests of a buffer, gathered anew: they are held as long as the caller holds them."""
+        return BufferRows(self._pairs.of[buffer], self._requests, self._results)
+
+    def observations(self, buffer: str) -> "pd.DataFrame":
+        """What was observed of a buffer, as pipeline.run.OBSERVED_COLUMNS."""
+        seen: pd.DataFrame = self._observations.filter(pc.equal(self._observations["buffer"], buffer)).to_pandas()
+        return seen
 
     def frame(self, sql: str, **parameters: object) -> "pd.DataFrame":
         """A small answer as a frame. Tables: joined, observations, knowledge."""
-        frame: pd.DataFrame = self.connection.execute(sql, parameters or None).df()
+        frame: pd.DataFrame = self._connection.execute(sql, parameters or None).df()
         return frame
 
-    def values(self, column: str, buffer: str, where: str = "true", table: str = "joined") -> "npt.NDArray[np.float64]":
-        """One column of a buffer's rows, without its nulls."""
-        sql = (
-            f"SELECT {column}::DOUBLE AS value FROM {table} "  # noqa: S608 (our own columns, tables and conditions)
-            f"WHERE buffer = $buffer AND {column} IS NOT NULL AND ({where})"
-        )
-        return np.asarray(self.connection.execute(sql, {"buffer": buffer}).fetchnumpy()["value"], np.float64)
+    def write(self, table: str, path: "Path", wanted: "Callable[[], bool]" = lambda: True) -> None:
+        """Write a table to a Parquet file. What is no longer `wanted` is broken off."""
+        if table == "joined":
+            wide_rows.write(self._pieces(wanted), path)
+        elif table == "observations":
+            pq.write_table(self._observations, path, compression="zstd", store_schema=False)
+        else:
+            self._connection.execute(f"COPY {table} TO $path (FORMAT parquet)", {"path": str(path)})
 
-    def arrays(self, sql: str, **parameters: object) -> "dict[str, npt.NDArray[np.float64]]":
-        """The columns of a large answer, null as NaN. Tables: joined, observations, knowledge."""
-        columns = self.connection.execute(sql, parameters or None).fetchnumpy()
-        return {name: np.ma.filled(np.ma.asarray(values, np.float64), np.nan) for name, values in columns.items()}
+    def _pieces(self, wanted: "Callable[[], bool]") -> "Iterator[pa.Table]":
+        for paired in self._pairs.of.values():
+            for piece in wide_rows.wide(paired, self._requests, self._results):
+                if not wanted():
+                    return
+                yield piece
 
-    def write(self, table: str, path: Path) -> None:
-        """Write a table to a Parquet file."""
-        if table == "joined" and self.beside is not None:
-            try:
-                path.hardlink_to(_file(self.beside))
-            except OSError:  # not every file system can
-                shutil.copyfile(_file(self.beside), path)
-            return
-        sql = f"COPY {table} TO $path (FORMAT parquet, COMPRESSION zstd)"
-        self.connection.execute(sql, {"path": str(path)})
+    @cached_property
+    def _connection(self) -> "duckdb.DuckDBPyConnection":
+        # A run without clients that wait, or faults, never asks.
+        import duckdb
+
+        connection = duckdb.connect()
+        connection.register("joined", pa.concat_tables(self._pieces(lambda: True)))
+        connection.register("observations", self._observations)
+        connection.register("known", self._known)
+        connection.execute(_KNOWLEDGE)
+        return connection
 
 
 def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
@@ -104,61 +118,24 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
     paths = (
         folder.all_requests(), [folder.results], [folder.dead_letters], [folder.observations], folder.all_known()
     )  # fmt: skip
-    beside = _beside_memory(folder)
     # The compiled code that reads a large file lets others run, and the largest two take the most time.
-    with ThreadPoolExecutor(2 if beside else 1) as readers:
+    with ThreadPoolExecutor(2) as readers:
         read = list(readers.map(rows.load, schemas, paths))
     requests, results, dead_letters, observations, known = (loaded.table for loaded in read)
     if not len(requests):
         raise RunError(f"{folder.path} holds no request: nothing was sent, so there is nothing to report")
     if requests["buffer"].null_count or requests["sequence"].null_count:
         raise RunError(f"{folder.path}: a row of requests names no buffer or no sequence")
-    connection = _connection(beside)
     # Without all results and dead letters on record, nothing is known to be lost.
     whole = not read[1].cut_short and not read[2].cut_short
-    pairs = Pairs(
-        connection, requests, results, dead_letters, [name for name, empty in drained.items() if whole and empty]
-    )
-    parts = pairs.parts(by_buffer=beside is not None)
-    pieces = (piece for part in parts for piece in wide_rows.wide(part, requests, results))
-    if beside is None:
-        connection.register("incoming", pa.concat_tables(pieces))
-        connection.execute("CREATE TABLE joined AS FROM incoming")
-    else:
-        wide_rows.write(pieces, _file(beside))
-        connection.execute(f"CREATE VIEW joined AS FROM read_parquet({quoted(str(_file(beside)))})")
-    pairs.close()
-    connection.register("incoming", observations)
-    connection.execute("CREATE TABLE observations AS FROM incoming")
-    connection.register("known", known)
-    connection.execute(_KNOWLEDGE)
-    connection.unregister("known")
-    connection.unregister("incoming")
-    if beside is not None:
-        connection.execute(f"SET memory_limit = '{_ALONE}'")
-    sent = [name for (name,) in connection.execute("SELECT DISTINCT buffer FROM joined ORDER BY buffer").fetchall()]
+    ran_empty = [name for name, empty in drained.items() if whole and empty]
+    pairs = pair(requests, results, dead_letters, ran_empty)
     return Joined(
-        connection=connection,
-        beside=beside,
-        buffers=(*(name for name in drained if name in sent), *(name for name in sent if name not in drained)),
+        requests,
+        results,
+        pairs,
+        observations,
+        known,
+        buffers=(*(name for name in drained if name in pairs.of), *(name for name in pairs.of if name not in drained)),
         cut_short=tuple(text for loaded in read for text in loaded.cut_short),
-        repeated_requests=pairs.repeated_requests,
-        unidentified=pairs.unidentified,
     )
-
-
-def _beside_memory(folder: "RunFolder") -> "tempfile.TemporaryDirectory[str] | None":
-    """Where the joined rows of a large run lie while its report is made; None for a run that has room in memory."""
-    if sum(path.stat().st_size for path in folder.path.glob("*.rows")) < _LARGE:
-        return None
-    return tempfile.TemporaryDirectory(prefix=".joining-", dir=folder.path)
-
-
-def _file(beside: "tempfile.TemporaryDirectory[str]") -> Path:
-    return Path(beside.name) / "joined.parquet"
-
-
-def _connection(beside: "tempfile.TemporaryDirectory[str] | None") -> duckdb.DuckDBPyConnection:
-    if beside is None:
-        return duckdb.connect()
-    return duckdb.connect(config={"memory_limit": _BESIDE_ROWS, "temp_directory": f"{beside.name}/spilled"})

@@ -1,12 +1,11 @@
 """What the target said of itself during a buffer's turn: peaks and counts, from the observations once a second."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 if TYPE_CHECKING:
-    from reports.joined import Joined
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +20,25 @@ class Observed:
     last_dead_letter_at: float | None
 
 
-def observed(joined: "Joined", buffer: str) -> Observed:
+def observed(observations: "pd.DataFrame") -> Observed:
     """The peaks of a buffer's observations. Counts since its turn began only grow, so their last is their greatest."""
-    row = joined.frame(
-        """
-        SELECT max(backlog) AS peak_backlog, max(throttles) AS throttles, max(cold_starts) AS cold_starts,
-            max(concurrency) AS peak_concurrency, max(oldest_age_s) AS oldest_age_s,
-            arg_min("at", "at") FILTER (dead_lettered > 0 AND dead_lettered = most) AS last_dead_letter_at
-        FROM (SELECT *, max(dead_lettered) OVER () AS most FROM observations WHERE buffer = $buffer)
-        """,
-        buffer=buffer,
-    ).iloc[0]
-    known = {name: None if pd.isna(value) else float(value) for name, value in row.items()}
+    peaks = observations.max(numeric_only=True)
+    dead = peaks.dead_lettered
+    # NaN, where nobody counted, is not more than 0.
+    counted = observations["at"][observations.dead_lettered == dead] if dead > 0 else None
     return Observed(
-        peak_backlog=_whole(known["peak_backlog"]),
-        throttles=_whole(known["throttles"]),
-        cold_starts=_whole(known["cold_starts"]),
-        peak_concurrency=_whole(known["peak_concurrency"]),
-        oldest_age_s=known["oldest_age_s"],
-        last_dead_letter_at=known["last_dead_letter_at"],
+        peak_backlog=_whole(peaks.backlog),
+        throttles=_whole(peaks.throttles),
+        cold_starts=_whole(peaks.cold_starts),
+        peak_concurrency=_whole(peaks.concurrency),
+        oldest_age_s=_known(peaks.oldest_age_s),
+        last_dead_letter_at=None if counted is None else _known(counted.min()),
     )
 
 
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
+def _whole(value: float) -> int | None:
+    return None if math.isnan(value) else int(value)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

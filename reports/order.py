@@ -21,22 +21,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from reports.joined import Joined
+    from reports.buffer_rows import BufferRows
 
     Floats = npt.NDArray[np.float64]
     Codes = npt.NDArray[np.int64]
 
-# When each request that has a result was sent, its times and its group.
-_SENT: Final = """
-WITH named AS (
-    SELECT "group", row_number() OVER () - 1 AS code
-    FROM (SELECT DISTINCT "group" FROM joined WHERE buffer = $buffer AND "group" IS NOT NULL)
-)
-SELECT accepted_at::DOUBLE AS accepted, received_at::DOUBLE AS delivered, stored_at::DOUBLE AS stored,
-    coalesce(code, -1)::DOUBLE AS code, sent_at, sequence::DOUBLE AS sequence
-FROM joined LEFT JOIN named USING ("group")
-WHERE buffer = $buffer AND outcome IN ('completed', 'failed') AND sent_at IS NOT NULL
-"""
+_MOMENTS: Final = {"accepted": "accepted_at", "delivered": "received_at", "stored": "stored_at"}
 # Of more requests than these, the groups are gone through by compiled code.
 _MANY: Final = 50_000
 
@@ -65,14 +55,15 @@ class Order:
     in_all: Overtaken
 
 
-def order(joined: "Joined", buffer: str) -> Order:
+def order(rows: "BufferRows") -> Order:
     """The order of a buffer's requests that have a result: the others never came, so nothing can be said of when."""
-    found = joined.arrays(_SENT, buffer=buffer)
-    sent_at, sequence = found.pop("sent_at"), found.pop("sequence")
-    # By sequence they nearly are, as they come, which leaves little to sort.
-    in_order = np.argsort(sent_at, kind="stable") if (np.diff(sequence) >= 0).all() else np.lexsort((sequence, sent_at))
-    sent = {name: values[in_order] for name, values in found.items()}
-    codes = sent.pop("code").astype(np.int64)
+    groups = rows.texts("group")
+    sent_at = rows.numbers("sent_at")
+    compared = np.flatnonzero(rows.processed & ~np.isnan(sent_at))
+    # Sent in the same moment, they went in the order of their sequence numbers, in which they are.
+    compared = compared[np.argsort(sent_at[compared], kind="stable")]
+    sent = {name: rows.numbers(column)[compared] for name, column in _MOMENTS.items()}
+    codes = groups.codes[compared].astype(np.int64)
     named = codes >= 0
     return Order(
         groups=len(np.unique(codes[named])),

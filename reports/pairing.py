@@ -1,211 +1,260 @@
-"""Which result and which dead letter belongs to which request, and the one outcome that each request had.
+"""Which result and which dead letter belongs to which request, and which of several rows of one request counts.
 
-DuckDB pairs the rows by their numbers: what else they hold does not go through a join (reports.wide_rows adds it).
+Rows are brought together by buffer and sequence number: each is put in the place of its number. A sequence number is
+sent once, but a connection that broke may have carried it twice: of several results the one stored first wins, and
+every further delivery is a duplicate. A record so broken that its sequence or its buffer cannot be read is found by its
+request id. Few rows repeat or are so broken; they go a slower way than the others.
 """
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from reports.outcome import accepted
+from reports.places import Places
+from reports.raw_column import codes, column, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Mapping
 
-    import duckdb
+    import numpy.typing as npt
+
+    Whole = npt.NDArray[np.int64]
+    Rows = npt.NDArray[np.int32]
+
+NO_ROW: Final = -1
 
 
-class Outcome(StrEnum):
-    """What became of a request; each has exactly one.
-
-    The first six are those of an accepted request (HTTP 2xx). A request with both a result and a dead letter has the
-    outcome of its result. Without either it is lost if its buffer drained, and unfinished if it was cut off.
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was stored more than once: the place of each such request, how many results it has, and in how many
+    deliveries they were stored.
     """
 
-    COMPLETED = "completed"
-    FAILED = "failed"
-    DEAD_LETTERED = "dead_lettered"
-    UNFINISHED = "unfinished"
-    LOST = "lost"
-    ANSWERED = "answered"
-    """Answered by a server of which nothing more is known (pipeline.run.ROUTE)."""
-    REJECTED = "rejected"
-    """Answered with another status than 2xx."""
-    REJECTED_PROCESSED = "rejected_processed"
-    """Answered with another status than 2xx, and yet it has a result or a dead letter."""
-    UNANSWERED = "unanswered"
-    """No HTTP answer came, and nothing else did."""
-    ACCEPTED_UNANSWERED = "accepted_unanswered"
-    """No HTTP answer came, and yet it has a result or a dead letter."""
-    DROPPED = "dropped"
-    """Scheduled, and never sent."""
-    UNREQUESTED = "unrequested"
-    """A result or dead letter without a row of its request: rows of requests went missing."""
+    place: "Whole"
+    results: "Whole"
+    deliveries: "Whole"
+
+    def part(self, begin: int, end: int) -> "Again":
+        """Those from one place to another, as places from 0 on."""
+        those = slice(*np.searchsorted(self.place, (begin, end)))
+        return Again(self.place[those] - begin, self.results[those], self.deliveries[those])
 
 
-# A sequence number is sent once, but a connection that broke may have carried it twice: results are brought together
-# by buffer and sequence, the one stored first wins, and every further delivery is a duplicate.
-# A record so broken that its sequence cannot be read is found by its request id.
-# Few rows repeat or are so broken, and only these are sorted and looked up: of all rows that would take the most time.
-_PREPARE: Final = """
-CREATE TABLE id AS
-WITH wanted AS (
-    SELECT request_id FROM results WHERE buffer IS NULL OR sequence IS NULL
-    UNION SELECT request_id FROM dead_letters WHERE buffer IS NULL OR sequence IS NULL
-)
-SELECT request_id, any_value(buffer) AS buffer, any_value(sequence) AS sequence
-FROM requests SEMI JOIN wanted USING (request_id) GROUP BY request_id;
-CREATE TABLE found_by_id AS
-SELECT results.nth, results.request_id, results.status, results.stored_at, results.deliveries,
-    coalesce(results.buffer, id.buffer) AS buffer, coalesce(results.sequence, id.sequence) AS sequence
-FROM results LEFT JOIN id ON results.request_id = id.request_id
-WHERE (results.buffer IS NULL OR results.sequence IS NULL) AND coalesce(results.sequence, id.sequence) IS NOT NULL;
-CREATE VIEW found AS
-SELECT nth, request_id, status, stored_at, deliveries, buffer, sequence FROM results
-WHERE buffer IS NOT NULL AND sequence IS NOT NULL
-UNION ALL SELECT * FROM found_by_id;
-CREATE TABLE found_dead AS
-SELECT dead_letters.* REPLACE (
-    coalesce(dead_letters.buffer, id.buffer) AS buffer, coalesce(dead_letters.sequence, id.sequence) AS sequence
-) FROM dead_letters LEFT JOIN id ON dead_letters.request_id = id.request_id
-WHERE coalesce(dead_letters.sequence, id.sequence) IS NOT NULL;
-CREATE VIEW stored_again AS
-SELECT buffer, sequence FROM results_again UNION SELECT buffer, sequence FROM found_by_id;
-"""
-# Of `part`, a condition on a column called buffer.
-_PAIR: Final = """
-WITH sent AS (
-    SELECT nth, buffer, sequence, status, sent_at
-    FROM requests ANTI JOIN requests_again USING (buffer, sequence) WHERE {part}
-    UNION ALL
-    SELECT nth, buffer, sequence, status, sent_at
-    FROM requests SEMI JOIN requests_again USING (buffer, sequence) WHERE {part}
-    QUALIFY row_number() OVER (
-        PARTITION BY buffer, sequence
-        ORDER BY coalesce(status, 0) BETWEEN 200 AND 299 DESC, sent_at IS NULL, responded_at NULLS LAST, request_id
-    ) = 1
-), result AS (
-    SELECT nth, buffer, sequence, status, coalesce(deliveries, 1)::BIGINT AS all_deliveries, 1::BIGINT AS results
-    FROM found ANTI JOIN stored_again USING (buffer, sequence) WHERE {part}
-    UNION ALL
-    SELECT nth, buffer, sequence, status, (sum(coalesce(deliveries, 1)) OVER every_one)::BIGINT AS all_deliveries,
-        count(*) OVER every_one AS results
-    FROM found SEMI JOIN stored_again USING (buffer, sequence) WHERE {part}
-    WINDOW every_one AS (PARTITION BY buffer, sequence)
-    QUALIFY row_number() OVER (PARTITION BY buffer, sequence ORDER BY stored_at NULLS LAST, request_id) = 1
-), dead AS (
-    SELECT buffer, sequence, any_value(request_id) AS request_id, min(reason) AS reason, count(*) AS letters
-    FROM found_dead WHERE {part} GROUP BY buffer, sequence
-)
-SELECT
-    sent.nth AS sent, result.nth AS result,
-    coalesce(sent.buffer, result.buffer, dead.buffer) AS buffer,
-    coalesce(sent.sequence, result.sequence, dead.sequence) AS sequence,
-    CASE
-        WHEN sent.sequence IS NULL THEN 'unrequested'
-        WHEN sent.status BETWEEN 200 AND 299 THEN CASE
-            WHEN result.status = 'SUCCEEDED' THEN 'completed'
-            WHEN result.sequence IS NOT NULL THEN 'failed'
-            WHEN dead.sequence IS NOT NULL THEN 'dead_lettered'
-            WHEN sent.buffer = 'route' THEN 'answered'
-            WHEN sent.buffer IN (SELECT buffer FROM drained) THEN 'lost'
-            ELSE 'unfinished' END
-        WHEN result.sequence IS NOT NULL OR dead.sequence IS NOT NULL THEN
-            if(coalesce(sent.status, 0) = 0, 'accepted_unanswered', 'rejected_processed')
-        WHEN coalesce(sent.status, 0) <> 0 THEN 'rejected'
-        WHEN sent.sent_at IS NULL THEN 'dropped'
-        ELSE 'unanswered'
-    END AS outcome,
-    result.all_deliveries AS deliveries, result.results,
-    dead.request_id AS dead_request_id, dead.reason AS dead_letter_reason, dead.letters AS dead_letters
-FROM sent
-FULL JOIN result ON sent.buffer = result.buffer AND sent.sequence = result.sequence
-FULL JOIN dead ON dead.buffer = coalesce(sent.buffer, result.buffer)
-    AND dead.sequence = coalesce(sent.sequence, result.sequence)
-"""
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The dead letters of a buffer, one a request: its place, and of each request_id, reason and how many letters."""
 
-_BUFFERS: Final = """
-SELECT DISTINCT buffer FROM requests UNION SELECT DISTINCT buffer FROM found
-UNION SELECT DISTINCT buffer FROM found_dead ORDER BY buffer
-"""
-_AGAIN: Final = pa.schema([("buffer", pa.string()), ("sequence", pa.int64()), ("further", pa.int64())])
+    place: "Whole"
+    table: pa.Table
+
+    def part(self, begin: int, end: int) -> "Letters":
+        """Those from one place to another, as places from 0 on."""
+        first, last = np.searchsorted(self.place, (begin, end)).tolist()
+        return Letters(self.place[first:last] - begin, self.table.slice(first, last - first))
 
 
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The requests of a buffer in the order of their sequence numbers, each with the numbers of its row among requests
+    and of its row among results, NO_ROW where it has none. `drained` says whether the buffer ran empty.
+    """
+
+    buffer: str
+    drained: bool
+    sequence: "Whole"
+    sent: "Rows"
+    result: "Rows"
+    again: Again
+    letters: Letters
+
+    def part(self, begin: int, end: int) -> "Paired":
+        """The requests from one place to another."""
+        those = slice(begin, end)
+        return Paired(
+            self.buffer, self.drained, self.sequence[those], self.sent[those], self.result[those],
+            self.again.part(begin, end), self.letters.part(begin, end),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
-    """The pairs of a run's rows. `repeated_requests` counts rows of requests beyond the first of a sequence number,
-    `unidentified` results and dead letters of no request that is known.
+    """The pairs of a run's rows, by buffer in the order of their names.
 
-    `connection` gets what it takes: the tables requests, results and dead_letters, and some beside them.
+    `repeated_requests` counts rows of requests beyond the first of a sequence number, `unidentified` results and dead
+    letters of no request that is known.
     """
 
-    def __init__(
-        self,
-        connection: "duckdb.DuckDBPyConnection",
-        requests: pa.Table,
-        results: pa.Table,
-        dead_letters: pa.Table,
-        drained: "Collection[str]",
-    ) -> None:
-        self._connection = connection
-        for name, table in (("requests", requests), ("results", results), ("dead_letters", dead_letters)):
-            connection.register(name, table.append_column("nth", pa.array(np.arange(len(table), dtype=np.int32))))
-        again = _again(requests)
-        connection.register("requests_again", again)
-        connection.register("results_again", _again(results))
-        connection.register("drained", pa.table({"buffer": pa.array(drained, pa.string())}))
-        connection.execute(_PREPARE)
-        self.repeated_requests = int(np.sum(again["further"]))
-        self.unidentified = sum(self._unidentified(table) for table in ("results", "dead_letters"))
-
-    def parts(self, *, by_buffer: bool) -> "Iterator[pa.Table]":
-        """Every pair, in the order of buffer and sequence: one buffer after the other takes a part of the memory.
-
-        Columns: sent and result (numbers of rows, null where there is none), buffer, sequence, outcome, deliveries and
-        results (of all rows of results together), dead_request_id, dead_letter_reason, dead_letters.
-        """
-        if not by_buffer:
-            yield self._pairs("true", "ORDER BY buffer, sequence")
-            return
-        for (name,) in self._connection.sql(_BUFFERS).fetchall():
-            yield self._in_order("buffer IS NULL" if name is None else f"buffer = {quoted(name)}")
-
-    def _in_order(self, part: str) -> pa.Table:
-        pairs = self._pairs(part)
-        # A part of what it takes DuckDB to put whole rows in order.
-        return pairs.take(np.argsort(pairs["sequence"].to_numpy()))
-
-    def close(self) -> None:
-        """Let go of the rows, which take more memory than all that is made of them."""
-        self._connection.execute("DROP VIEW found; DROP VIEW stored_again")
-        for name in ("requests", "results", "dead_letters", "requests_again", "results_again", "drained"):
-            self._connection.unregister(name)
-
-    def _pairs(self, part: str, order: str = "") -> pa.Table:
-        return self._connection.sql(_PAIR.format(part=part) + order).to_arrow_table()
-
-    def _unidentified(self, table: str) -> int:
-        (number,) = self._connection.sql(
-            f"SELECT count(*) FROM {table} WHERE sequence IS NULL "  # noqa: S608 (our own tables)
-            "AND coalesce(request_id, '') NOT IN (SELECT request_id FROM id)"
-        ).fetchall()
-        return int(number[0])
+    of: "dict[str, Paired]"
+    repeated_requests: int
+    unidentified: int
 
 
-def _again(rows: pa.Table) -> pa.Table:
-    """The buffer and sequence that more than one of the rows has, and how many `further` ones there are."""
-    named = rows.select(["buffer", "sequence"]).drop_null()
-    codes, sequences = named["buffer"].combine_chunks(), named["sequence"].to_numpy()
-    found: dict[str, list[Any]] = {"buffer": [], "sequence": [], "further": []}
-    for code, buffer in enumerate(codes.dictionary.to_pylist()):
-        # To sort numbers takes a part of the time of grouping rows.
-        ordered = np.sort(sequences[codes.indices.to_numpy() == code])
-        again, further = np.unique(ordered[1:][ordered[1:] == ordered[:-1]], return_counts=True)
-        found["buffer"] += [buffer] * len(again)
-        found["sequence"] += again.tolist()
-        found["further"] += further.tolist()
-    return pa.table(found, schema=_AGAIN)
+def pair(requests: pa.Table, results: pa.Table, dead_letters: pa.Table, drained: "Collection[str]") -> Pairs:
+    """Pair the rows. Each of requests names its buffer and its sequence; `drained` are the buffers that ran empty."""
+    sent, stored, dead = (_Located(table, requests) for table in (requests, results, dead_letters))
+    pairs, repeated = {}, 0
+    for buffer in sorted({*sent.buffers, *stored.buffers, *dead.buffers}):
+        paired, further = _pair(buffer, buffer in drained, sent, stored, dead)
+        pairs[buffer] = paired
+        repeated += further
+    return Pairs(pairs, repeated, stored.unidentified + dead.unidentified)
 
 
-def quoted(text: str) -> str:
-    """A text as it stands in SQL."""
-    return "'" + text.replace("'", "''") + "'"
+class _Located:
+    """Rows of one kind, by the buffer and sequence that they belong to. `unidentified` belong to none."""
+
+    def __init__(self, table: pa.Table, requests: pa.Table) -> None:
+        self.table = table
+        buffers, sequence = column(table, "buffer"), column(table, "sequence")
+        self._sequence = whole(sequence)
+        self._names: list[str] = buffers.dictionary.to_pylist()
+        self._codes = codes(buffers)
+        self._mended: dict[str, list[tuple[int, int]]] = {}
+        self.unidentified = 0
+        if buffers.null_count or sequence.null_count:
+            broken = np.flatnonzero(np.asarray(pc.or_(buffers.is_null(), sequence.is_null())))
+            self._mend(broken, requests)
+            # Whatever they are found to be, they are not among the others.
+            self._codes = self._codes.copy()
+            self._codes[broken] = NO_ROW
+
+    @property
+    def buffers(self) -> "set[str]":
+        """Every buffer that any of the rows belongs to."""
+        met = np.unique(self._codes)
+        return {*(self._names[code] for code in met.tolist() if code != NO_ROW), *self._mended}
+
+    def of(self, buffer: str) -> "tuple[Rows, Whole]":
+        """The numbers of a buffer's rows, and their sequence numbers."""
+        rows = np.empty(0, np.int32)
+        if buffer in self._names:
+            rows = np.flatnonzero(self._codes == self._names.index(buffer)).astype(np.int32)
+        sequence = self._sequence[rows]
+        mended = np.array(self._mended.get(buffer, ()), np.int64).reshape(-1, 2)
+        if len(mended):
+            rows = np.concatenate((rows, mended[:, 0].astype(np.int32)))
+            sequence = np.concatenate((sequence, mended[:, 1]))
+        return rows, sequence
+
+    def _mend(self, broken: "Whole", requests: pa.Table) -> None:
+        """Find out by their request ids where rows belong that name no buffer or no sequence."""
+        few = self.table.take(pa.array(broken))
+        theirs, ids = column(few, "request_id"), column(requests, "request_id")
+        named = requests.take(pa.array(np.flatnonzero(np.asarray(pc.is_in(ids, theirs.drop_null())))))
+        # Of several requests with one id the first.
+        found = pc.index_in(theirs, column(named, "request_id"))
+        request = named.select(["buffer", "sequence"]).take(found)
+        for row, buffer, number in zip(
+            broken.tolist(),
+            pc.coalesce(_texts(few, "buffer"), _texts(request, "buffer")).to_pylist(),
+            pc.coalesce(column(few, "sequence"), column(request, "sequence")).to_pylist(),
+            strict=True,
+        ):
+            if buffer is None or number is None:
+                self.unidentified += 1
+            else:
+                self._mended.setdefault(buffer, []).append((row, number))
+
+
+def _pair(buffer: str, drained: bool, requests: _Located, results: _Located, dead: _Located) -> tuple[Paired, int]:
+    """The pairs of a buffer, and how many rows of requests repeat a sequence number."""
+    (sent_rows, sent), (result_rows, stored), (letter_rows, died) = (
+        located.of(buffer) for located in (requests, results, dead)
+    )
+    places = Places(sent, stored, died)
+    sent_at, repeated = _each_at_its_place(sent_rows, places.of(sent), places.size)
+    requested = _of_requests(requests.table.take(repeated.rows), repeated.place)
+    sent_at[requested.place] = repeated.rows[requested.first]
+    further = len(repeated.rows) - len(requested.place)
+
+    result_at, repeated = _each_at_its_place(result_rows, places.of(stored), places.size)
+    few = results.table.take(repeated.rows)
+    ended = _Grouped(repeated.place, {name: column(few, name) for name in ("stored_at", "request_id")})
+    result_at[ended.place] = repeated.rows[ended.first]
+    again = Again(ended.place, ended.sizes, ended.sums(whole(column(few, "deliveries"), 1)))
+
+    letters = _letters(dead.table.take(letter_rows), places.of(died))
+    sequence = places.numbers
+    known = (sent_at != NO_ROW) | (result_at != NO_ROW)
+    known[letters.place] = True
+    if not known.all():
+        kept = np.flatnonzero(known)
+        sequence, sent_at, result_at = sequence[kept], sent_at[kept], result_at[kept]
+        again = replace(again, place=np.searchsorted(kept, again.place))
+        letters = replace(letters, place=np.searchsorted(kept, letters.place))
+    return Paired(buffer, drained, sequence, sent_at, result_at, again, letters), further
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """Rows whose place another row has, too: their numbers, and their places."""
+
+    rows: "Rows"
+    place: "Whole"
+
+
+def _each_at_its_place(rows: "Rows", place: "Whole", size: int) -> "tuple[Rows, _Repeated]":
+    """The number of the row of each place, and the rows that share theirs: one of them stands there, whichever."""
+    at = np.full(size, NO_ROW, np.int32)
+    at[place] = rows
+    if np.count_nonzero(at != NO_ROW) == len(rows):
+        return at, _Repeated(rows[:0], place[:0])
+    shared = np.zeros(size, np.bool_)
+    shared[place[at[place] != rows]] = True
+    few = shared[place]
+    return at, _Repeated(rows[few], place[few])
+
+
+class _Grouped:
+    """Rows that share places, in the order of what `keys` holds of them, null last, and then as they came.
+
+    `place` has each place once, `first` which row is its first, and `sizes` how many it has.
+    """
+
+    def __init__(self, place: "Whole", keys: "Mapping[str, pa.Array]") -> None:
+        table = pa.table({"place": place, **keys})
+        sort_keys = [(name, "ascending") for name in table.schema.names]
+        order = pc.sort_indices(table, sort_keys=sort_keys)
+        self._order: Whole = order.to_numpy().astype(np.int64)
+        ordered = place[self._order]
+        begins = np.ones(len(ordered), np.bool_)
+        begins[1:] = ordered[1:] != ordered[:-1]
+        self._starts = np.flatnonzero(begins)
+        self.place = ordered[self._starts]
+        self.first = self._order[self._starts]
+        self.sizes: Whole = np.diff(self._starts, append=len(place))
+
+    def sums(self, values: "Whole") -> "Whole":
+        """The sum of the values of each place."""
+        if not len(values):
+            return values
+        return np.add.reduceat(values[self._order], self._starts)
+
+
+def _of_requests(few: pa.Table, place: "Whole") -> _Grouped:
+    """Of the rows of one request the one that was accepted counts, then one that was sent, then the first answered."""
+    return _Grouped(
+        place,
+        {
+            "refused": pa.array(~accepted(whole(column(few, "status")))).cast(pa.int8()),
+            "unsent": column(few, "sent_at").is_null().cast(pa.int8()),
+            "responded_at": column(few, "responded_at"),
+            "request_id": column(few, "request_id"),
+        },
+    )
+
+
+def _letters(dead: pa.Table, place: "Whole") -> Letters:
+    reasons, ids = _texts(dead, "reason"), column(dead, "request_id")
+    grouped = _Grouped(place, {"reason": reasons, "request_id": ids})
+    first = pa.array(grouped.first)
+    table = pa.table({"request_id": ids.take(first), "reason": reasons.take(first), "letters": grouped.sizes})
+    return Letters(grouped.place, table)
+
+
+def _texts(table: pa.Table, name: str) -> pa.Array:
+    return column(table, name).dictionary_decode()

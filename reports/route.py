@@ -5,41 +5,22 @@ every request that was due in it. A request that was never answered ranks as slo
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
 
 from reports.closed_model import ClosedModel, closed_model
+from reports.outcome import Outcome
 from reports.quantiles import Quantiles, curve, measure
+from reports.steps import Steps
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from reports.accounting import Account
+    from reports.buffer_rows import BufferRows
     from reports.description import Description
-    from reports.joined import Joined
 
-_ACCEPTED = "outcome = 'answered'"
-_SENT = "outcome NOT IN ('dropped', 'unrequested')"
-
-_BY_SECOND = """
-WITH start AS (SELECT min(intended_at) AS began FROM joined WHERE buffer = $buffer), sent AS (
-    SELECT floor((intended_at - began) / ($step * 1e3))::BIGINT AS step, count(*) / $step AS offered,
-        median(response_ms) FILTER (outcome = 'answered') AS p50, max(response_ms) FILTER (outcome = 'answered') AS max
-    FROM joined, start WHERE buffer = $buffer AND outcome NOT IN ('dropped', 'unrequested') GROUP BY 1
-), answered AS (
-    SELECT floor((responded_at - began) / ($step * 1e3))::BIGINT AS step, count(*) / $step AS answered
-    FROM joined, start WHERE buffer = $buffer AND outcome = 'answered' GROUP BY 1
-), steps AS (
-    SELECT unnest(range(0, (SELECT max(step) + 2 FROM (SELECT step FROM sent UNION ALL SELECT step FROM answered))))
-        AS step
-)
-SELECT step * $step AS second, coalesce(offered, 0.0) AS offered, coalesce(answered, 0.0) AS answered, p50, max
-FROM steps LEFT JOIN sent USING (step) LEFT JOIN answered USING (step) ORDER BY step
-"""
-_MOST_STEPS = 600
-# A user whose request is refused or breaks off goes on at once; so these are not among what a user waits for.
-_WAITED = """
-SELECT intended_at AS due, response_ms AS took FROM joined WHERE buffer = $buffer AND outcome = 'answered'
-"""
+_MOST_STEPS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +38,45 @@ class Answers:
     latency: Quantiles
     latency_curve: list[tuple[float, float]]
     arrival_error: Quantiles
-    by_step: "pd.DataFrame"
+    by_step: pd.DataFrame
     step_s: int
     closed_model: ClosedModel
 
 
-def answers(run: "Description", joined: "Joined", account: "Account") -> Answers:
+def answers(run: "Description", rows: "BufferRows", account: "Account") -> Answers:
     """What was answered in the turn called "route"."""
-    (name,) = joined.buffers
-    turn = run.turn(name)
-    latencies = joined.values("response_ms", name, _ACCEPTED)
-    due = joined.values("intended_at", name, _SENT)
-    step = -(-int((due.max() - due.min()) / 1_000) // _MOST_STEPS) or 1 if len(due) else 1
+    turn = run.turn(rows.paired.buffer)
+    answered = rows.ended(Outcome.ANSWERED)
+    due, took = rows.numbers("intended_at"), rows.numbers("response_ms")
+    known = due[rows.offered & ~np.isnan(due)]
+    step = -(-int(np.ptp(known) / 1_000) // _MOST_STEPS) or 1 if len(known) else 1
     host = run.options.get("host")
-    waited = joined.arrays(_WAITED, buffer=name)
     return Answers(
-        route=(turn.route if turn else None) or name,
+        route=(turn.route if turn else None) or rows.paired.buffer,
         host=None if host is None else str(host),
-        latency=measure(latencies, account.no_answer),
-        latency_curve=curve(latencies, account.no_answer),
-        arrival_error=measure(joined.values("lateness_ms", name, _SENT)),
-        by_step=joined.frame(_BY_SECOND, buffer=name, step=step),
+        latency=measure(took[answered], account.no_answer),
+        latency_curve=curve(took[answered], account.no_answer),
+        arrival_error=measure(rows.numbers("lateness_ms")[rows.offered]),
+        by_step=_by_step(rows, step),
         step_s=step,
-        closed_model=closed_model(waited["due"], waited["took"]),
+        # A user whose request is refused or breaks off goes on at once; so these are not among what a user waits for.
+        closed_model=closed_model(due[answered], took[answered]),
+    )
+
+
+def _by_step(rows: "BufferRows", step: int) -> pd.DataFrame:
+    due, answered = rows.numbers("intended_at"), rows.ended(Outcome.ANSWERED)
+    responded, start = rows.numbers("responded_at")[answered], float(np.fmin.reduce(due))
+    last = np.fmax(np.fmax.reduce(due[rows.offered], initial=start), np.fmax.reduce(responded, initial=start))
+    steps = Steps(start, step, 0 if np.isnan(last) else int((last - start) // (step * 1e3)) + 2)
+    took = pd.Series(rows.numbers("response_ms")[answered]).groupby(steps.of(due[answered]))
+    every = np.arange(steps.number)
+    return pd.DataFrame(
+        {
+            "second": every * step,
+            "offered": steps.count(due[rows.offered]) / step,
+            "answered": steps.count(responded) / step,
+            "p50": took.median().reindex(every),
+            "max": took.max().reindex(every),
+        }
     )

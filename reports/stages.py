@@ -10,6 +10,7 @@ from reports.quantiles import Quantiles, measure
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from reports.buffer_rows import BufferRows
     from reports.joined import Joined
 
 STAGES: Final = {
@@ -25,7 +26,7 @@ _OF_SIMULATION: Final = {
     "buffer": "waiting in the buffer, for a batch and for a cold start",
     "work": "in the function: its turn in the batch, its work, the downstream, retries",
 }
-_MEASURED: Final = "outcome IN ('completed', 'failed')"
+_COLD_START: Final = "cold_start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +44,21 @@ class Stage:
 
 def of_simulation(joined: "Joined") -> dict[str, str]:
     """The stages of a simulation and what each means. The way to the buffer is one only if it took time."""
-    ways = (joined.values("gateway_ms", buffer, "gateway_ms > 0") for buffer in joined.buffers)
-    on_the_way = any(len(way) for way in ways)
+    on_the_way = any((joined.rows(buffer).numbers("gateway_ms") > 0).any() for buffer in joined.buffers)
     return {name: meaning for name, meaning in _OF_SIMULATION.items() if on_the_way or name != "gateway"}
 
 
-def stages(joined: "Joined", buffer: str, names: "Collection[str]" = tuple(STAGES)) -> dict[str, Stage]:
+def stages(rows: "BufferRows", names: "Collection[str]" = tuple(STAGES)) -> dict[str, Stage]:
     """The stages called `names` of a buffer's accepted requests that have a result, in their order."""
-    # A request that met no cold start was none the slower for it.
-    columns = ", ".join(
-        "coalesce(cold_start_ms, 0) AS cold_start" if name == "cold_start" else f"{name}_ms AS {name}" for name in names
-    )
-    taken = joined.arrays(
-        f"SELECT {columns} FROM joined WHERE buffer = $buffer AND {_MEASURED}",  # noqa: S608 (our own columns)
-        buffer=buffer,
-    )
+    taken = {name: rows.numbers(f"{name}_ms")[rows.processed] for name in names}
+    if _COLD_START in taken:
+        # A request that met no cold start was none the slower for it.
+        taken[_COLD_START] = np.nan_to_num(taken[_COLD_START])
     every = np.logical_and.reduce([np.isfinite(times) for times in taken.values()])
     return {
         name: Stage(
             name,
-            measure(times[times > 0] if name == "cold_start" else times),
+            measure(times[times > 0] if name == _COLD_START else times),
             float(times[every].mean()) if every.any() else None,
         )
         for name, times in taken.items()

@@ -67,15 +67,16 @@ def knowing(joined: "Joined", turn: "Turn | None", name: str, account: "Account"
         """,
         buffer=name,
     ).iloc[0]
-    known = joined.values("know_ms", name, table="knowledge")
+    times = joined.frame("SELECT know_ms, store_ms, behind_ms FROM knowledge WHERE buffer = $buffer", buffer=name)
+    known = times.know_ms.dropna().to_numpy()
     return Knowing(
         name=name,
         pattern=turn.pattern if turn else None,
         door=turn.door if turn else None,
         interval_s=turn.interval_s if turn else None,
         known=measure(known, max(0, account.accepted - len(known))),
-        stored=measure(joined.values("store_ms", name, table="knowledge"), account.endless),
-        behind=measure(joined.values("behind_ms", name, table="knowledge")),
+        stored=measure(times.store_ms.to_numpy(), account.endless),
+        behind=measure(times.behind_ms.to_numpy()),
         calls=int(row.calls),
         connections=turn.connections if turn else 0,
         untold=int(row.untold),

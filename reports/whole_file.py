@@ -1,17 +1,54 @@
 """Files that are there whole or not at all: a report that breaks off leaves the one before."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import TracebackType
 
 
 def write_whole(path: "Path", write: "Callable[[Path], object]") -> None:
     """Let `write` make a file beside `path`, and put it in its place once it stands."""
-    beside = path.with_name(f"{path.name}.new")
+    beside = _beside(path)
     try:
         write(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+class WholeFile:
+    """A file that a thread writes beside `path` while its caller goes on to other things; `put` puts it in its place.
+
+    Left before that, it asks `write` to break off by what it hands over, waits for it, and leaves nothing.
+    """
+
+    def __init__(self, path: "Path", write: "Callable[[Path, Callable[[], bool]], object]") -> None:
+        self._path = path
+        self._left = Event()
+        self._thread = ThreadPoolExecutor(1)
+        self._written = self._thread.submit(write, _beside(path), lambda: not self._left.is_set())
+
+    def put(self) -> None:
+        """Wait until it stands, and put it in its place; raises what `write` raised."""
+        self._written.result()
+        _beside(self._path).replace(self._path)
+
+    def __enter__(self) -> "WholeFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: "TracebackType | None"
+    ) -> None:
+        self._left.set()
+        try:
+            self._thread.shutdown()
+        finally:
+            _beside(self._path).unlink(missing_ok=True)
+
+
+def _beside(path: "Path") -> "Path":
+    return path.with_name(f"{path.name}.new")

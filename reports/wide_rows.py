@@ -1,18 +1,24 @@
-"""One row a request with all that is known of it: what its pair (reports.pairing) says, and the rows it is made of.
+"""One row a request with all that is known of it: joined.parquet.
 
-Rows are picked by their number, column by column; texts that repeat stay numbers on the way (reports.rows).
+Rows are picked by their number, column by column (reports.buffer_rows); texts that repeat stay numbers on the way.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from reports.buffer_rows import BufferRows
+from reports.outcome import ALL
+from reports.raw_column import column
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from reports.pairing import Paired
 
 # As many as DuckDB reads at once.
 _ROWS: Final = 122_880
@@ -20,6 +26,10 @@ _OF_REQUEST: Final = ("sent_at", "responded_at", "error", "image", "bytes", "gro
 _OF_RESULT: Final = (
     "reason", "accepted_at", "received_at", "recognised_at", "stored_at", "init_ms", "batch_size", "attempts",
     "environment", "labels",
+)  # fmt: skip
+_TIMES: Final = (
+    "intended_at", "lateness_ms", "response_ms", "latency_ms", "gateway_ms", "buffer_ms", "cold_start_ms", "work_ms",
+    "write_ms",
 )  # fmt: skip
 COLUMNS: Final = (
     "buffer", "sequence", "request_id", "outcome", "intended_at", "sent_at", "responded_at", "http_status", "error",
@@ -30,51 +40,51 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def wide(pairs: pa.Table, requests: pa.Table, results: pa.Table) -> "Iterator[pa.Table]":
-    """The rows of `pairs`, in pieces, with the COLUMNS that docs/reading-the-report.md explains."""
-    for begin in range(0, len(pairs), _ROWS):
-        yield _wide(pairs.slice(begin, _ROWS).combine_chunks(), requests, results)
+def wide(paired: "Paired", requests: pa.Table, results: pa.Table) -> "Iterator[pa.Table]":
+    """The requests of a buffer, in pieces, with the COLUMNS that docs/reading-the-report.md explains."""
+    for begin in range(0, len(paired.sequence), _ROWS):
+        yield _wide(BufferRows(paired.part(begin, begin + _ROWS), requests, results))
 
 
-def _wide(pairs: pa.Table, requests: pa.Table, results: pa.Table) -> pa.Table:
-    sent, result = requests.take(pairs["sent"]), results.take(pairs["result"])
+def _wide(rows: BufferRows) -> pa.Table:
+    paired = rows.paired
+    letters = _at(paired.letters.place, len(rows))
+    letter = {name: column(paired.letters.table, name).take(letters) for name in paired.letters.table.schema.names}
+    count = np.ones(len(rows), np.int64)
+    count[paired.again.place] = paired.again.results
     columns: dict[str, Any] = {
-        "request_id": pc.coalesce(sent["request_id"], result["request_id"], pairs["dead_request_id"]),
-        "intended_at": pc.coalesce(sent["intended_at"], result["intended_at"]),
-        "http_status": pc.fill_null(sent["status"], 0),
-        "result_status": result["status"],
+        "buffer": pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int8), [paired.buffer]),
+        "sequence": paired.sequence,
+        "request_id": pc.coalesce(rows.of_request("request_id"), rows.of_result("request_id"), letter["request_id"]),
+        "outcome": pa.DictionaryArray.from_arrays(rows.outcome, ALL),
+        "http_status": rows.status,
+        "result_status": rows.of_result("status"),
+        "deliveries": pa.array(rows.deliveries, mask=~rows.has_result),
+        "results": pa.array(count, mask=~rows.has_result),
+        "dead_letters": letter["letters"],
+        "dead_letter_reason": pc.dictionary_encode(letter["reason"]),
     }
-    columns |= {name: pairs[name] for name in ("sequence", "deliveries", "results", "dead_letters")}
-    columns |= {name: pc.dictionary_encode(pairs[name]) for name in ("buffer", "outcome", "dead_letter_reason")}
-    columns |= {name: sent[name] for name in _OF_REQUEST}
-    columns |= {name: result[name] for name in _OF_RESULT}
-    answered = pc.not_equal(columns["http_status"], 0)
-    columns |= {
-        "lateness_ms": pc.subtract(columns["sent_at"], columns["intended_at"]),
-        "response_ms": pc.if_else(answered, pc.subtract(columns["responded_at"], columns["intended_at"]), None),
-        "latency_ms": pc.subtract(columns["stored_at"], columns["intended_at"]),
-        "gateway_ms": pc.subtract(columns["accepted_at"], columns["intended_at"]),
-        "buffer_ms": pc.subtract(
-            pc.subtract(columns["received_at"], columns["accepted_at"]), pc.fill_null(columns["init_ms"], 0.0)
-        ),
-        "cold_start_ms": columns["init_ms"],
-        "work_ms": pc.subtract(columns["recognised_at"], columns["received_at"]),
-        "write_ms": pc.subtract(columns["stored_at"], columns["recognised_at"]),
-    }
+    columns |= {name: rows.of_request(name) for name in _OF_REQUEST}
+    columns |= {name: rows.of_result(name) for name in _OF_RESULT}
+    columns |= {name: pa.array(rows.numbers(name), from_pandas=True) for name in _TIMES}
     return pa.table({name: columns[name] for name in COLUMNS})
 
 
+def _at(places: "np.typing.NDArray[np.int64]", size: int) -> pa.Array:
+    """For each of so many places its index in `places`, null where it is not among them."""
+    index = np.zeros(size, np.int32)
+    absent = np.ones(size, np.bool_)
+    index[places], absent[places] = np.arange(len(places)), False
+    return pa.array(index, mask=absent)
+
+
 def write(pieces: "Iterator[pa.Table]", path: "Path") -> None:
-    """Write the pieces to a Parquet file, one row group each: one is written while the next is made."""
-    first = next(pieces, None)
-    if first is None:
-        return
-    with _writer(path, first.schema) as writer, ThreadPoolExecutor(1) as beside:
-        written = beside.submit(writer.write_table, first, _ROWS)
+    """Write the pieces to a Parquet file, one row group each."""
+    first = next(pieces)
+    with _writer(path, first.schema) as writer:
+        writer.write_table(first, _ROWS)
         for piece in pieces:
-            written.result()
-            written = beside.submit(writer.write_table, piece, _ROWS)
-        written.result()
+            writer.write_table(piece, _ROWS)
 
 
 def _writer(path: "Path", schema: pa.Schema) -> pq.ParquetWriter:

@@ -34,7 +34,7 @@ def accounts(
                 for row in rows:
                     writer.write(*(row.get(column) for column in columns))
         joined = join(folder, {"sqs": drained, "sns": drained})
-        return {buffer: account(joined, buffer) for buffer in joined.buffers}
+        return {buffer: account(joined.rows(buffer)) for buffer in joined.buffers}
 
 
 def request(sequence: int = 0, status: int | None = 202, **others: Any) -> dict[str, Any]:

@@ -1,19 +1,22 @@
-"""A run with more rows than memory has room for is joined in a file, buffer by buffer: to the same."""
+"""What is joined: the rows of a buffer as columns, as a table to ask, and as joined.parquet."""
 
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.run import DEAD_LETTER_COLUMNS, RESULT_COLUMNS, RowWriter
-from reports import joined
+from reports import wide_rows
+from reports.joined import join
+from reports.outcome import ALL, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.run import RunFolder
-    from reports.joined import Joined
 
 BUFFERS = ("sns", "sqs", "kinesis", "kinesis-efo")
 
@@ -35,50 +38,53 @@ def folder(write_run: "Callable[..., RunFolder]", tmp_path: "Path") -> "RunFolde
     return run
 
 
-def told(found: "Joined") -> tuple[object, ...]:
-    rows = found.frame("SELECT * FROM joined ORDER BY buffer, sequence").to_csv()
-    return found.buffers, found.repeated_requests, found.unidentified, rows
+def test_rows_that_name_no_buffer_or_no_sequence_are_found_by_their_ids(folder: "RunFolder") -> None:
+    found = join(folder, dict.fromkeys(BUFFERS, True))
+    assert found.buffers == (*BUFFERS, "it's")
+    assert found.unidentified == 2, "nobody's result, and nobody's dead letter"
+    rows = found.frame("SELECT * FROM joined").set_index(["buffer", "sequence"])
+    assert rows.results["sqs", 3] == rows.results["sqs", 4] == rows.results["sns", 5] == rows.results["sqs", 6] == 2
+    assert rows.deliveries["sqs", 3] >= 3
+    assert rows.dead_letters["kinesis", 7] == 1
+    assert rows.dead_letter_reason["kinesis", 7] == "too old"
+    assert rows.outcome["it's", 1] == "unrequested"
 
 
-def test_in_a_file_and_in_memory_a_run_is_joined_to_the_same(
-    folder: "RunFolder", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_memory = joined.join(folder, dict.fromkeys(BUFFERS, True))
-    monkeypatch.setattr(joined, "_LARGE", 0)
-    in_a_file = joined.join(folder, dict.fromkeys(BUFFERS, True))
-    assert in_memory.beside is None
-    assert in_a_file.beside is not None
-    assert told(in_a_file) == told(in_memory)
-    assert in_memory.unidentified == 2
-    assert in_memory.buffers == (*BUFFERS, "it's")
-
-
-@pytest.mark.parametrize("links", [True, False], ids=["a link", "no links here"])
-def test_what_was_joined_in_a_file_is_written_whole_and_stays(
-    folder: "RunFolder", tmp_path: "Path", monkeypatch: pytest.MonkeyPatch, links: bool
-) -> None:
-    in_memory, beside = tmp_path / "in-memory.parquet", tmp_path / "in-a-file.parquet"
-    joined.join(folder, {}).write("joined", in_memory)
-    monkeypatch.setattr(joined, "_LARGE", 0)
-    if not links:
-        monkeypatch.setattr(type(tmp_path), "hardlink_to", lambda *_: (_ for _ in ()).throw(OSError))
-    found = joined.join(folder, {})
-    found.write("joined", beside)
-    del found
+def test_the_table_that_is_written_is_the_one_that_is_asked(folder: "RunFolder", tmp_path: "Path") -> None:
+    found = join(folder, {})
+    found.write("joined", tmp_path / "joined.parquet")
     with duckdb.connect() as connection:
-        one, other = (
-            connection.sql(f"FROM '{path}' ORDER BY buffer, sequence").to_arrow_table() for path in (in_memory, beside)
-        )
-    assert one.schema == other.schema
-    assert one == other
+        written = connection.execute(f"FROM '{tmp_path}/joined.parquet'").df()
+    assert tuple(written.columns) == wide_rows.COLUMNS
+    asked = found.frame("FROM joined").astype(written.dtypes)
+    pd.testing.assert_frame_equal(written, asked)
+    order = list(zip(asked.buffer, asked.sequence, strict=True))
+    assert order == sorted(order), "by buffer and sequence, so that one buffer is read without the others"
 
 
-def test_a_run_that_is_joined_in_a_file_leaves_nothing_of_it(
-    folder: "RunFolder", monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rows", [1, 1_000])
+def test_a_table_in_pieces_is_the_same_as_in_one(
+    folder: "RunFolder", monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    before = sorted(folder.path.iterdir())
-    monkeypatch.setattr(joined, "_LARGE", 0)
-    found = joined.join(folder, {})
-    assert sorted(folder.path.iterdir()) != before
-    del found
-    assert sorted(folder.path.iterdir()) == before
+    found = join(folder, {}).frame("FROM joined WHERE sequence < 40")
+    monkeypatch.setattr(wide_rows, "_ROWS", rows)
+    pieces = join(folder, {}).frame("FROM joined WHERE sequence < 40")
+    pd.testing.assert_frame_equal(pieces.astype(object), found.astype(object))
+
+
+def test_a_row_says_of_its_request_what_the_columns_say_that_figures_are_computed_from(folder: "RunFolder") -> None:
+    found = join(folder, dict.fromkeys(BUFFERS, True))
+    for buffer in found.buffers:
+        rows = found.rows(buffer)
+        table = found.frame("FROM joined WHERE buffer = $buffer ORDER BY sequence", buffer=buffer)
+        assert table.outcome.tolist() == [ALL[code] for code in rows.outcome]
+        assert table.results.notna().tolist() == rows.has_result.tolist()
+        assert table.deliveries.fillna(0).tolist() == rows.deliveries.tolist()
+        for name in ("intended_at", "stored_at", "bytes", "latency_ms", "response_ms", "buffer_ms", "cold_start_ms"):
+            np.testing.assert_array_equal(table[name].to_numpy(np.float64, na_value=np.nan), rows.numbers(name), name)
+
+
+def test_whoever_asks_nothing_of_duckdb_does_not_wait_for_it(folder: "RunFolder") -> None:
+    found = join(folder, {})
+    assert found.rows("sqs").ended(Outcome.COMPLETED).any()
+    assert "_connection" not in vars(found)

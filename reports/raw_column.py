@@ -1,0 +1,55 @@
+"""A column of raw rows (reports.rows) as an array of numbers: texts as the numbers they have, null as NaN, 0 or -1."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def column(table: pa.Table, name: str) -> pa.Array:
+    """A column of a table in one piece, as it was read."""
+    chunked = table[name]
+    return chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
+
+
+def floats(numbers: pa.Array) -> "npt.NDArray[np.float64]":
+    """Numbers, null as NaN."""
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+
+
+def whole(numbers: pa.Array, absent: int = 0) -> "npt.NDArray[np.int64]":
+    """Whole numbers, null as `absent`."""
+    filled: npt.NDArray[np.int64] = (pc.fill_null(numbers, absent) if numbers.null_count else numbers).to_numpy()
+    return filled
+
+
+def codes(texts: pa.DictionaryArray) -> "npt.NDArray[Any]":
+    """Which text of its dictionary each has, null as -1."""
+    return whole(texts.indices, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts of rows, most of which repeat: which of `names` each row has, -1 where it has none."""
+
+    codes: "npt.NDArray[Any]"
+    names: pa.Array
+
+    @classmethod
+    def of(cls, texts: pa.DictionaryArray) -> "Texts":
+        """A column of them."""
+        return cls(codes(texts), texts.dictionary)
+
+    def counts(self, rows: "npt.NDArray[np.bool_]") -> "npt.NDArray[np.int64]":
+        """How many of the chosen rows have each name; the last number is that of those that have none."""
+        there = np.bincount(self.codes[rows].astype(np.int64) + 1, minlength=len(self.names) + 1)
+        return np.roll(there, -1)
+
+    def distinct(self, rows: "npt.NDArray[np.bool_]") -> int:
+        """How many names the chosen rows have."""
+        return int(np.count_nonzero(self.counts(rows)[:-1]))
