@@ -1,12 +1,10 @@
 """The rows of a run, from its `.rows` files into columns, in pieces, so that no file has to fit in memory as Python."""
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.run import (
     DEAD_LETTER_COLUMNS,
@@ -16,13 +14,14 @@ from pipeline.run import (
     RESULT_COLUMNS,
     RunError,
 )
-from reports.growing_column import GrowingColumn
+from reports.growing_column import growing_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from reports.growing_column import GrowingColumn
     from reports.packed_rows import PackedRows
 
 _WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts", "calls")
@@ -34,6 +33,10 @@ _NUMBERS: Final = (
 _PIECE = 20_000
 # A file of this many bytes, some 50,000 rows, is read by compiled code.
 _LARGE = 8 << 20
+# Of the rows that are expected: their sequence numbers take more bytes later on, other texts may take fewer.
+_MORE: Final = 1.2
+# What the library raises for bytes that are no row, or have a map in the place of a key.
+_UNREADABLE: Final = (ValueError, TypeError, msgpack.exceptions.UnpackException)
 # All but a request's id: a run of millions has a few of them, some of which are long.
 _REPEATED: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -72,89 +75,93 @@ def load(schema: pa.Schema, paths: "Sequence[Path]") -> Loaded:
     Raises:
         RunError: a file is no `.rows` file, or holds a value that is not of its column's kind.
     """
-    reader = _Reader(schema)
-    columns = [GrowingColumn(field.type) for field in schema]
-    for batch in reader.batches(paths):
-        for column, piece in zip(columns, batch.columns, strict=True):
-            column.add(piece)
-    table = pa.table([column.array() for column in columns], names=schema.names)
-    return Loaded(table, tuple(reader.cut_short))
+    files = {path: path.stat().st_size for path in paths if path.exists()}
+    reader = _Reader(schema, sum(files.values()))
+    for path, size in files.items():
+        reader.read(path, size)
+    return Loaded(reader.table(), tuple(reader.cut_short))
 
 
 class _Reader:
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, size: int) -> None:
         self._schema = schema
-        self.rows = 0
+        self._size = size
+        self._columns = {field.name: growing_column(field.type) for field in schema}
+        self._rows = 0
         self.cut_short: list[str] = []
 
-    def batches(self, paths: "Sequence[Path]") -> "Iterator[pa.RecordBatch]":
-        for path in paths:
-            if path.exists():
-                yield from self._file(path)
+    def table(self) -> pa.Table:
+        return pa.table({name: column.array() for name, column in self._columns.items()})
 
-    def _file(self, path: "Path") -> "Iterator[pa.RecordBatch]":
-        size = path.stat().st_size
+    def read(self, path: "Path", size: int) -> None:
         with path.open("rb") as file:
-            columns, read = self._columns(path, file, size)
-            if columns is None:
+            names, read = self._names(path, file, size)
+            if names is None:
                 return
-            before, whole = self.rows, True
-            compiled = _compiled(file, read, columns, self._schema) if size >= _LARGE else None
+            before, whole = self._rows, True
+            compiled = _compiled(file, read, names, self._columns) if size >= _LARGE else None
             while read < size and whole:
-                if compiled is not None and (batch := compiled.next()) is not None:
+                if compiled is not None and (decoded := compiled.next()):
+                    if not self._rows:
+                        self._expect(decoded, compiled.position - read)
+                    self._rows += decoded
                     read = compiled.position
-                    self.rows += batch.num_rows
-                    yield batch
                     continue
-                rows, read, whole = _piece(file, read, columns)
+                rows, read, whole = _piece(file, read, names)
                 if compiled is not None:
                     compiled.go_to(read)
                 if rows:
-                    yield self._batch(path, columns, rows)
+                    self._add(path, names, rows)
             if read < size:
-                self.cut_short.append(f"{path.name} breaks off after row {self.rows - before:,}")
+                self.cut_short.append(f"{path.name} breaks off after row {self._rows - before:,}")
 
-    def _columns(self, path: "Path", file: "BinaryIO", size: int) -> tuple[tuple[str, ...] | None, int]:
+    def _expect(self, rows: int, size: int) -> None:
+        """Make room for as many rows as all files have if they are as the first are, and for some more."""
+        for column in self._columns.values():
+            column.expect(int(_MORE * rows * self._size / size))
+
+    def _names(self, path: "Path", file: "BinaryIO", size: int) -> tuple[tuple[str, ...] | None, int]:
         """The file's columns, None if it has none, and where its rows begin."""
         unpacker = _unpacker(file)
         try:
-            columns = next(iter(unpacker), None)
-        except (ValueError, msgpack.exceptions.UnpackException):
-            columns = ()
-        if columns is None:
+            names = next(iter(unpacker), None)
+        except _UNREADABLE:
+            names = ()
+        if names is None:
             if size:
                 self.cut_short.append(f"{path.name} breaks off in its list of columns")
             return None, 0
-        if not isinstance(columns, tuple) or not columns or not all(isinstance(name, str) for name in columns):
+        if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
             raise RunError(f"{path} is not a .rows file: it does not begin with a list of columns")
-        return columns, unpacker.tell()
+        return names, unpacker.tell()
 
-    def _batch(self, path: "Path", columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
-        values = dict(zip(columns, zip(*rows, strict=True), strict=True))
-        absent = (None,) * len(rows)
-        arrays = []
+    def _add(self, path: "Path", names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        values = dict(zip(names, zip(*rows, strict=True), strict=True))
         for field in self._schema:
-            column = values.get(field.name, absent)
+            column = self._columns[field.name]
+            if field.name not in values:
+                column.put_nulls(len(rows))
+                continue
             try:
-                array = pa.array(column if pa.types.is_primitive(field.type) else _texts(column), field.type)
+                column.add(values[field.name])
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise RunError(
                     f"{path}: column {field.name} holds what is no {field.type}, in rows "
-                    f"{self.rows + 1:,} to {self.rows + len(rows):,}: {error}"
+                    f"{self._rows + 1:,} to {self._rows + len(rows):,}: {error}"
                 ) from None
-            arrays.append(_finite(array) if field.type == pa.float64() else array)
-        self.rows += len(rows)
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._rows += len(rows)
 
 
-def _compiled(file: "BinaryIO", read: int, columns: "Sequence[str]", schema: pa.Schema) -> "PackedRows":
+def _compiled(
+    file: "BinaryIO", read: int, names: "Sequence[str]", columns: "Mapping[str, GrowingColumn]"
+) -> "PackedRows":
     # The compiler behind it takes longer to import than a small file to read.
     from reports.packed_rows import PackedRows
 
-    return PackedRows(file, read, columns, schema)
+    return PackedRows(file, read, names, columns)
 
 
-def _piece(file: "BinaryIO", read: int, columns: "Sequence[str]") -> tuple[list[tuple[Any, ...]], int, bool]:
+def _piece(file: "BinaryIO", read: int, names: "Sequence[str]") -> tuple[list[tuple[Any, ...]], int, bool]:
     """Some rows from `read` on, where the next begins, and whether one can begin there."""
     file.seek(read)
     unpacker = _unpacker(file)
@@ -163,32 +170,16 @@ def _piece(file: "BinaryIO", read: int, columns: "Sequence[str]") -> tuple[list[
     ended = read
     try:
         for row in unpacker:
-            if not isinstance(row, tuple) or len(row) != len(columns):
+            if not isinstance(row, tuple) or len(row) != len(names):
                 return rows, ended, False
             rows.append(row)
             ended = read + unpacker.tell()
             if len(rows) == _PIECE:
                 return rows, ended, True
-    except (ValueError, msgpack.exceptions.UnpackException):
+    except _UNREADABLE:
         pass
     return rows, ended, False
 
 
 def _unpacker(file: "BinaryIO") -> Any:
     return msgpack.Unpacker(file, use_list=False, strict_map_key=False, unicode_errors="replace")
-
-
-def _finite(numbers: pa.Array) -> pa.Array:
-    """NaN and the infinities are no times and no counts: null."""
-    return pc.if_else(pc.is_finite(numbers), numbers, None)
-
-
-def _texts(values: "Sequence[Any]") -> "list[str | None]":
-    return [value if value is None or isinstance(value, str) else _text(value) for value in values]
-
-
-def _text(value: object) -> str:
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError):
-        return repr(value)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.run import RESULT_COLUMNS, RowWriter, RunError
-from reports import packed_rows, rows
+from reports import packed_rows, rows, unpacking
 
 COLUMNS = ("sequence", "later", "request_id", "stored_at", "labels")
 TEXTS = st.one_of(st.none(), st.text("abc é", max_size=40), st.just("x" * 300), st.just("y" * 70_000))
@@ -19,7 +19,7 @@ NUMBERS = st.one_of(
     st.floats(),
     st.floats(width=32),
     st.integers(-(2**31), 2**31),
-    st.sampled_from([2**53, 2**53 + 1, 2**63]),
+    st.sampled_from([2**53, 2**53 + 1, 2**63, -(2**53), -(2**53) - 1, -(2**63)]),
 )
 WHOLE = st.one_of(
     st.none(),
@@ -88,6 +88,8 @@ def test_whatever_is_written_is_read_as_by_the_library(
         pytest.param((1, None, "r", 1.5, {"a": {"b": [1, None, True]}}), id="labels as maps"),
         pytest.param((1, msgpack.Timestamp(5), "r", 1.5, None), id="a column that nobody asks for, of another kind"),
         pytest.param((1, None, "r", 1.5, msgpack.ExtType(4, b"x")), id="labels of another kind"),
+        pytest.param((1, None, "r", 1.5, {("a",): 1}), id="labels that are no JSON"),
+        pytest.param((1, None, "r", 1.5, [1 << 63]), id="a number of 64 bits in a list"),
         pytest.param((1, None, "r", 1.5), id="a value too few"),
     ],
 )
@@ -113,6 +115,39 @@ def test_pieces_and_chunks_end_in_the_middle_of_rows_and_none_is_lost(
     cut_short, found = same(path)
     assert cut_short == ()
     assert len(set(found)) == 100
+
+
+@pytest.mark.parametrize("column", range(5))
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(b"\x81\x80\x00", id="a map in the place of a key"),
+        pytest.param(b"\x91" * 980 + b"\x90", id="lists too deep to be told"),
+        pytest.param(b"\x91" * 1_100 + b"\x90", id="lists too deep to be read"),
+        pytest.param(b"\xc1", id="what no value begins with"),
+        pytest.param(b"\xcf" + b"\xff" * 8, id="a number beyond 63 bits"),
+    ],
+)
+def test_what_the_library_stumbles_over_is_left_to_it_in_whatever_column(
+    tmp_path: Path, column: int, packed: bytes
+) -> None:
+    path = tmp_path / "results.rows"
+    usual = [*map(msgpack.packb, (5, "ignored", "abc", 1.25, ["Cat"]))]
+    other = [*usual[:column], packed, *usual[column + 1 :]]
+    path.write_bytes(msgpack.packb(COLUMNS) + b"".join(b"\x95" + b"".join(row) for row in (usual, other, usual)))
+    same(path)
+
+
+def test_bytes_that_would_be_a_row_too_large_are_left_to_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_rows, "_CHUNK", 61)
+    monkeypatch.setattr(unpacking, "MOST_ROW", 200)
+    path = tmp_path / "results.rows"
+    row, large = (1, None, "r", 1.5, None), (2, None, "r" * 500, 2.5, ["Cat"])
+    path.write_bytes(b"".join(map(msgpack.packb, (COLUMNS, row, large, row))) + b"\x95\xdd\xff\xff\xff\xff" * 200)
+    _, found = same(path)
+    assert len(found) == 3
 
 
 def test_the_compiled_code_is_what_read_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

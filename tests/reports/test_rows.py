@@ -55,7 +55,14 @@ def test_a_file_cut_anywhere_is_read_up_to_there_and_said_to_be_cut(tmp_path: Pa
 
 def test_rubbish_after_whole_rows_is_left_out_and_said(tmp_path: Path) -> None:
     path = tmp_path / "requests-0.rows"
-    for rubbish in (b"\x00\x00\x00", b"\xc1", msgpack.packb([1, 2]), msgpack.packb({"a": 1}), b"\xff" * 40):
+    for rubbish in (
+        b"\x00\x00\x00",
+        b"\xc1",
+        msgpack.packb([1, 2]),
+        msgpack.packb({"a": 1}),
+        b"\x81\x80\x00",
+        b"\xff" * 40,
+    ):
         path.unlink(missing_ok=True)
         path.write_bytes(write(path, request(1)) + rubbish)
         assert load(path) == ([request(1)], ("requests-0.rows breaks off after row 1",))
