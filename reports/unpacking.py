@@ -267,11 +267,7 @@ def _entry(
         entry = recent[near]
         if entry >= 0:
             length = entries[entry, LENGTH]
-            if (
-                entries[entry, COLUMN] == column
-                and at + length <= size
-                and _same(data, at, kept, entries[entry, START], length)
-            ):
+            if at + length <= size and _is(entry, data, at, length, column, entries, kept):
                 return np.int64(entry), length
         end = _beyond(data, size, at)
         if end < 0:

@@ -84,6 +84,8 @@ def test_whatever_is_written_is_read_as_by_the_library(
         pytest.param((1.0, None, "r", 1.5, None), id="a float for a whole number"),
         pytest.param((1, None, "r", float("nan"), None), id="no number"),
         pytest.param((1, None, "r", 3, None), id="a whole number for a float"),
+        pytest.param((1, None, "r", -(2**53) - 1, None), id="a whole number that no float holds"),
+        pytest.param((1, None, "r", -(2**63), None), id="the least whole number for a float"),
         pytest.param((1, None, "r", 1.5, [["Cat", 97.5], ["Dog", 3]]), id="labels as lists"),
         pytest.param((1, None, "r", 1.5, {"a": {"b": [1, None, True]}}), id="labels as maps"),
         pytest.param((1, msgpack.Timestamp(5), "r", 1.5, None), id="a column that nobody asks for, of another kind"),
@@ -109,7 +111,8 @@ def test_pieces_and_chunks_end_in_the_middle_of_rows_and_none_is_lost(
     with RowWriter(path, RESULT_COLUMNS) as writer:
         for number in range(100):
             writer.write(
-                "sqs", number, f"r{number}", "SUCCEEDED", None, 1e12, 1e12 + number, None, 1.5, 2.5, 0.0, 10, 1, 1,
+                "sqs", number, f"r{number}" if number % 9 else None, "SUCCEEDED", None if number % 5 else "why", 1e12,
+                1e12 + number, None if number % 6 else 7.5, 1.5, 2.5, 0.0, 10, 1, 1 if number % 4 else None,
                 f"environment {number % 3}", [{"name": "Cat", "confidence": number % 4}],
             )  # fmt: skip
     cut_short, found = same(path)
@@ -124,6 +127,8 @@ def test_pieces_and_chunks_end_in_the_middle_of_rows_and_none_is_lost(
         pytest.param(b"\x81\x80\x00", id="a map in the place of a key"),
         pytest.param(b"\x91" * 980 + b"\x90", id="lists too deep to be told"),
         pytest.param(b"\x91" * 1_100 + b"\x90", id="lists too deep to be read"),
+        pytest.param(b"\xa2r\xff", id="a text that is none"),
+        pytest.param(b"\x91\xa2r\xff", id="a text that is none, in a list"),
         pytest.param(b"\xc1", id="what no value begins with"),
         pytest.param(b"\xcf" + b"\xff" * 8, id="a number beyond 63 bits"),
     ],
@@ -138,16 +143,37 @@ def test_what_the_library_stumbles_over_is_left_to_it_in_whatever_column(
     same(path)
 
 
+@pytest.mark.parametrize("first", range(5))
+def test_a_file_cut_anywhere_is_read_as_by_the_library(tmp_path: Path, first: int) -> None:
+    path = tmp_path / "results.rows"
+    order = [*range(first, 5), *range(first)]
+    row = (2**40, 9, "r" * 33, 2.5, {"a": 1})
+    before = msgpack.packb([COLUMNS[column] for column in order])
+    packed = msgpack.packb([row[column] for column in order])
+    for length in range(len(packed)):
+        path.write_bytes(before + packed[:length])
+        same(path)
+
+
 def test_bytes_that_would_be_a_row_too_large_are_left_to_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packed_rows, "_CHUNK", 61)
     monkeypatch.setattr(unpacking, "MOST_ROW", 200)
+    room, sizes = packed_rows._room, list[int]()
+
+    def counted(size: int) -> Any:
+        sizes.append(size)
+        return room(size)
+
+    monkeypatch.setattr(packed_rows, "_room", counted)
     path = tmp_path / "results.rows"
     row, large = (1, None, "r", 1.5, None), (2, None, "r" * 500, 2.5, ["Cat"])
-    path.write_bytes(b"".join(map(msgpack.packb, (COLUMNS, row, large, row))) + b"\x95\xdd\xff\xff\xff\xff" * 200)
+    endless = b"\x95\x01\xc0\xdb\xff\xff\xff\xff" + b"x" * 5_000
+    path.write_bytes(b"".join(map(msgpack.packb, (COLUMNS, row, large, row))) + endless)
     _, found = same(path)
     assert len(found) == 3
+    assert max(sizes) < 1_000
 
 
 def test_the_compiled_code_is_what_read_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
