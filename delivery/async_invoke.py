@@ -33,7 +33,7 @@ from delivery.wheel import Wheel
 Numbers = npt.NDArray[np.int64]
 
 # How finely the waits of events are told apart. Lambda's own are seconds to minutes.
-_SLOT_S = 0.05
+SLOT_S = 0.05
 _NONE: Numbers = np.empty(0, np.int64)
 # What the second invocation of a doubled delivery is for: no event of its own.
 _DOUBLE = -1
@@ -110,7 +110,7 @@ class AsyncInvoke:
         self._in_advance = False
         self._invoker: Invoker[int] = Invoker(capacity, function_timeout_s, self._ledger)
         self._events = EventTable()
-        self._asleep = Wheel(_SLOT_S)
+        self._asleep = Wheel(SLOT_S)
         # Due, but the queue is not read so fast.
         self._unread = _NONE
         # Refused, but how long they sleep is not drawn yet: that is done in bulk, before the first could wake.

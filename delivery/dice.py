@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 # splitmix64 (Steele, Lea, Flood 2014): a counter goes in, 64 well mixed bits come out.
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+STEP = np.uint64(0x9E3779B97F4A7C15)
+MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2 = np.uint64(0x94D049BB133111EB)
 # Keeps the n-th numbers of one thing apart from those of its neighbours.
-_NTH_STEP = np.uint64(0xD1342543DE82EF95)
+NTH_STEP = np.uint64(0xD1342543DE82EF95)
 
 
 class Dice:
@@ -23,14 +23,14 @@ class Dice:
     """
 
     def __init__(self, random: Random) -> None:
-        self._seed = np.uint64(random.getrandbits(64))
+        self.seed = np.uint64(random.getrandbits(64))
 
     def roll(self, numbers: npt.NDArray[np.int64], nth: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The `nth` random number, 0 to 1 (exclusive), of each of the things with these numbers."""
-        mixed = numbers.astype(np.uint64) * _STEP + nth.astype(np.uint64) * _NTH_STEP + self._seed
+        mixed = numbers.astype(np.uint64) * STEP + nth.astype(np.uint64) * NTH_STEP + self.seed
         mixed ^= mixed >> np.uint64(30)
-        mixed *= _MIX_1
+        mixed *= MIX_1
         mixed ^= mixed >> np.uint64(27)
-        mixed *= _MIX_2
+        mixed *= MIX_2
         mixed ^= mixed >> np.uint64(31)
         return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -25,7 +25,7 @@ class StuckError(RuntimeError):
 @dataclass(slots=True)
 class Observed:
     """What was seen on the way. `concurrency` and `pollers` at the end of each second, from second 0 on; until then
-    were met so many throttles and cold starts, `met`.
+    were met so many throttles and cold starts, `met`. `pending` were accepted and have not ended.
 
     `gone` tells of each record given up: when (the end of that second), and why; `dead` says whether to a destination.
     `dropped` are user records lost inside of records delivered.
@@ -39,6 +39,7 @@ class Observed:
     cold_starts: int = 0
     dropped: int = 0
     done: int = 0
+    pending: int = 0
     concurrency: list[int] = field(default_factory=list)
     pollers: list[int] = field(default_factory=list)
     met: list[tuple[int, int]] = field(default_factory=list)
@@ -126,6 +127,7 @@ def drive(
     seen.now, seen.events = now, events
     seen.add(min(next_second, until), machine.drain())
     seen.met.append((seen.throttles, seen.cold_starts))
-    if not math.isinf(until) and machine.pending():
+    seen.pending = machine.pending()
+    if not math.isinf(until) and seen.pending:
         seen.now = until
     return seen

@@ -43,11 +43,27 @@ class Processed:
     stored_at: npt.NDArray[np.float64]
 
 
-class Handler(Protocol):
-    """The function, as the engine drives it. Invocations that began end in `advance`, each once."""
+class Handled(Protocol):
+    """What the function has done."""
 
-    invocations: int
-    busy_s: float
+    @property
+    def invocations(self) -> int:
+        """Invocations so far."""
+
+    @property
+    def busy_s(self) -> float:
+        """How long they took together, seconds."""
+
+    def processed(self) -> Processed:
+        """What has been processed so far."""
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """Calls to the downstream so far, and how many of them were throttled."""
+
+
+class Handler(Handled, Protocol):
+    """The function, as the engine drives it. Invocations that began end in `advance`, each once."""
 
     def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
         """Start invocations."""
@@ -59,15 +75,10 @@ class Handler(Protocol):
         Answers with the time reached, and what ended, in the order of time.
         """
 
-    def processed(self) -> Processed:
-        """What has been processed so far."""
 
-    @property
-    def calls(self) -> tuple[int, int]:
-        """Calls to the downstream so far, and how many of them were throttled."""
-
-
-def handler_of(scenario: Scenario, records: int, groups: Sequence[int] | None, dice: np.random.Generator) -> Handler:
+def handler_of(
+    scenario: Scenario, records: int, groups: Sequence[int] | None, dice: np.random.Generator
+) -> "Steady | Calling":
     """The scenario's function, for records numbered from 0 and, of a FIFO queue, the group of each.
 
     One whose records all take as long and never fail is reckoned, not played.
@@ -75,11 +86,11 @@ def handler_of(scenario: Scenario, records: int, groups: Sequence[int] | None, d
     function, downstream = scenario.function, scenario.downstream
     plain = downstream.rate_per_s is None and function.error_rate == 0 and function.poison_rate == 0
     if plain and isinstance(function.per_record_ms, Fixed):
-        return _Steady(function, function.per_record_ms.mean_s, dice)
-    return _Calling(scenario, records, groups, dice)
+        return Steady(function, function.per_record_ms.mean_s, dice)
+    return Calling(scenario, records, groups, dice)
 
 
-class _Steady:
+class Steady:
     """Every record takes as long, and none fails."""
 
     calls = (0, 0)
@@ -92,17 +103,18 @@ class _Steady:
         self._counts = array("q")
         self._timeout_s = function.timeout_s
         self._strands = function.in_batch_concurrency
-        self._record_s = record_s
-        self._cold_s = drawn(function.cold_start_ms, dice)
-        self._before_s = drawn(function.invocation_ms, dice)
+        self.record_s = record_s
+        self.cold_s = drawn(function.cold_start_ms, dice)
+        self.before_s = drawn(function.invocation_ms, dice)
         self._ends: list[float] = []
         self._ending: dict[float, list[Ended]] = {}
 
     def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
-        strands, record_s, timeout_s, ending = self._strands, self._record_s, self._timeout_s, self._ending
+        """Start invocations."""
+        strands, record_s, timeout_s, ending = self._strands, self.record_s, self._timeout_s, self._ending
         for invocation in invocations:
-            start_s = next(self._cold_s) if invocation.slot.cold else 0.0
-            before_s = next(self._before_s)
+            start_s = next(self.cold_s) if invocation.slot.cold else 0.0
+            before_s = next(self.before_s)
             ids = invocation.ids
             records = len(ids)
             took_s = before_s + (records + strands - 1) // strands * record_s
@@ -128,6 +140,7 @@ class _Steady:
         self.invocations += len(invocations)
 
     def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
+        """Work on, as `Handler` says."""
         ends = self._ends
         if not ends or ends[0] > until:
             return until, []
@@ -139,14 +152,15 @@ class _Steady:
         return at, ended
 
     def processed(self) -> Processed:
+        """What has been processed so far."""
         counts = np.frombuffer(self._counts, np.int64)
         records = np.frombuffer(self._records, np.int64)
         began_at = np.repeat(np.frombuffer(self._began_at, np.float64), counts)
         place = np.arange(len(records)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return Processed(records, began_at, began_at + (place // self._strands + 1) * self._record_s)
+        return Processed(records, began_at, began_at + (place // self._strands + 1) * self.record_s)
 
 
-class _Calling:
+class Calling:
     """Records take random times, fail, or wait for a downstream's quota."""
 
     def __init__(
@@ -166,12 +180,12 @@ class _Calling:
         self._timeout_s = function.timeout_s
         # A function whose response nobody reads can only fail as a whole.
         self._partial = scenario.mapping.partial_failures and scenario.buffer != "sns"
-        self._cold_s = drawn(function.cold_start_ms, dice)
-        self._before_s = drawn(function.invocation_ms, dice)
-        self._poisoned: npt.NDArray[np.bool_] | None = None
+        self.cold_s = drawn(function.cold_start_ms, dice)
+        self.before_s = drawn(function.invocation_ms, dice)
+        self.poisoned: npt.NDArray[np.bool_] | None = None
         if function.poison_rate > 0:
-            self._poisoned = dice.random(records) < function.poison_rate
-        self._downstream = Downstream(
+            self.poisoned = dice.random(records) < function.poison_rate
+        self.downstream = Downstream(
             Service(
                 rate_per_s=rate,
                 burst=max(1.0, rate * downstream.burst_s),
@@ -193,13 +207,15 @@ class _Calling:
 
     @property
     def calls(self) -> tuple[int, int]:
-        return self._downstream.calls, self._downstream.throttles
+        """Calls to the downstream so far, and how many of them were throttled."""
+        return self.downstream.calls, self.downstream.throttles
 
     def begin(self, now: float, invocations: Sequence[Invocation]) -> None:
-        begin, running, poisoned = self._downstream.begin, self._running, self._poisoned
+        """Start invocations."""
+        begin, running, poisoned = self.downstream.begin, self._running, self.poisoned
         for invocation in invocations:
-            began = now + (next(self._cold_s) if invocation.slot.cold else 0.0)
-            before_s = next(self._before_s)
+            began = now + (next(self.cold_s) if invocation.slot.cold else 0.0)
+            before_s = next(self.before_s)
             deadline = began + self._timeout_s
             if before_s >= self._timeout_s:
                 heappush(self._late, (deadline, invocation.number, invocation, now))
@@ -211,10 +227,11 @@ class _Calling:
             running[slot] = (invocation, now, began)
 
     def advance(self, until: float, further: float) -> tuple[float, list[Ended]]:
+        """Work on, as `Handler` says."""
         late = self._late
         if late:
             until, further = min(until, late[0][0]), -math.inf
-        at, batches = self._downstream.advance(until, further)
+        at, batches = self.downstream.advance(until, further)
         ended = self._end(batches) if batches else []
         while late and late[0][0] <= at:
             _, _, invocation, started = heappop(late)
@@ -224,7 +241,7 @@ class _Calling:
         return at, ended
 
     def _end(self, batches: Sequence[tuple[float, int, int, int]]) -> list[Ended]:
-        running, free, ended = self._running.pop, self._downstream.free, []
+        running, free, ended = self._running.pop, self.downstream.free, []
         for at, slot, stopped, unanswered in batches:
             invocation, started, began = running(slot)
             self.busy_s += at - started
@@ -251,7 +268,7 @@ class _Calling:
     def _note(self, ids: Sequence[int], began: float, slot: int, unanswered: int) -> Sequence[int]:
         """Note when the records of a batch were processed, and say which were not."""
         count = len(ids)
-        times = self._downstream.answered_at(slot, count)
+        times = self.downstream.answered_at(slot, count)
         self._records.extend(ids)
         self._began_at.extend(repeat(began, count))
         if not unanswered:
@@ -275,6 +292,7 @@ class _Calling:
                 answered[place] = math.nan
 
     def processed(self) -> Processed:
+        """What has been processed so far."""
         stored_at = np.frombuffer(self._stored_at, np.float64)
         stored = ~np.isnan(stored_at)
         return Processed(

@@ -1,0 +1,79 @@
+"""A topic's messages in a function's queue of events, played from end to end by compiled code."""
+
+import math
+from random import Random
+
+import numpy as np
+
+from delivery import async_invoke, backoff, dice, downstream_loop
+from delivery.async_invoke import SLOT_S
+from delivery.backoff import Backoff
+from delivery.dice import Dice
+from delivery.protocol import End
+from delivery.quotas import Quotas
+from simulator.compiled import environments, event_queue, function, sns_loop, state
+from simulator.compiled.play import Floats, Numbers, Play
+from simulator.compiled.stale import forget_if_older
+from simulator.compiled.state import EVENT_ROW, EVENTS, NOBODY, REFUSED, Calls, EventRows, Work
+from simulator.handler import Calling, Steady
+from simulator.scenario import Scenario
+
+# AWS's own limit on retries of an asynchronous invocation (API:PutFunctionEventInvokeConfig).
+_MOST_RETRIES = 2
+forget_if_older(
+    sns_loop.play, (async_invoke, backoff, dice, downstream_loop, environments, event_queue, function, state)
+)
+
+
+class CompiledSns(Play):
+    """A simulation of a scenario that it `knows`.
+
+    Args:
+        scenario: what is simulated.
+        arrived_at: when each message that was accepted is in the function's queue, ascending.
+        records: which record of the scenario each of them is.
+        handler: the function, which has not begun anything.
+    """
+
+    ends = (End.EVENT_AGE, End.RETRIES_EXHAUSTED)
+    has_pollers = False
+
+    def __init__(self, scenario: Scenario, arrived_at: Floats, records: Numbers, handler: Steady | Calling) -> None:
+        mapping, reserved = scenario.mapping, scenario.function.reserved_concurrency
+        quotas = Quotas.with_overrides(scenario.quotas)
+        super().__init__(
+            scenario, records, handler, EVENTS, quotas.account_concurrency if reserved is None else reserved, 1
+        )
+        self._on_failure = mapping.on_failure
+        events = np.zeros(len(records), EVENT_ROW)
+        events["arrived_at"] = arrived_at
+        random = Random(f"{scenario.seed} events")
+        wait = Backoff(quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter)
+        longest_s = max(quotas.async_throttle_max_s, quotas.async_first_retry_s, quotas.async_second_retry_s)
+        slots = np.full(2 * math.ceil(longest_s / SLOT_S) + 64, NOBODY)
+        self._rows = EventRows(events, np.zeros(len(records), REFUSED), slots, np.zeros(len(records), np.int64))
+        self._state["seed"] = Dice(random).seed
+        self._set(
+            # A function's answer to an event is read by nobody: it fails as a whole.
+            partial=False,
+            throttle_first_s=quotas.async_throttle_first_s,
+            throttle_max_s=quotas.async_throttle_max_s,
+            throttle_jitter=quotas.async_throttle_jitter,
+            in_advance=bool(arrived_at.any()),
+            most_retries=min(mapping.maximum_retry_attempts, _MOST_RETRIES),
+            age_s=mapping.maximum_event_age_s,
+            first_retry_s=quotas.async_first_retry_s,
+            second_retry_s=quotas.async_second_retry_s,
+            least_retry_s=min(quotas.async_first_retry_s, quotas.async_second_retry_s),
+            least_wait_s=wait.least_s,
+            draw_at=math.inf,
+        )
+
+    @staticmethod
+    def knows(scenario: Scenario) -> bool:
+        """Whether it can play a scenario: the queue of events is read at once, and doubles nothing."""
+        quotas = Quotas.with_overrides(scenario.quotas)
+        return scenario.buffer == "sns" and not quotas.async_reads_per_s and not quotas.async_duplicate_share
+
+    def _play(self, work: Work, calls: Calls) -> int:
+        return int(sns_loop.play(self._states, self._rows, work, calls))

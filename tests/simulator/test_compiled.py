@@ -1,0 +1,375 @@
+"""The compiled twins of machines answer to the last byte as the machines do."""
+
+import dataclasses
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simulator import simulation
+from simulator.compiled.play import Play
+from simulator.compiled.sns import CompiledSns
+from simulator.compiled.sqs import CompiledSqs
+from simulator.compiled.stale import forget_if_older
+from simulator.duration import Fixed, Lognormal, Transit
+from simulator.scenario import (
+    Burst,
+    Downstream,
+    Function,
+    MappingSettings,
+    Provisioned,
+    Rate,
+    Scenario,
+)
+from simulator.simulation import simulate
+
+# One worker compiles them: it takes some seconds.
+pytestmark = pytest.mark.xdist_group("compiled twins")
+
+SLOW = Downstream(rate_per_s=50)
+PATIENT = Downstream(rate_per_s=50, sdk_attempts=None)
+VARYING = Lognormal(50, 400)
+
+
+def spike(messages, per_s=400):
+    return Rate(((0, per_s), (messages / per_s, per_s)))
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """Play a scenario by its twin and by its machine; says whether the twin came to its end, and what both found."""
+    ended = []
+    drive = Play.drive
+
+    def watched(self, tick):
+        seen = drive(self, tick)
+        ended.append(seen is not None)
+        return seen
+
+    monkeypatch.setattr(Play, "drive", watched)
+
+    def play(scenario):
+        monkeypatch.setattr(simulation, "_MANY", 1)
+        ended.clear()
+        twin = simulate(scenario)
+        monkeypatch.setattr(simulation, "_MANY", 1 << 62)
+        return list(ended), twin, simulate(scenario)
+
+    return play
+
+
+def assert_same(twin, machine):
+    for field in dataclasses.fields(twin):
+        one, other = getattr(twin, field.name), getattr(machine, field.name)
+        if isinstance(one, np.ndarray):
+            assert one.tobytes() == other.tobytes(), field.name
+        else:
+            assert one == other, field.name
+
+
+KNOWN = {
+    "sqs: a burst that every batch takes as long for": Scenario(
+        buffer="sqs", arrivals=Burst(3_000), mapping=MappingSettings(batch_size=10)
+    ),
+    "sqs: batches of one": Scenario(buffer="sqs", arrivals=spike(600), until_s=400),
+    "sqs: a spike whose messages come back until they are given up": Scenario(
+        buffer="sqs", arrivals=spike(3_000, 2_000), downstream=SLOW, mapping=MappingSettings(batch_size=10), until_s=1e9
+    ),
+    "sqs: a handler that hands back what it has no time for": Scenario(
+        buffer="sqs", arrivals=spike(2_000), downstream=PATIENT, mapping=MappingSettings(batch_size=10)
+    ),
+    "sqs: a batch fails as a whole, and takes a poller away": Scenario(
+        buffer="sqs",
+        arrivals=spike(2_000),
+        function=Function(error_rate=0.1, per_record_ms=VARYING),
+        mapping=MappingSettings(batch_size=10, partial_failures=False, max_receive_count=3),
+    ),
+    "sqs: poison, and strands": Scenario(
+        buffer="sqs",
+        arrivals=spike(2_000),
+        function=Function(error_rate=0.05, poison_rate=0.02, in_batch_concurrency=3, per_record_ms=VARYING),
+        mapping=MappingSettings(batch_size=7),
+    ),
+    "sqs: throttled batches wait, and are dropped when their messages are visible again": Scenario(
+        buffer="sqs",
+        arrivals=spike(4_000, 2_000),
+        downstream=SLOW,
+        mapping=MappingSettings(batch_size=10, visibility_timeout_s=61),
+        quotas={"account_concurrency": 10},
+        until_s=2_000,
+    ),
+    "sqs: no more than may be in flight": Scenario(
+        buffer="sqs",
+        arrivals=Burst(4_000),
+        downstream=SLOW,
+        mapping=MappingSettings(batch_size=10),
+        quotas={"sqs_in_flight_max": 505},
+        until_s=2_000,
+    ),
+    "sqs: an event has no room for a whole batch": Scenario(
+        buffer="sqs",
+        arrivals=spike(1_500, 1_500),
+        payload_bytes=1_000_000,
+        downstream=SLOW,
+        mapping=MappingSettings(batch_size=10),
+        until_s=2_000,
+    ),
+    "sqs: environments age while it is idle, and pollers fall asleep": Scenario(
+        buffer="sqs",
+        arrivals=Rate(
+            ((0, 100), (5, 100), (5, 0), (400, 0), (400, 100), (405, 100), (405, 0), (900, 0), (900, 50), (910, 50))
+        ),
+        mapping=MappingSettings(batch_size=10),
+    ),
+    "sqs: environments grow slowly": Scenario(
+        buffer="sqs",
+        arrivals=Burst(3_000),
+        function=Function(per_record_ms=Fixed(500)),
+        mapping=MappingSettings(batch_size=10),
+        quotas={"environments_per_10_s": 20},
+    ),
+    "sqs: stopped by its timeout, its environment with it": Scenario(
+        buffer="sqs",
+        arrivals=spike(1_500),
+        function=Function(timeout_s=1, per_record_ms=Lognormal(300, 2_000)),
+        mapping=MappingSettings(batch_size=5),
+        until_s=2_000,
+    ),
+    "sqs: stopped in the middle of a batch that takes as long each time": Scenario(
+        buffer="sqs", arrivals=spike(900), function=Function(timeout_s=0.3), mapping=MappingSettings(batch_size=10)
+    ),
+    "sqs: cut off": Scenario(
+        buffer="sqs", arrivals=spike(6_000, 2_000), downstream=SLOW, mapping=MappingSettings(batch_size=10), until_s=45
+    ),
+    "sqs: cut off in the middle of batches that take as long each time": Scenario(
+        buffer="sqs",
+        arrivals=Burst(5_000),
+        function=Function(per_record_ms=Fixed(700)),
+        mapping=MappingSettings(batch_size=10),
+        until_s=20.1,
+    ),
+    "sqs: a reservation, a maximum concurrency, a time before the first record": Scenario(
+        buffer="sqs",
+        arrivals=spike(2_000),
+        function=Function(reserved_concurrency=7, invocation_ms=Lognormal(20, 200)),
+        mapping=MappingSettings(batch_size=10, maximum_concurrency=12),
+    ),
+    "sqs: arrivals and visibility timeouts at the same moments": Scenario(
+        buffer="sqs",
+        arrivals=Rate(((0, 4), (900, 4)), poisson=False),
+        function=Function(error_rate=0.4, cold_start_ms=Fixed(0)),
+        mapping=MappingSettings(batch_size=3, visibility_timeout_s=60, max_receive_count=None),
+        until_s=1_500,
+    ),
+    "sqs: some are turned away at the door, and some overtake others": Scenario(
+        buffer="sqs", arrivals=Burst(20_000), api=True, transit_ms=Transit(5, 20, 10, 1.0, 0.01, 500), until_s=300
+    ),
+    "sns: a burst": Scenario(buffer="sns", arrivals=Burst(4_000), quotas={"account_concurrency": 100}),
+    "sns: a spike whose events are throttled and retried": Scenario(
+        buffer="sns", arrivals=spike(4_000, 2_000), downstream=SLOW, until_s=1e9
+    ),
+    "sns: arrivals told in advance while there is no concurrency": Scenario(
+        buffer="sns",
+        arrivals=spike(6_000, 2_000),
+        function=Function(error_rate=0.1, per_record_ms=VARYING),
+        quotas={"account_concurrency": 10},
+        until_s=3_000,
+    ),
+    "sns: too old, and lost": Scenario(
+        buffer="sns",
+        arrivals=spike(4_000, 2_000),
+        downstream=SLOW,
+        mapping=MappingSettings(maximum_event_age_s=120, maximum_retry_attempts=1, on_failure=False),
+        quotas={"account_concurrency": 50},
+    ),
+    "sns: too old while it sleeps after an error": Scenario(
+        buffer="sns",
+        arrivals=spike(1_000),
+        function=Function(error_rate=0.5),
+        mapping=MappingSettings(maximum_event_age_s=70),
+    ),
+    "sns: no retries, a reservation, and a time before the record": Scenario(
+        buffer="sns",
+        arrivals=spike(2_000),
+        function=Function(reserved_concurrency=7, error_rate=0.1, invocation_ms=Lognormal(20, 200)),
+        mapping=MappingSettings(maximum_retry_attempts=0),
+    ),
+    "sns: poison, and a timeout": Scenario(
+        buffer="sns",
+        arrivals=spike(2_000),
+        function=Function(poison_rate=0.03, timeout_s=0.2, per_record_ms=VARYING),
+    ),
+    "sns: environments grow slowly, and it is cut off": Scenario(
+        buffer="sns",
+        arrivals=Burst(3_000),
+        function=Function(per_record_ms=Fixed(500)),
+        quotas={"environments_per_10_s": 20},
+        until_s=60,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", KNOWN.values(), ids=KNOWN.keys())
+def test_a_twin_answers_as_its_machine(played, scenario):
+    ended, twin, machine = played(scenario)
+    assert ended == [True]
+    assert_same(twin, machine)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(
+            Scenario(
+                buffer="sqs",
+                arrivals=spike(1_000),
+                downstream=SLOW,
+                quotas={"sqs_retention_s": 200},
+                mapping=MappingSettings(batch_size=10),
+            ),
+            id="a message is kept too long",
+        ),
+        pytest.param(
+            Scenario(
+                buffer="sqs",
+                arrivals=Burst(300),
+                function=Function(timeout_s=60, cold_start_ms=Fixed(3_000), per_record_ms=Fixed(5_950)),
+                mapping=MappingSettings(batch_size=10, visibility_timeout_s=60),
+            ),
+            id="a delete comes after the visibility timeout, which the cold start does not stop",
+        ),
+        pytest.param(
+            Scenario(
+                buffer="sns",
+                arrivals=spike(800),
+                function=Function(timeout_s=0.5, invocation_ms=Lognormal(200, 2_000), error_rate=0.02),
+            ),
+            id="an invocation is over before its first record begins",
+        ),
+    ],
+)
+def test_what_a_twin_does_not_know_its_machine_plays(played, scenario):
+    ended, twin, machine = played(scenario)
+    assert ended == [False]
+    assert_same(twin, machine)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "who"),
+    [
+        pytest.param(Scenario(buffer="sqs"), [CompiledSqs], id="a standard queue"),
+        pytest.param(Scenario(buffer="sns"), [CompiledSns], id="a topic"),
+        pytest.param(
+            Scenario(buffer="sqs", mapping=MappingSettings(batching_window_s=1)), [], id="pollers that gather batches"
+        ),
+        pytest.param(
+            Scenario(buffer="sqs", mapping=MappingSettings(provisioned=Provisioned(2, 5))), [], id="provisioned pollers"
+        ),
+        pytest.param(Scenario(buffer="sqs-fifo"), [], id="a FIFO queue"),
+        pytest.param(Scenario(buffer="kinesis"), [], id="a stream"),
+        pytest.param(Scenario(buffer="sns", quotas={"async_reads_per_s": 300}), [], id="a queue that is read slowly"),
+        pytest.param(Scenario(buffer="sns", quotas={"async_duplicate_share": 0.1}), [], id="events that are doubled"),
+    ],
+)
+def test_a_twin_knows_the_plain_cases(scenario, who):
+    assert [twin for twin in (CompiledSqs, CompiledSns) if twin.knows(scenario)] == who
+
+
+DURATIONS = st.sampled_from([Fixed(50), VARYING, Lognormal(5, 30)])
+SCENARIOS = st.builds(
+    Scenario,
+    seed=st.integers(1, 1_000),
+    until_s=st.sampled_from([37.0, 300.0, 4_000.0]),
+    buffer=st.sampled_from(["sqs", "sns"]),
+    arrivals=st.one_of(
+        st.builds(Burst, st.integers(1, 400)),
+        st.builds(spike, st.integers(20, 400), st.sampled_from([50, 500, 5_000])),
+        st.just(Rate(((0, 30), (6, 30), (6, 0), (200, 0), (200, 30), (205, 30)), poisson=False)),
+    ),
+    payload_bytes=st.sampled_from([0, 2_000, 250_000]),
+    mapping=st.builds(
+        MappingSettings,
+        batch_size=st.integers(1, 10),
+        maximum_concurrency=st.sampled_from([None, None, 2, 9]),
+        visibility_timeout_s=st.sampled_from([30.0, 47.3, 300.0]),
+        max_receive_count=st.sampled_from([None, 1, 2, 5]),
+        maximum_retry_attempts=st.integers(0, 3),
+        maximum_event_age_s=st.sampled_from([61.0, 300.0, 21_600.0]),
+        partial_failures=st.booleans(),
+        on_failure=st.booleans(),
+    ),
+    function=st.builds(
+        Function,
+        reserved_concurrency=st.sampled_from([None, None, 1, 8]),
+        timeout_s=st.sampled_from([0.3, 3.0, 30.0]),
+        cold_start_ms=st.sampled_from([Fixed(0), Fixed(300), Lognormal(300, 900)]),
+        invocation_ms=st.sampled_from([Fixed(0), Fixed(12), Lognormal(10, 100)]),
+        per_record_ms=DURATIONS,
+        in_batch_concurrency=st.integers(1, 3),
+        error_rate=st.sampled_from([0.0, 0.0, 0.2]),
+        poison_rate=st.sampled_from([0.0, 0.0, 0.1]),
+    ),
+    downstream=st.builds(
+        Downstream, rate_per_s=st.sampled_from([None, 5.0, 50.0]), sdk_attempts=st.sampled_from([None, 1, 5])
+    ),
+    quotas=st.fixed_dictionaries(
+        {},
+        optional={
+            "account_concurrency": st.sampled_from([1, 5, 30]),
+            "environments_per_10_s": st.sampled_from([2, 20]),
+            "sqs_in_flight_max": st.sampled_from([7, 50]),
+            "sqs_pollers_per_minute": st.sampled_from([0, 6_000]),
+            "environment_idle_s": st.sampled_from([1.0, 20.0]),
+        },
+    ),
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scenario=SCENARIOS)
+def test_whatever_the_scenario_twin_and_machine_answer_alike(played, scenario):
+    if scenario.quotas.get("account_concurrency", 1_000) < 200:
+        # A reservation has to leave 100 to others.
+        scenario = dataclasses.replace(
+            scenario, function=dataclasses.replace(scenario.function, reserved_concurrency=None)
+        )
+    _, twin, machine = played(scenario)
+    assert_same(twin, machine)
+
+
+@pytest.mark.parametrize("name", ["sqs: cut off", "sns: a burst"])
+def test_a_twin_says_how_far_it_has_come_as_its_machine_does(monkeypatch, name):
+    shares = {1: [], 1 << 62: []}
+    for many, told in shares.items():
+        monkeypatch.setattr(simulation, "_MANY", many)
+        simulate(KNOWN[name], told.append)
+    assert shares[1] == shares[1 << 62]
+
+
+def test_what_was_compiled_of_older_sources_is_forgotten(tmp_path, monkeypatch):
+    (tmp_path / "inner_of_test.py").write_text("def number():\n    return 1\n", encoding="utf-8")
+    (tmp_path / "outer_of_test.py").write_text(
+        "from numba import njit\nimport inner_of_test\n\nNUMBER = inner_of_test.number()\n\n\n"
+        "@njit(cache=True)\ndef number():\n    return NUMBER\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    outer, inner = importlib.import_module("outer_of_test"), importlib.import_module("inner_of_test")
+    try:
+        assert outer.number() == 1
+        kept = sorted(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?"))
+        assert kept
+        forget_if_older(outer.number, [inner])
+        assert sorted(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?")) == kept
+        later = max(path.stat().st_mtime_ns for path in kept) + 10**9
+        os.utime(tmp_path / "inner_of_test.py", ns=(later, later))
+        forget_if_older(outer.number, [inner])
+        assert not list(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?"))
+    finally:
+        for name in ("outer_of_test", "inner_of_test"):
+            sys.modules.pop(name, None)
