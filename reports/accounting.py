@@ -53,7 +53,7 @@ class Account:
 
 def account(rows: "BufferRows") -> Account:
     """The account of one buffer."""
-    counts = dict(zip(ALL, np.bincount(rows.outcome, minlength=len(ALL)).tolist(), strict=True))
+    counts = {outcome: int(np.count_nonzero(rows.ended(outcome))) for outcome in ALL}
     statuses, requests = np.unique(
         rows.status[rows.ended(Outcome.REJECTED, Outcome.REJECTED_PROCESSED)], return_counts=True
     )

@@ -120,9 +120,7 @@ class BufferRows:
 
     def ended(self, *those: Outcome) -> "Flags":
         """Which requests have one of these outcomes."""
-        chosen = np.zeros(len(CODES), np.bool_)
-        chosen[[CODES[outcome] for outcome in those]] = True
-        these: Flags = chosen[self.outcome]
+        these: Flags = np.logical_or.reduce([self.outcome == CODES[outcome] for outcome in those])
         return these
 
     @cached_property

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports import (
-    description,
     fault_build,
     fault_cells,
     figures,
     findings,
-    joined,
     known_verdict,
     page,
     route_verdict,
@@ -33,21 +31,19 @@ def build(folder: "RunFolder") -> str:
     """
     if fault_cells.is_one(folder):
         return fault_build.build(folder)
-    run = description.read(folder)
-    rows = joined.join(folder, run.drained)
-    # Of a large run the table takes as long as all figures, and most of that without Python.
-    with WholeFile(folder.path / "joined.parquet", partial(rows.write, "joined")) as table:
-        found = findings.of(folder, run, rows)
+    found = findings.find(folder)
+    # The table of a large run takes as long as the drawings, and these are Python where that is not.
+    with WholeFile(folder.path / "joined.parquet", partial(found.rows.write, "joined")) as table:
         texts = {
             "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),
             "report.json": scorecard.to_json(scorecard.details(found)),
             "report.html": page.page(found),
         }
+        for name in figures.names(found):
+            write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
         table.put()
     for name in ("observations", *(("knowledge",) if found.knowing else ())):
-        write_whole(folder.path / f"{name}.parquet", partial(rows.write, name))
-    for name in figures.names(found):
-        write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
+        write_whole(folder.path / f"{name}.parquet", partial(found.rows.write, name))
     for name, text in texts.items():
         write_whole(folder.path / name, partial(Path.write_text, data=text, encoding="utf-8"))
     say = known_verdict.plain if found.knowing else route_verdict.plain if found.answers else verdict.plain

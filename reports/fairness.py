@@ -1,7 +1,7 @@
 """What was equal between the buffers of a run, and what was not: from the rows, not from the settings."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -9,12 +9,14 @@ from reports.places import Places
 from reports.quantiles import measure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from reports.buffer_rows import BufferRows
-    from reports.joined import Joined
 
     Floats = npt.NDArray[np.float64]
+    Whole = npt.NDArray[np.int64]
 
 # Clocks that are wild: a second that a whole number still holds.
 _LAST_SECOND: Final = 2.0**62
@@ -35,6 +37,19 @@ class Load:
     batch_mean: float | None
     attempts_mean: float | None
     environments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What a buffer was given, for Sameness: the requests that were sent, in the order of their sequence numbers.
+
+    `offset_ms` is when each was due, from the buffer's first arrival; `image` says which it carried by a number that
+    all buffers have in common, -1 if it is not known.
+    """
+
+    sequence: "Whole"
+    offset_ms: "Floats"
+    image: "npt.NDArray[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +103,38 @@ def _batch_mean(sizes: "Floats") -> float | None:
     return len(sizes) / batches if batches else None
 
 
-def sameness(joined: "Joined") -> Sameness:
+def arrivals(rows: "BufferRows") -> Arrivals:
+    """The arrivals of a buffer."""
+    sent, due = rows.offered, rows.numbers("intended_at")
+    if not sent.all():
+        offset = due[sent] - np.fmin.reduce(due[sent], initial=np.nan)
+        return Arrivals(rows.paired.sequence[sent], offset, rows.texts("image").codes[sent])
+    return Arrivals(rows.paired.sequence, due - np.fmin.reduce(due), rows.texts("image").codes)
+
+
+def sameness(every: "Sequence[Arrivals]") -> Sameness:
     """Compare what the buffers were given, request by request."""
-    places = Places(*(joined.rows(buffer).paired.sequence for buffer in joined.buffers))
+    every = [one for one in every if len(one.sequence)]
+    places = Places(*(one.sequence for one in every))
     buffers = np.zeros(places.size, np.int32)
     first, last = np.full(places.size, np.inf), np.full(places.size, -np.inf)
-    image, differs = np.full(places.size, -1, np.int32), np.zeros(places.size, np.bool_)
-    ran = 0
-    for buffer in joined.buffers:
-        rows = joined.rows(buffer)
-        sent = np.flatnonzero(rows.offered)
-        if not len(sent):
-            continue
-        ran += 1
-        at = places.of(rows.paired.sequence[sent])
-        due = rows.numbers("intended_at")[sent]
-        offset = due - np.fmin.reduce(due)
+    images, differs = np.full(places.size, -1, np.int32), np.zeros(places.size, np.bool_)
+    for one in every:
+        at = _as_slice(places.of(one.sequence))
         buffers[at] += 1
-        first[at], last[at] = np.fmin(first[at], offset), np.fmax(last[at], offset)
-        theirs, ours = rows.texts("image").codes[sent], image[at]
-        differs[at] |= (theirs >= 0) & (ours >= 0) & (theirs != ours)
-        image[at] = np.where(ours < 0, theirs, ours)
+        first[at], last[at] = np.fmin(first[at], one.offset_ms), np.fmax(last[at], one.offset_ms)
+        told = images[at].copy()
+        differs[at] |= (one.image >= 0) & (told >= 0) & (one.image != told)
+        images[at] = np.where(told < 0, one.image, told)
     compared = (buffers > 1) & (last >= first)
     return Sameness(
-        schedule_ms=float((last[compared] - first[compared]).max()) if compared.any() else None,
-        only_some=int(np.count_nonzero((buffers > 0) & (buffers < ran))),
+        schedule_ms=float((last - first).max(where=compared, initial=0.0)) if compared.any() else None,
+        only_some=int(np.count_nonzero((buffers > 0) & (buffers < len(every)))),
         other_images=int(np.count_nonzero(differs)),
     )
+
+
+def _as_slice(places: "Whole") -> "Whole | slice":
+    """Places that follow one another, in their order, as what is written and read in one go."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first == len(places) - 1 else places

@@ -102,21 +102,17 @@ def find(folder: "RunFolder") -> Findings:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
     run = description.read(folder)
-    return of(folder, run, joined.join(folder, run.drained))
-
-
-def of(folder: "RunFolder", run: description.Description, rows: joined.Joined) -> Findings:
-    """Compute what a run shows whose rows are joined."""
+    rows = joined.join(folder, run.drained)
     meanings = stages.of_simulation(rows) if run.is_simulated else stages.STAGES
     # What takes long is arithmetic on whole columns, which lets the other thread run. Two, for each takes its memory.
     with ThreadPoolExecutor(2) as threads:
-        found = threads.map(lambda buffer: _buffer(run, rows, buffer, meanings), rows.buffers)
-        buffers = dict(zip(rows.buffers, found, strict=True))
+        found = list(threads.map(lambda buffer: _buffer(run, rows, buffer, meanings), rows.buffers))
+    buffers = {buffer.name: buffer for buffer, _ in found}
     return Findings(
         run=run,
         buffers=buffers,
         stages=meanings,
-        sameness=fairness.sameness(rows),
+        sameness=fairness.sameness([arrivals for _, arrivals in found]),
         partial=tuple(_partial(run, rows)),
         notes=tuple(_notes(rows, buffers)),
         rows=rows,
@@ -131,9 +127,11 @@ def of(folder: "RunFolder", run: description.Description, rows: joined.Joined) -
     )
 
 
+# Clocks that are wild enough are further apart than a float reaches.
+@np.errstate(over="ignore", invalid="ignore")
 def _buffer(
     run: description.Description, run_rows: joined.Joined, buffer: str, meanings: dict[str, str]
-) -> BufferFindings:
+) -> tuple[BufferFindings, fairness.Arrivals]:
     rows, observations = run_rows.rows(buffer), run_rows.observations(buffer)
     account = accounting.account(rows)
     latencies = rows.numbers("latency_ms")[rows.processed]
@@ -143,7 +141,7 @@ def _buffer(
     if turn is not None and turn.peak_concurrency is not None:
         seen = replace(seen, peak_concurrency=turn.peak_concurrency)
     whole = run.drained.get(buffer, False) and not run_rows.cut_short
-    return BufferFindings(
+    found = BufferFindings(
         name=buffer,
         account=account,
         latency=quantiles.measure(latencies, account.endless),
@@ -160,6 +158,7 @@ def _buffer(
         order=order.order(rows),
         cost=_cost(run, rows, account),
     )
+    return found, fairness.arrivals(rows)
 
 
 def _closed_model(rows: "BufferRows") -> closed_model.ClosedModel:

@@ -3,38 +3,53 @@
 The records of an invocation have its environment and the moment it began in common.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from reports.buffer_rows import BufferRows
+    from reports.raw_column import Texts
 
 
 def invocations(rows: "BufferRows") -> pd.DataFrame:
     """The invocations that stored a result, by the records of their batch. Columns: records, invocations, and seconds,
     which is how long all of them took, from entry to their last result, and their cold starts.
     """
-    environment, received = rows.texts("environment").codes, rows.numbers("received_at")
-    those = np.flatnonzero((environment >= 0) & ~np.isnan(received))
-    those = those[np.lexsort((received[those], environment[those]))]
-    environment, received = environment[those], received[those]
-    begins = np.ones(len(those), np.bool_)
-    begins[1:] = (environment[1:] != environment[:-1]) | (received[1:] != received[:-1])
-    first = np.flatnonzero(begins)
+    environment, received = rows.texts("environment"), rows.numbers("received_at")
+    those = _gathered(received, environment)
+    first = np.flatnonzero(_differs(received[those]) | _differs(environment.codes[those]))
 
-    def greatest(name: str) -> "np.typing.NDArray[np.float64]":
+    def greatest(name: str) -> "npt.NDArray[np.float64]":
         values = rows.numbers(name)[those]
         return np.fmax.reduceat(values, first) if len(first) else values
 
-    took_ms = np.fmax(greatest("stored_at") - received[first], 0.0) + np.nan_to_num(greatest("init_ms"))
-    records = np.nan_to_num(greatest("batch_size"), nan=1.0).astype(np.int64)
-    sizes, of_size = np.unique(records, return_inverse=True)
-    return pd.DataFrame(
-        {
-            "records": sizes,
-            "invocations": np.bincount(of_size, minlength=len(sizes)),
-            "seconds": np.bincount(of_size, took_ms, minlength=len(sizes)) / 1e3,
-        }
-    )
+    took_ms = np.fmax(greatest("stored_at") - received[those[first]], 0.0) + np.nan_to_num(greatest("init_ms"))
+    records = np.nan_to_num(greatest("batch_size"), nan=1.0)
+    by_size = pd.Series(took_ms).groupby(records)
+    sums = pd.DataFrame({"invocations": by_size.size(), "seconds": by_size.sum() / 1e3})
+    return sums.rename_axis("records").reset_index()
+
+
+def _gathered(received: "npt.NDArray[np.float64]", environment: "Texts") -> "npt.NDArray[np.intp]":
+    """The rows of which both are known, those of an invocation behind one another."""
+    those = np.flatnonzero((environment.codes >= 0) & ~np.isnan(received))
+    those = those[np.argsort(received[those])]
+    # Of the same moment they lie in any order.
+    begins = _differs(received[those])
+    shared = ~begins
+    shared[:-1] |= shared[1:]
+    moment = np.cumsum(begins)[shared]
+    few = those[shared]
+    those[shared] = few[np.argsort(moment * len(environment.names) + environment.codes[few])]
+    return those
+
+
+def _differs(values: "npt.NDArray[Any]") -> "npt.NDArray[np.bool_]":
+    """Which values are another than the one before."""
+    differs = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=differs[1:])
+    return differs

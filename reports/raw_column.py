@@ -22,6 +22,13 @@ def floats(numbers: pa.Array) -> "npt.NDArray[np.float64]":
     return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
 
 
+def nullable(numbers: "npt.NDArray[np.float64]") -> pa.Array:
+    """The other way round: NaN as null, of numbers that stay where they are."""
+    absent = np.isnan(numbers)
+    known = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
+    return pa.Array.from_buffers(pa.float64(), len(numbers), [known, pa.py_buffer(numbers)])
+
+
 def whole(numbers: pa.Array, absent: int = 0) -> "npt.NDArray[np.int64]":
     """Whole numbers, null as `absent`."""
     filled: npt.NDArray[np.int64] = (pc.fill_null(numbers, absent) if numbers.null_count else numbers).to_numpy()

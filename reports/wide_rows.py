@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from reports.buffer_rows import BufferRows
 from reports.outcome import ALL
-from reports.raw_column import column
+from reports.raw_column import column, nullable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
 
 # As many as DuckDB reads at once.
 _ROWS: Final = 122_880
-_OF_REQUEST: Final = ("sent_at", "responded_at", "error", "image", "bytes", "group")
-_OF_RESULT: Final = (
-    "reason", "accepted_at", "received_at", "recognised_at", "stored_at", "init_ms", "batch_size", "attempts",
-    "environment", "labels",
-)  # fmt: skip
+_OF_REQUEST: Final = ("error", "image", "bytes", "group")
+_OF_RESULT: Final = ("reason", "batch_size", "attempts", "environment", "labels")
 _TIMES: Final = (
-    "intended_at", "lateness_ms", "response_ms", "latency_ms", "gateway_ms", "buffer_ms", "cold_start_ms", "work_ms",
-    "write_ms",
+    "intended_at", "sent_at", "responded_at", "accepted_at", "received_at", "recognised_at", "stored_at", "init_ms",
+    "lateness_ms", "response_ms", "latency_ms", "gateway_ms", "buffer_ms", "cold_start_ms", "work_ms", "write_ms",
 )  # fmt: skip
 COLUMNS: Final = (
     "buffer", "sequence", "request_id", "outcome", "intended_at", "sent_at", "responded_at", "http_status", "error",
@@ -55,7 +52,7 @@ def _wide(rows: BufferRows) -> pa.Table:
     columns: dict[str, Any] = {
         "buffer": pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int8), [paired.buffer]),
         "sequence": paired.sequence,
-        "request_id": pc.coalesce(rows.of_request("request_id"), rows.of_result("request_id"), letter["request_id"]),
+        "request_id": _request_ids(rows, letter["request_id"]),
         "outcome": pa.DictionaryArray.from_arrays(rows.outcome, ALL),
         "http_status": rows.status,
         "result_status": rows.of_result("status"),
@@ -66,8 +63,16 @@ def _wide(rows: BufferRows) -> pa.Table:
     }
     columns |= {name: rows.of_request(name) for name in _OF_REQUEST}
     columns |= {name: rows.of_result(name) for name in _OF_RESULT}
-    columns |= {name: pa.array(rows.numbers(name), from_pandas=True) for name in _TIMES}
+    columns |= {name: nullable(rows.numbers(name)) for name in _TIMES}
     return pa.table({name: columns[name] for name in COLUMNS})
+
+
+def _request_ids(rows: BufferRows, of_letters: pa.Array) -> pa.Array:
+    ids = rows.of_request("request_id")
+    if not (np.asarray(ids.is_null()) & (rows.has_result | np.asarray(of_letters.is_valid()))).any():
+        return ids
+    # Whoever got no answer was told none, and yet it may have got in.
+    return pc.coalesce(ids, rows.of_result("request_id"), of_letters)
 
 
 def _at(places: "np.typing.NDArray[np.int64]", size: int) -> pa.Array:
@@ -98,4 +103,5 @@ def _writer(path: "Path", schema: pa.Schema) -> pq.ParquetWriter:
         # What is asked of one buffer leaves out the row groups of the others; nothing else is looked for so.
         write_statistics=["buffer"],
         store_schema=False,
+        write_batch_size=_ROWS,
     )

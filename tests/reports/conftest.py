@@ -2,8 +2,9 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from reports import figures, findings
@@ -41,6 +42,21 @@ def sample(write_run: "Callable[..., RunFolder]", tmp_path_factory: pytest.TempP
 def sample_findings(sample: "RunFolder") -> "Findings":
     """What the sample run shows."""
     return findings.find(sample)
+
+
+@pytest.fixture(scope="session")
+def as_loaded() -> "Callable[[pa.Schema, list[dict[str, Any]]], pa.Table]":
+    """Make rows a table of a schema, as reports.rows loads them."""
+
+    def table(schema: pa.Schema, given: list[dict[str, Any]]) -> pa.Table:
+        columns = []
+        for field in schema:
+            texts = pa.types.is_dictionary(field.type)
+            values = pa.array([row.get(field.name) for row in given], pa.string() if texts else field.type)
+            columns.append(values.dictionary_encode() if texts else values)
+        return pa.table(columns, names=schema.names)
+
+    return table
 
 
 @pytest.fixture(scope="session")

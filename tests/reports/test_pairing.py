@@ -1,10 +1,9 @@
 """Which rows belong together, held against somebody who goes through them one by one."""
 
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,13 @@ from hypothesis import strategies as st
 from reports import rows
 from reports.pairing import NO_ROW, Paired, Pairs, pair
 from reports.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+Row = dict[str, Any]
 
 # Numbers that lie close together, and such as no load test gives.
 SEQUENCES = st.integers(0, 4) | st.sampled_from([-(2**63), -1, 2**31, 2**62, 2**63 - 1])
@@ -38,33 +44,30 @@ LETTERS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def table(schema: pa.Schema, given_rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows as reports.rows loads them."""
-    columns = []
-    for field in schema:
-        texts = pa.types.is_dictionary(field.type)
-        values = pa.array([row.get(field.name) for row in given_rows], pa.string() if texts else field.type)
-        columns.append(values.dictionary_encode() if texts else values)
-    return pa.table(columns, names=schema.names)
+@pytest.fixture(scope="module")
+def paired(as_loaded: "Callable[[pa.Schema, list[Row]], pa.Table]") -> "Callable[..., Pairs]":
+    """Pair rows of requests, of results and of dead letters; only sqs ran empty."""
 
+    def paired(requests: list[Row], results: list[Row], letters: list[Row]) -> Pairs:
+        return pair(
+            as_loaded(rows.REQUESTS, requests),
+            as_loaded(rows.RESULTS, results),
+            as_loaded(rows.DEAD_LETTERS, letters),
+            {"sqs"},
+        )
 
-def paired(requests: list[dict[str, Any]], results: list[dict[str, Any]], letters: list[dict[str, Any]]) -> Pairs:
-    return pair(
-        table(rows.REQUESTS, requests), table(rows.RESULTS, results), table(rows.DEAD_LETTERS, letters), {"sqs"}
-    )
+    return paired
 
 
 class OneByOne:
     """The rows of each request, by buffer and sequence."""
 
-    def __init__(
-        self, requests: list[dict[str, Any]], results: list[dict[str, Any]], letters: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, requests: list[Row], results: list[Row], letters: list[Row]) -> None:
         by_id = {row["request_id"]: row for row in reversed(requests) if row["request_id"] is not None}
         self.unidentified = 0
         self.sent, self.stored, self.dead = (self.located(found, by_id) for found in (requests, results, letters))
 
-    def located(self, found: list[dict[str, Any]], by_id: dict[str, Any]) -> dict[Any, list[tuple[int, Any]]]:
+    def located(self, found: list[Row], by_id: dict[str, Row]) -> dict[Any, list[tuple[int, Any]]]:
         located = defaultdict(list)
         for number, row in enumerate(found):
             request = by_id.get(row["request_id"], {})
@@ -102,7 +105,7 @@ def first_letter(row: tuple[int, Any]) -> Any:
     return text_first(row[1]["reason"]), text_first(row[1]["request_id"]), row[0]
 
 
-def as_told(one: Paired, place: int) -> dict[str, Any]:
+def as_told(one: Paired, place: int) -> Row:
     again = dict(
         zip(
             one.again.place.tolist(),
@@ -122,7 +125,7 @@ def as_told(one: Paired, place: int) -> dict[str, Any]:
 @example([{"buffer": "sqs", "sequence": 0, "sent_at": None, "responded_at": None, "status": None, "request_id": None}],
          [], [])  # fmt: skip
 def test_each_row_is_where_somebody_who_looks_at_them_one_by_one_puts_it(
-    requests: list[dict[str, Any]], results: list[dict[str, Any]], letters: list[dict[str, Any]]
+    paired: "Callable[..., Pairs]", requests: list[Row], results: list[Row], letters: list[Row]
 ) -> None:
     found, naive = paired(requests, results, letters), OneByOne(requests, results, letters)
     every = sorted({*naive.sent, *naive.stored, *naive.dead})
@@ -144,7 +147,7 @@ def test_each_row_is_where_somebody_who_looks_at_them_one_by_one_puts_it(
             }
 
 
-def test_a_part_of_the_pairs_is_what_it_is_of_the_whole() -> None:
+def test_a_part_of_the_pairs_is_what_it_is_of_the_whole(paired: "Callable[..., Pairs]") -> None:
     sent = [{"buffer": "sqs", "sequence": n, "status": 202, "request_id": f"r{n}"} for n in range(9)]
     stored = [{"buffer": "sqs", "sequence": n, "request_id": f"r{n}"} for n in (1, 4, 4, 7, 7)]
     dead = [{"buffer": "sqs", "sequence": n, "request_id": f"r{n}", "reason": "too old"} for n in (2, 5, 8)]
