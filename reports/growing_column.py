@@ -110,11 +110,13 @@ class TextColumn(GrowingColumn):
     def __init__(self) -> None:
         super().__init__()
         self._bytes = _Growing(np.dtype(np.uint8))
+        # Where each ends, behind where the first begins.
         self._ends = _Growing(np.dtype(np.int64))
+        self._ends.add(np.zeros(1, np.int64))
 
     def expect(self, rows: int) -> None:  # noqa: D102
         super().expect(rows)
-        self._ends.expect(rows)
+        self._ends.expect(rows + 1)
         if self._rows:
             self._bytes.expect(rows * self._bytes.size // self._rows)
 
@@ -137,8 +139,7 @@ class TextColumn(GrowingColumn):
 
     def array(self) -> pa.Array:
         """All of it, with room for more than 2 GB of texts. Nothing can be added any more."""
-        ends = np.concatenate((np.zeros(1, np.int64), self._ends.array()))
-        buffers = [self._bits(), pa.py_buffer(ends), pa.py_buffer(self._bytes.array())]
+        buffers = [self._bits(), pa.py_buffer(self._ends.array()), pa.py_buffer(self._bytes.array())]
         return pa.Array.from_buffers(pa.large_string(), self._rows, buffers)
 
 
