@@ -68,5 +68,5 @@ def _compiled() -> "Callable[[Floats, Floats, int], npt.NDArray[np.bool_]]":
     """The same, compiled: that takes a second the first time on a machine, and of a small run more than it saves."""
     from numba import njit
 
-    compiled: Callable[[Floats, Floats, int], npt.NDArray[np.bool_]] = njit(cache=True)(_taken)
+    compiled: Callable[[Floats, Floats, int], npt.NDArray[np.bool_]] = njit(cache=True, nogil=True)(_taken)
     return compiled

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Codes = npt.NDArray[np.int64]
+    Late = tuple[int, float]
 
 _MOMENTS: Final = {"accepted": "accepted_at", "delivered": "received_at", "stored": "stored_at"}
-# Of more requests than these, the groups are gone through by compiled code.
+# More requests than these are gone through by compiled code.
 _MANY: Final = 50_000
 
 
@@ -57,71 +58,65 @@ class Order:
 
 def order(rows: "BufferRows") -> Order:
     """The order of a buffer's requests that have a result: the others never came, so nothing can be said of when."""
-    groups = rows.texts("group")
-    sent_at = rows.numbers("sent_at")
-    compared = np.flatnonzero(rows.processed & ~np.isnan(sent_at))
+    groups, sent_at = rows.texts("group"), rows.numbers("sent_at")
+    compared = rows.processed & ~np.isnan(sent_at)
+    turns = np.flatnonzero(compared)
     # Sent in the same moment, they went in the order of their sequence numbers, in which they are.
-    compared = compared[np.argsort(sent_at[compared], kind="stable")]
-    sent = {name: rows.numbers(column)[compared] for name, column in _MOMENTS.items()}
-    codes = groups.codes[compared].astype(np.int64)
-    named = codes >= 0
+    turns = turns[np.argsort(sent_at[turns], kind="stable")]
+    moments = {name: rows.numbers(column)[turns] for name, column in _MOMENTS.items()}
+    codes = groups.codes[turns].astype(np.int64)
+    number = groups.distinct(compared)
     return Order(
-        groups=len(np.unique(codes[named])),
-        in_groups=_overtaken({name: times[named] for name, times in sent.items()}, codes[named])
-        if named.any()
-        else None,
-        in_all=_overtaken(sent),
+        groups=number,
+        in_groups=_overtaken(moments, codes) if number else None,
+        in_all=_overtaken(moments, np.zeros_like(codes)),
     )
 
 
-def _overtaken(sent: "Mapping[str, Floats]", codes: "Codes | None" = None) -> Overtaken:
-    late = {name: late_ms(times, codes) for name, times in sent.items()}
-    delivered = late["delivered"]
+def _overtaken(moments: "Mapping[str, Floats]", codes: "Codes") -> Overtaken:
+    found = {name: late(times, codes) for name, times in moments.items()}
+    delivered, latest_ms = found["delivered"]
     return Overtaken(
-        requests=len(sent["delivered"]),
-        accepted=int((late["accepted"] > 0).sum()),
-        delivered=int((delivered > 0).sum()),
-        stored=int((late["stored"] > 0).sum()),
-        latest_ms=float(delivered.max()) if (delivered > 0).any() else None,
+        requests=int(np.count_nonzero(codes >= 0)),
+        accepted=found["accepted"][0],
+        delivered=delivered,
+        stored=found["stored"][0],
+        latest_ms=latest_ms if delivered else None,
     )
 
 
-def late_ms(times: "Floats", codes: "Codes | None" = None) -> "Floats":
-    """How much later than the first of those sent after it each request came; 0 for all that came in their order.
+def late(times: "Floats", codes: "Codes") -> "Late":
+    """How many requests came later than one of those sent after them, and how much later than the first of these the
+    latest came (ms; 0 if none was late).
 
-    `times` (ms) are in the order of sending; whatever has no time (NaN) is left out. With `codes`, the group of each,
-    only those of its own group count.
+    `times` (ms) are in the order of sending, and `codes` the group of each: only those of its own group count. Whatever
+    has no time (NaN) or no group (-1) is left out.
     """
-    known = np.isfinite(times)
-    times = times[known]
-    first: Floats
-    if codes is None:
-        first = _earliest_from(times)
-        return times - first
-    codes = codes[known]
-    earliest = np.full(codes.max(initial=-1) + 1, np.inf)
-    return (_compiled() if len(times) > _MANY else _late_in_groups)(times, codes, earliest)
+    earliest = np.full(int(codes.max(initial=-1)) + 1, np.inf)
+    if len(times) > _MANY:
+        return _compiled()(times, codes, earliest)
+    # Python's own numbers, which a loop of Python is faster with.
+    return _late(times.tolist(), codes.tolist(), earliest.tolist())
 
 
-def _late_in_groups(times: "Floats", codes: "Codes", earliest: "Floats") -> "Floats":
+def _late(times: Any, codes: Any, earliest: Any) -> "Late":
     """Go through the requests from the last on; `earliest` is that of each group so far, infinity at first."""
-    late = np.empty(len(times))
+    number, latest = 0, 0.0
     for place in range(len(times) - 1, -1, -1):
-        group = codes[place]
-        earliest[group] = min(earliest[group], times[place])
-        late[place] = times[place] - earliest[group]
-    return late
+        group, came = codes[place], times[place]
+        if group < 0:
+            continue
+        if came > earliest[group]:
+            number += 1
+            latest = max(latest, came - earliest[group])
+        elif came < earliest[group]:
+            earliest[group] = came
+    return number, latest
 
 
 @cache
-def _compiled() -> "Callable[[Floats, Codes, Floats], Floats]":
+def _compiled() -> "Callable[[Floats, Codes, Floats], Late]":
     from numba import njit
 
-    compiled: Callable[[Floats, Codes, Floats], Floats] = njit(cache=True)(_late_in_groups)
+    compiled: Callable[[Floats, Codes, Floats], Late] = njit(cache=True, nogil=True)(_late)
     return compiled
-
-
-def _earliest_from(moments: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
-    """For each in turn the earliest of its own moment and all behind it."""
-    earliest: npt.NDArray[Any] = np.minimum.accumulate(moments[::-1])[::-1]
-    return earliest

@@ -89,7 +89,7 @@ def samples_needed(p: Fraction) -> int:
 
 def measure(samples: "npt.NDArray[np.float64]", endless: int = 0) -> Quantiles:
     """The quantiles of `samples` (any order; NaN and infinities are left out) and `endless` more above them."""
-    ordered = np.sort(samples[np.isfinite(samples)])
+    ordered = _ordered(samples)
     n = len(ordered)
     quantiles = {name: _quantile(ordered, n + endless, p) for name, p in PERCENTILES.items()}
     return Quantiles(
@@ -99,6 +99,11 @@ def measure(samples: "npt.NDArray[np.float64]", endless: int = 0) -> Quantiles:
         max=float(ordered[-1]) if n else None,
         **quantiles,
     )
+
+
+def _ordered(samples: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+    finite = np.isfinite(samples)
+    return np.sort(samples if finite.all() else samples[finite])
 
 
 def _quantile(ordered: "npt.NDArray[np.float64]", total: int, p: Fraction) -> Quantile | None:
@@ -143,7 +148,7 @@ def curve(samples: "npt.NDArray[np.float64]", endless: int, points: int = 300) -
 
     At most `points` of the order statistics, evenly spread over log x.
     """
-    ordered = np.sort(samples[np.isfinite(samples)])
+    ordered = _ordered(samples)
     total = len(ordered) + endless
     if not len(ordered):
         return []

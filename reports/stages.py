@@ -54,12 +54,13 @@ def stages(rows: "BufferRows", names: "Collection[str]" = tuple(STAGES)) -> dict
     if _COLD_START in taken:
         # A request that met no cold start was none the slower for it.
         taken[_COLD_START] = np.nan_to_num(taken[_COLD_START])
-    every = np.logical_and.reduce([np.isfinite(times) for times in taken.values()])
+    known = np.logical_and.reduce([np.isfinite(times) for times in taken.values()])
+    whole = taken if known.all() else {name: times[known] for name, times in taken.items()}
     return {
         name: Stage(
             name,
             measure(times[times > 0] if name == _COLD_START else times),
-            float(times[every].mean()) if every.any() else None,
+            float(whole[name].mean()) if known.any() else None,
         )
         for name, times in taken.items()
     }

@@ -14,13 +14,17 @@ class Steps:
     """`number` steps of so many seconds, from `start` on (ms; NaN where no arrival is known: all is in the first)."""
 
     def __init__(self, start: float, step: int, number: int) -> None:
-        self._start, self._width_ms, self.number = start, step * 1e3, number
+        self._start, self._width_ms = (0.0, np.inf) if np.isnan(start) else (start, step * 1e3)
+        self.number = number
 
     def of(self, moments: "Floats") -> "Floats":
         """The step of each moment, which may be before the first one or behind the last."""
-        return np.floor((moments - self._start) / self._width_ms)
+        steps: Floats = np.floor((moments - self._start) / self._width_ms)
+        return steps
 
     def count(self, moments: "Floats") -> "npt.NDArray[np.int64]":
         """How many of the moments that are known are in each step; what came before the first one is in it."""
-        steps = np.fmax(self.of(moments[np.isfinite(moments)]), 0.0)
-        return np.bincount(steps[steps < self.number].astype(np.int64), minlength=self.number)
+        steps = self.of(moments)
+        # NaN is not less.
+        steps = np.maximum(steps[steps < self.number], 0.0)
+        return np.bincount(steps.astype(np.int64), minlength=self.number)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.order import Overtaken, late_ms
+from reports import order
+from reports.order import Overtaken
 
 if TYPE_CHECKING:
     from reports.findings import Findings
@@ -27,17 +28,30 @@ def naive(sent: list[tuple[int, int | None]]) -> list[float]:
     return sorted(late)
 
 
-@given(SENT)
-def test_it_is_the_count_of_every_pair(sent: list[tuple[int, int | None]]) -> None:
+def counted(late_ms: list[float]) -> tuple[int, float]:
+    """How many were late, and by how much the latest was."""
+    return sum(late > 0 for late in late_ms), max(late_ms, default=0.0)
+
+
+@pytest.mark.parametrize("many", [0, 50_000], ids=["compiled", "not compiled"])
+@given(sent=SENT)
+def test_it_is_the_count_of_every_pair(many: int, sent: list[tuple[int, int | None]]) -> None:
     codes = np.array([group for group, _ in sent], np.int64)
     times = np.array([np.nan if came is None else came for _, came in sent], np.float64)
-    assert sorted(late_ms(times, codes)) == naive(sent)
-    assert sorted(late_ms(times)) == naive([(0, came) for _, came in sent])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "_MANY", many)
+        assert order.late(times, codes) == counted(naive(sent))
+        assert order.late(times, np.zeros_like(codes)) == counted(naive([(0, came) for _, came in sent]))
+
+
+def test_who_names_no_group_is_in_none() -> None:
+    assert order.late(np.array([2.0, 9.0, 1.0]), np.array([0, -1, 0])) == (1, 1.0)
+    assert order.late(np.array([2.0, 1.0]), np.array([-1, -1])) == (0, 0.0)
 
 
 def test_moments_as_far_apart_as_clocks_gone_wild_are_told_apart() -> None:
     codes = np.array([70_000, 0, 70_000, 0], np.int64)
-    assert sorted(late_ms(np.array([1.0, 9e14, 0.5, 9e14 - 0.25]), codes)) == [0, 0, 0.25, 0.5]
+    assert order.late(np.array([1.0, 9e14, 0.5, 9e14 - 0.25]), codes) == (2, 0.5)
 
 
 def test_a_buffer_that_keeps_the_order_of_a_group_is_told_from_one_that_pushes(sample_findings: "Findings") -> None:
@@ -50,10 +64,10 @@ def test_a_buffer_that_keeps_the_order_of_a_group_is_told_from_one_that_pushes(s
     assert (sns.order.in_groups.latest_ms or 0) > 10_000
     assert kinesis.order.in_groups.delivered <= kinesis.order.in_groups.accepted + 5
     assert kinesis.order.in_all.stored > kinesis.order.in_all.delivered, "a batch is worked on side by side"
-    for order in (sns.order, kinesis.order):
-        assert order.in_groups is not None
-        assert order.in_groups.delivered <= order.in_all.delivered <= order.in_all.requests
-        assert order.in_groups.requests == order.in_all.requests
+    for found in (sns.order, kinesis.order):
+        assert found.in_groups is not None
+        assert found.in_groups.delivered <= found.in_all.delivered <= found.in_all.requests
+        assert found.in_groups.requests == found.in_all.requests
 
 
 def test_the_rows_of_a_run_give_the_same_as_a_count_of_every_pair(sample_findings: "Findings") -> None:
@@ -73,7 +87,7 @@ def test_the_rows_of_a_run_give_the_same_as_a_count_of_every_pair(sample_finding
 
 
 def test_without_groups_only_the_whole_is_looked_at(known_findings: "Findings") -> None:
-    order = known_findings.buffers["websocket"].order
-    assert (order.groups, order.in_groups) == (0, None)
-    assert order.in_all == Overtaken(order.in_all.requests, 0, 0, 0, None)
-    assert order.in_all.requests > 0
+    found = known_findings.buffers["websocket"].order
+    assert (found.groups, found.in_groups) == (0, None)
+    assert found.in_all == Overtaken(found.in_all.requests, 0, 0, 0, None)
+    assert found.in_all.requests > 0
