@@ -8,6 +8,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline import units
+from reports.margins import Room
 from reports.palette import INK, MUTED, RULE
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _TICKS_MS: Final = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 6e4, 12e4, 3e5, 6e5, 12e5, 36e5,
 )  # fmt: skip
 _MOST_TICKS: Final = 8
+# Around a slide, in inches.
+_BORDER: Final = 0.3
 
 
 class Form(Enum):
@@ -39,6 +42,13 @@ class Form(Enum):
     def width(self) -> float:
         """The figure's width in inches."""
         return _NARROW if self is Form.PHONE else _WIDE
+
+    @property
+    def edges(self) -> Room:
+        """What a figure has around its axes and their labels: nothing, but a slide its border, heading and footing."""
+        if self is not Form.SLIDE:
+            return Room()
+        return Room(_BORDER, _BORDER + 0.28, _BORDER, _BORDER + 0.4)
 
 
 def style(form: Form) -> dict[Any, Any]:
@@ -56,19 +66,25 @@ def style(form: Form) -> dict[Any, Any]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.spines.left": False,
+        "axes.titley": 1.0,
         "axes.grid": True,
         "axes.grid.axis": "y",
         "axes.axisbelow": True,
         "axes.facecolor": "none",
         "figure.facecolor": "none",
-        "figure.constrained_layout.use": True,
-        "figure.constrained_layout.w_pad": 0.06,
+        # About where the margins will be: what is measured before they are known is measured there.
+        "figure.subplot.left": 0.12 if form is Form.PHONE else 0.06,
+        "figure.subplot.right": 0.98,
+        "figure.subplot.bottom": 0.12,
+        "figure.subplot.top": 0.88,
+        "figure.dpi": 200 if form is Form.SLIDE else 72,
         "grid.color": RULE.light,
         "grid.linewidth": 0.8,
         "lines.solid_capstyle": "round",
         "lines.solid_joinstyle": "round",
         "xtick.color": MUTED.light,
         "ytick.color": MUTED.light,
+        "ytick.left": False,
         "ytick.major.size": 0,
         "svg.fonttype": "none",
     }
@@ -92,13 +108,11 @@ def caption_slide(figure: "Figure", findings: "Findings", title: str) -> None:
         f"run {run.id}",
         "" if findings.valid else "NOT VALID",
     ]
-    figure.suptitle(title, x=0.006, ha="left", fontsize=17, weight="bold")
-    figure.text(0.006, 0, "  ·  ".join(filter(None, parts)), color=MUTED.light, fontsize=9, va="bottom")
-    # The footer stands outside of the layout, which has to leave it its line.
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    line = 0.28 / figure.get_figheight()
-    engine.set(rect=(0.006, line, 0.988, 1 - line - 0.01))  # type: ignore[call-arg]
+    width, height = (side + 2 * _BORDER for side in figure.get_size_inches())
+    figure.set_size_inches(width, height)
+    left, low = _BORDER / width, _BORDER / height
+    figure.suptitle(title, x=left, y=1 - low, ha="left", va="top", fontsize=17, weight="bold")
+    figure.text(left, low, "  ·  ".join(filter(None, parts)), color=MUTED.light, fontsize=9, va="bottom")
 
 
 def time_axis(axes: "Axes", which: str, low: float, high: float) -> None:

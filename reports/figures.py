@@ -10,6 +10,7 @@ from reports.doors_figure import draw_doors
 from reports.drawing import Form, style
 from reports.knowing_figure import draw_knowing
 from reports.latency_figure import draw_latency
+from reports.margins import arrange
 from reports.palette import INKS
 from reports.route_figure import draw_answers, draw_answers_over_time
 from reports.stages_figure import draw_stages
@@ -42,7 +43,9 @@ def names(findings: "Findings") -> tuple[str, ...]:
 def figure(name: str, findings: "Findings", form: Form) -> "Figure":
     """One figure, drawn in a form."""
     with mpl.rc_context(style(form)):
-        return _DRAW[name](findings, form)
+        drawn = _DRAW[name](findings, form)
+        arrange(drawn, form.edges)
+    return drawn
 
 
 def svg(name: str, findings: "Findings", form: Form) -> str:
@@ -59,9 +62,7 @@ def svg(name: str, findings: "Findings", form: Form) -> str:
 def png(name: str, findings: "Findings", path: "Path") -> None:
     """One figure as a PNG on white, headed and footed, for a slide."""
     with mpl.rc_context(style(Form.SLIDE)):
-        figure(name, findings, Form.SLIDE).savefig(
-            path, format="png", dpi=200, facecolor="white", bbox_inches="tight", pad_inches=0.3
-        )
+        figure(name, findings, Form.SLIDE).savefig(path, format="png", facecolor="white")
 
 
 def _for_page(drawing: str, prefix: str) -> str:

@@ -88,15 +88,12 @@ def _curve(axes: "Axes", quantiles: Quantiles, curve: "list[tuple[float, float]]
     for points, width, dashes in ((firm, 2.6, "-"), (thin, 1.5, (0, (1.2, 1.8)))):
         if points:
             axes.plot(*zip(*points, strict=True), color=face.ink.light, linewidth=width, linestyle=dashes)
-    for name, p in PERCENTILES.items():
-        quantile = quantiles[name]
-        if quantile is None:
-            continue
-        x = float(1 / (1 - p))
-        low = quantile.value if quantile.low is None else quantile.low
-        high = quantile.value if quantile.high is None else quantile.high
-        axes.plot([x, x], [low, high], color=face.ink.light, linewidth=7, alpha=0.3, solid_capstyle="butt")
-        axes.plot([x], [quantile.value], "o", color=face.ink.light, markersize=5.5)
+    known = [(float(1 / (1 - p)), quantile) for name, p in PERCENTILES.items() if (quantile := quantiles[name])]
+    at, values = [x for x, _ in known], [quantile.value for _, quantile in known]
+    lows = [quantile.value if quantile.low is None else quantile.low for _, quantile in known]
+    highs = [quantile.value if quantile.high is None else quantile.high for _, quantile in known]
+    axes.vlines(at, lows, highs, color=face.ink.light, linewidth=7, alpha=0.3, capstyle="butt")
+    axes.plot(at, values, "o", color=face.ink.light, markersize=5.5)
 
 
 def _name_curves(axes: "Axes", buffers: "Mapping[str, Measured]", look: dict[str, Face], form: Form, had: str) -> None:

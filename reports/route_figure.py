@@ -45,7 +45,6 @@ def draw_answers_over_time(findings: "Findings", form: Form) -> Figure:
     _words(times, (("median dotted", MUTED.light, 0.0, "left"), ("slowest", ink, 1.0, "right")))
     times.margins(x=0)
     times.set_xlabel("seconds since the first arrival", loc="left")
-    figure.align_ylabels()
     if form is Form.SLIDE:
         caption_slide(figure, findings, f"{answers.route}: offered, answered, and how long it took")
     return figure

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from pipeline.units import duration
 from reports.drawing import Form, caption_slide, time_axis
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _STRENGTH: Final = {"gateway": 1.0, "buffer": 0.36, "cold_start": 0.55, "work": 0.8, "write": 1.0}
 _LABELLED: Final = 0.2
+_THICK: Final = 0.42
 
 
 def draw_stages(findings: "Findings", form: Form) -> Figure:
@@ -48,7 +50,8 @@ def _draw_means(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, F
         start = 0.0
         for name, stage in buffer.stages.items():
             share = stage.share or 0.0
-            axes.barh(row, share, left=start, height=0.42, color=color, alpha=_STRENGTH[name], linewidth=0)
+            bar = Rectangle((start, row - _THICK / 2), share, _THICK, color=color, alpha=_STRENGTH[name], linewidth=0)
+            axes.add_patch(bar)
             if share > longest * _LABELLED:
                 axes.text(
                     start + share / 2, row, name.replace("_", " "), ha="center", va="center", color=INK.light,
@@ -76,21 +79,28 @@ def _draw_means(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, F
 def _draw_ranges(axes: "Axes", buffers: "list[BufferFindings]", look: dict[str, Face], names: list[str]) -> None:
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    times = []
+    times: list[float] = []
     apart = 0.6 / max(len(buffers), 1)
     for column, buffer in enumerate(buffers):
         color = look[buffer.name].ink.light
+        dots, bars = [], []
         for row, stage in enumerate(buffer.stages.values()):
             p50, p99 = stage.times.value("p50"), stage.times.value("p99")
             if p50 is None or p50 <= 0:
                 continue
-            times.append(p50)
             y = row + (column - (len(buffers) - 1) / 2) * apart
+            dots.append((p50, y))
             if p99 is not None and p99 > p50:
-                times.append(p99)
-                axes.plot([p50, p99], [y, y], color=color, linewidth=4, alpha=0.35, solid_capstyle="butt")
-                axes.plot([p99], [y], "|", color=color, markersize=8, markeredgewidth=2)
-            axes.plot([p50], [y], "o", color=color, markersize=6.5)
+                bars.append((p50, p99, y))
+        if bars:
+            starts, ends, heights = zip(*bars, strict=True)
+            axes.hlines(heights, starts, ends, color=color, linewidth=4, alpha=0.35, capstyle="butt")
+            axes.plot(ends, heights, "|", color=color, markersize=8, markeredgewidth=2)
+            times += ends
+        if dots:
+            starts, heights = zip(*dots, strict=True)
+            axes.plot(starts, heights, "o", color=color, markersize=6.5)
+            times += starts
     time_axis(axes, "x", min(times, default=1) / 1.3, max(times, default=1e3) * 1.3)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)

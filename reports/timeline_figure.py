@@ -1,5 +1,6 @@
 """The timeline: what was offered and completed each second, what waited, and how often delivery was throttled."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,74 +15,91 @@ from reports.palette import MUTED, OFFERED, Face, faces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from reports.findings import BufferFindings, Findings
-
-    Band = Callable[[Axes, BufferFindings, Face], None]
 
 _TWO_MINUTES: Final = 120
 _GAP: Final = 0.3
 
 
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """A row of panels: how tall it is beside the others, and how a buffer's is drawn.
+
+    Its axis ends at `headroom` times the highest value that any buffer has in it.
+    """
+
+    title: str
+    height: float
+    headroom: float
+    highest: "Callable[[pd.DataFrame], float]"
+    draw: "Callable[[Axes, BufferFindings, Face], None]"
+
+    def top(self, buffers: "list[BufferFindings]") -> float:
+        return self.headroom * max(1.0, *(self.highest(buffer.timeline) for buffer in buffers))
+
+
 def draw_timeline(findings: "Findings", form: Form) -> Figure:
     """A column for each buffer on shared axes; on a phone, one below the other."""
     buffers = list(findings.buffers.values())
-    bands: list[tuple[Band, str, float]] = [(_rates, "requests / s", 3.0), (_backlog, "backlog", 2.0)]
+    bands = [
+        _Band("requests / s", 3.0, 1.3, lambda frame: max(frame.offered.max(), frame.completed.max()), _rates),
+        _Band("backlog", 2.0, 1.22, lambda frame: timeline.backlog(frame).max(), _backlog),
+    ]
     if any(buffer.observed.throttles for buffer in buffers):
-        bands.append((_throttles, "throttles / s", 1.4))
-    heights = [height for _, _, height in bands]
+        bands.append(_Band("throttles / s", 1.4, 1.3, lambda frame: frame.throttles.max(), _throttles))
+    heights = [band.height for band in bands]
     figure = Figure(figsize=(form.width, 0.8 * sum(heights) + (0.9 if form is Form.SLIDE else 0.3)))
     if form is Form.PHONE:
         figure.set_figheight((0.8 * sum(heights) + 0.5) * len(buffers))
     panels = _panels(figure, form, len(buffers), heights)
+    # Limits that are set first need not be found anew with all that is drawn.
+    panels[0, 0].set_xlim(0, max(_end(buffer) for buffer in buffers))
+    for band, axes in zip(bands, panels[:, 0], strict=True):
+        axes.set_ylim(0, band.top(buffers))
     look = faces(list(findings.buffers))
     minutes = max(float(buffer.timeline.second.max()) for buffer in buffers) > 2 * _TWO_MINUTES
     for column, buffer in enumerate(buffers):
         face = look[buffer.name]
-        for (draw, title, _), axes in zip(bands, panels[:, column], strict=True):
-            draw(axes, buffer, face)
+        for band, axes in zip(bands, panels[:, column], strict=True):
+            band.draw(axes, buffer, face)
             axes.yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=2))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.margins(x=0)
             if column == 0 or form is Form.PHONE:
-                axes.set_ylabel(title)
+                axes.set_ylabel(band.title)
         _head(panels[0, column], face)
         foot = panels[-1, column]
         foot.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 6, 10], integer=True))
         foot.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second / 60 if minutes else second:g}"))
-        foot.tick_params(labelbottom=True)
-    # Only now: a limit that is set ends the search for one that fits all columns.
-    for axes in panels[:, 0]:
-        axes.set_ylim(bottom=0)
     if form is Form.SLIDE:
         caption_slide(figure, findings, f"Offered, completed, waiting: {listed([face.name for face in look.values()])}")
     panels[-1, 0 if form is not Form.PHONE else -1].set_xlabel(
         f"{'minutes' if minutes else 'seconds'} since the buffer's first arrival", loc="left"
     )
-    figure.align_ylabels()
     return figure
 
 
 def _panels(figure: Figure, form: Form, columns: int, heights: list[float]) -> Any:
-    """A row of axes for each band and a column for each buffer, wherever on the figure they stand."""
-    if form is not Form.PHONE:
-        return np.asarray(
-            figure.subplots(
-                len(heights), columns, sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": heights}
-            )
-        )
-    # A gap stands between two buffers, so that one's time axis and the next one's name keep apart.
-    ratios = [*heights, _GAP] * columns
-    grid = figure.add_gridspec(len(ratios) - 1, 1, height_ratios=ratios[:-1])
+    """A row of axes for each band and a column for each buffer, wherever on the figure they stand.
+
+    They share their times, which only the lowest of a buffer tells, and those of a band its values.
+    """
+    if form is Form.PHONE:
+        # A gap stands between two buffers, so that one's time axis and the next one's name keep apart.
+        ratios = [*heights, _GAP] * columns
+        grid = figure.add_gridspec(len(ratios) - 1, 1, height_ratios=ratios[:-1])
+    else:
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     panels: Any = np.empty((len(heights), columns), dtype=object)
     for row, column in np.ndindex(panels.shape):
-        panels[row, column] = figure.add_subplot(
-            grid[column * (len(heights) + 1) + row],
-            sharex=panels[0, 0],
-            sharey=panels[row, 0],
-        )
-        panels[row, column].tick_params(labelbottom=row == len(heights) - 1)
+        place = grid[column * (len(heights) + 1) + row, 0] if form is Form.PHONE else grid[row, column]
+        panels[row, column] = axes = figure.add_subplot(place, sharex=panels[0, 0], sharey=panels[row, 0])
+        axes.tick_params(labelleft=column == 0 or form is Form.PHONE)
+        if row < len(heights) - 1:
+            # That there are none has to be said of all that a tick may have; otherwise it is made, and shows nothing.
+            axes.tick_params(axis="x", bottom=False, top=False, labelbottom=False, labeltop=False)
     return panels
 
 
@@ -94,6 +112,11 @@ def _head(axes: "Axes", face: Face) -> None:
         face.kind, (1, 1), xytext=(0, 16), xycoords="axes fraction", textcoords="offset points",
         color=MUTED.light, fontsize=10, ha="right", annotation_clip=False,
     )  # fmt: skip
+
+
+def _end(buffer: "BufferFindings") -> float:
+    frame = buffer.timeline
+    return float(frame.second.max()) + float(frame.attrs["step_s"]) / 2
 
 
 def _say(axes: "Axes", text: str, x: float, y: float, color: str, *, bold: bool = True, left: bool = False) -> None:
@@ -120,7 +143,6 @@ def _rates(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
         # On a line of its own: a column of four has no room between the two.
         words.append((f"{count(buffer.account.refused)} turned away", MUTED.light, 1.0, "right", -12))
     # Above the highest mark there can be, so that they cross none.
-    axes.set_ylim(top=max(offered.max() * 1.3, completed.max() * 1.3, 1.3, axes.get_ylim()[1]))
     for text, color, x, side, below in words:
         axes.annotate(
             text, (x, 1), xytext=(0, below), xycoords="axes fraction", textcoords="offset points", ha=side, va="top",
@@ -137,13 +159,11 @@ def _backlog(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
     if waiting[peak] > 0:
         late = second[peak] > 0.7 * second[-1]
         _say(axes, f"{waiting[peak]:,.0f} waiting", second[peak], waiting[peak], face.ink.light, left=late)
-    axes.margins(y=0.22)
 
 
 def _throttles(axes: "Axes", buffer: "BufferFindings", face: Face) -> None:
     frame = buffer.timeline
     axes.fill_between(frame.second, frame.throttles, step="post", color=face.ink.light, linewidth=0)
-    axes.margins(y=0.3)
     total = buffer.observed.throttles
     axes.annotate(
         "not told" if total is None else "none" if total == 0 else f"{total:,} in all",

@@ -107,7 +107,6 @@ def test_the_verdict_comes_before_the_sums_and_these_before_the_figures(html: st
     assert html.index('id="verdict"') < html.index('id="sums"') < html.index('id="account"') < html.index("<figure")
 
 
-@pytest.mark.filterwarnings("ignore:constrained_layout")  # such a name leaves no room for the drawing
 def test_names_from_the_run_cannot_break_the_page(sample_findings: "Findings") -> None:
     evil = '</style><script>alert(1)</script>$\\frac{1}{0}$ & "quoted" {{ 7 * 7 }}'
     buffers = {evil: replace(sample_findings.buffers["sqs"], name=evil)}
