@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from reports.growing_column import GrowingColumn
 
-# A piece's values and the bytes it is decoded from fit a core's cache. No power of two: of those, the columns of a row
-# would all lie in the same few places of it.
-_PIECE: Final = 4_000
-_CHUNK: Final = 1 << 20
+# Between pieces Python has the word, and threads that read other files wait for it: the fewer the better, if they still
+# fit the cache that cores share. A power of two would put all columns of a row in the same few places of it.
+_PIECE: Final = 15_000
+_CHUNK: Final = 4 << 20
 
 
 class PackedRows:
