@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from reports.outcome import CODES, Outcome, accepted, outcomes
 from reports.pairing import NO_ROW
-from reports.raw_column import Texts, codes, column, floats, whole
+from reports.raw_column import Texts, codes, column, floats, known_or_zero, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +161,7 @@ def _response(rows: BufferRows) -> "Floats":
 
 
 def _in_the_buffer(rows: BufferRows) -> "Floats":
-    return rows.numbers("received_at") - rows.numbers("accepted_at") - np.nan_to_num(rows.numbers("init_ms"))
+    return rows.numbers("received_at") - rows.numbers("accepted_at") - known_or_zero(rows.numbers("init_ms"))
 
 
 _TIMES_TAKEN: Final[dict[str, "Callable[[BufferRows], Floats]"]] = {

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from reports.raw_column import known_or_zero
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -27,7 +29,7 @@ def invocations(rows: "BufferRows") -> pd.DataFrame:
         values = rows.numbers(name)[those]
         return np.fmax.reduceat(values, first) if len(first) else values
 
-    took_ms = np.fmax(greatest("stored_at") - received[those[first]], 0.0) + np.nan_to_num(greatest("init_ms"))
+    took_ms = np.fmax(greatest("stored_at") - received[those[first]], 0.0) + known_or_zero(greatest("init_ms"))
     records = np.nan_to_num(greatest("batch_size"), nan=1.0)
     by_size = pd.Series(took_ms).groupby(records)
     sums = pd.DataFrame({"invocations": by_size.size(), "seconds": by_size.sum() / 1e3})

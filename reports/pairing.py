@@ -6,6 +6,7 @@ every further delivery is a duplicate. A record so broken that its sequence or i
 request id. Few rows repeat or are so broken; they go a slower way than the others.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -96,12 +97,14 @@ class Pairs:
 def pair(requests: pa.Table, results: pa.Table, dead_letters: pa.Table, drained: "Collection[str]") -> Pairs:
     """Pair the rows. Each of requests names its buffer and its sequence; `drained` are the buffers that ran empty."""
     sent, stored, dead = (_Located(table, requests) for table in (requests, results, dead_letters))
-    pairs, repeated = {}, 0
-    for buffer in sorted({*sent.buffers, *stored.buffers, *dead.buffers}):
-        paired, further = _pair(buffer, buffer in drained, sent, stored, dead)
-        pairs[buffer] = paired
-        repeated += further
-    return Pairs(pairs, repeated, stored.unidentified + dead.unidentified)
+    buffers = sorted({*sent.buffers, *stored.buffers, *dead.buffers})
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda buffer: _pair(buffer, buffer in drained, sent, stored, dead), buffers))
+    return Pairs(
+        {buffer: paired for buffer, (paired, _) in zip(buffers, found, strict=True)},
+        sum(further for _, further in found),
+        stored.unidentified + dead.unidentified,
+    )
 
 
 class _Located:

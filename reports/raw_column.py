@@ -29,6 +29,11 @@ def nullable(numbers: "npt.NDArray[np.float64]") -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(numbers), [known, pa.py_buffer(numbers)])
 
 
+def known_or_zero(numbers: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+    """NaN as 0."""
+    return np.where(np.isnan(numbers), 0.0, numbers)
+
+
 def whole(numbers: pa.Array, absent: int = 0) -> "npt.NDArray[np.int64]":
     """Whole numbers, null as `absent`."""
     filled: npt.NDArray[np.int64] = (pc.fill_null(numbers, absent) if numbers.null_count else numbers).to_numpy()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reports.quantiles import Quantiles, measure
+from reports.raw_column import known_or_zero
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,7 +54,7 @@ def stages(rows: "BufferRows", names: "Collection[str]" = tuple(STAGES)) -> dict
     taken = {name: rows.numbers(f"{name}_ms")[rows.processed] for name in names}
     if _COLD_START in taken:
         # A request that met no cold start was none the slower for it.
-        taken[_COLD_START] = np.nan_to_num(taken[_COLD_START])
+        taken[_COLD_START] = known_or_zero(taken[_COLD_START])
     known = np.logical_and.reduce([np.isfinite(times) for times in taken.values()])
     whole = taken if known.all() else {name: times[known] for name, times in taken.items()}
     return {
