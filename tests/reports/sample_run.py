@@ -9,6 +9,7 @@ import json
 import math
 import random
 import sys
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -343,28 +344,32 @@ def _write_result(rows: RowWriter, buffer: str, began: float, request: Sent, end
 
 
 def _observe(rows: RowWriter, buffer: str, began: float, requests: list[Sent], served: Served, end: float) -> None:
-    taken = [request for request in requests if request.status == 202]
+    taken = sorted((request for request in requests if request.status == 202), key=lambda request: request.accepted)
+    starts, stops = (sorted(moments) for moments in zip(*served.busy, strict=True))
+    throttles, cold_starts = sorted(served.throttles), sorted(served.cold_starts)
+    sent = sorted(request.sent for request in requests)
+    accepts = [request.accepted for request in taken]
+    stored = sorted(request.stored for request in taken if request.stored)
+    letters = sorted(_ended(request) for request in taken if request.dead is not None)
+    unseen = [request.accepted for request in taken if request.stored is None and not request.dead]
     for second in range(math.ceil(end) + 1):
-        accepted = sum(request.accepted <= second for request in taken)
-        completed = sum((request.stored or math.inf) <= second for request in taken)
-        dead = sum(request.dead is not None and _ended(request) <= second for request in taken)
-        unseen = sum(request.stored is None and not request.dead for request in taken if request.accepted <= second)
-        backlog = accepted - completed - dead - unseen
-        busy = sum(start <= second < stop for start, stop in served.busy)
-        waiting = [request.accepted for request in taken if request.accepted <= second < (request.stored or 0)]
+        accepted, completed, dead = (bisect_right(moments, second) for moments in (accepts, stored, letters))
+        backlog = accepted - completed - dead - bisect_right(unseen, second)
+        busy = bisect_right(starts, second) - bisect_right(stops, second)
+        oldest = next((request.accepted for request in taken if second < (request.stored or 0)), math.inf)
         rows.write(
             buffer,
             began + second * 1000,
-            sum(request.sent <= second for request in requests),
+            bisect_right(sent, second),
             accepted,
             completed,
             dead,
             max(backlog, 0),
             busy,
             busy,
-            sum(at <= second for at in served.throttles),
-            sum(at <= second for at in served.cold_starts),
-            second - min(waiting) if waiting else None,
+            bisect_right(throttles, second),
+            bisect_right(cold_starts, second),
+            second - oldest if oldest <= second else None,
         )
 
 
