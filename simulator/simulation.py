@@ -4,12 +4,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from delivery.protocol import Offer
 from simulator import arrivals
+from simulator.compiled.kinesis import CompiledKinesis, ShardRecords
 from simulator.compiled.sns import CompiledSns
 from simulator.compiled.sqs import CompiledSqs
 from simulator.duration import Fixed
@@ -18,14 +20,16 @@ from simulator.handler import Calling, Handled, Processed, Steady, handler_of
 from simulator.result import Floats, Result, Second
 from simulator.scenario import Hot, RecordedKeys, Scenario, Uniform, Zipf
 from simulator.seconds import each_second
-from simulator.world import build
+from simulator.world import build, door_of_stream
+
+if TYPE_CHECKING:
+    from simulator.compiled.play import Play
 
 _NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
 _STREAMS = ("kinesis", "kinesis-efo")
 # From so many messages on they are played by compiled code, where it knows their case: to load it takes as long as to
 # play fewer.
 _MANY = 50_000
-_TWINS = (CompiledSqs, CompiledSns)
 
 
 def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) -> Result:
@@ -42,7 +46,11 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     order, in_at = _in_transit(scenario, sent_at)
     records = len(sent_at)
     offer = _offer(scenario, in_at)
-    refused = world.offer(0.0, offer) if records else {}
+    many = records >= _MANY
+    # A stream alone tells which shard took what; its mapping hears of it only if it has to play.
+    shards = ShardRecords(scenario.mapping.shards or 0) if many and CompiledKinesis.knows(scenario) else None
+    door = world.offer if shards is None else door_of_stream(scenario, len(shards.counts), shards)
+    refused = door(0.0, offer) if records else {}
     accepted = records - len(refused)
     admitted = np.ones(records, np.bool_)
     admitted[list(refused)] = False
@@ -53,12 +61,17 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     def function() -> Steady | Calling:
         return handler_of(scenario, records, offer.groups, _dice(scenario, "function"))
 
-    handled: Handled | None = None
-    seen = None
-    if accepted >= _MANY and (twin := next((twin for twin in _TWINS if twin.knows(scenario)), None)):
-        handled = played = twin(scenario, in_at[admitted], np.flatnonzero(admitted), function())
-        seen = played.drive(tick)
+    twin: Play | None = None
+    if shards is not None and accepted:
+        twin = CompiledKinesis(scenario, shards, function())
+    elif many and accepted:
+        twins = [twin for twin in (CompiledSqs, CompiledSns) if twin.knows(scenario)]
+        twin = twins[0](scenario, in_at[admitted], np.flatnonzero(admitted), function()) if twins else None
+    handled: Handled | None = twin
+    seen = None if twin is None else twin.drive(tick)
     if handled is None or seen is None:
+        if shards is not None:
+            world.offer(0.0, offer)
         handler = handled = function()
         with uncollected():
             seen = drive(

@@ -10,7 +10,7 @@ from delivery.environments import Account, Environments
 from delivery.kinesis_fan_out_mapping import KinesisFanOutMapping
 from delivery.kinesis_mapping import KinesisMapping
 from delivery.kinesis_on_demand_stream import OnDemandStream
-from delivery.kinesis_stream import KinesisStream
+from delivery.kinesis_stream import KinesisStream, StreamReader
 from delivery.protocol import Delivery, Offer, Refusal
 from delivery.quotas import Quotas
 from delivery.sns_topic import SnsTopic
@@ -26,14 +26,26 @@ from simulator.scenario import Scenario
 _MOST_EVENT_RETRIES = 2
 
 
+# Takes records in, and answers with those refused.
+Door = Callable[[float, Offer], Mapping[int, Refusal]]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """`offer` is the door, `machine` what is driven, `pollers` counts them where there are any."""
 
-    offer: Callable[[float, Offer], Mapping[int, Refusal]]
+    offer: Door
     machine: Delivery
     environments: Environments
     pollers: Callable[[], int] | None
+
+
+def door_of_stream(scenario: Scenario, shards: int, reader: StreamReader) -> Door:
+    """The door of a stream of so many shards of which nobody but `reader` is told."""
+    quotas = Quotas.with_overrides(scenario.quotas)
+    stream = KinesisStream(shards, quotas)
+    stream.attach(reader)
+    return _behind_api(scenario, quotas, stream.offer)
 
 
 def build(scenario: Scenario) -> World:
@@ -46,12 +58,16 @@ def build(scenario: Scenario) -> World:
     quotas = Quotas.with_overrides(scenario.quotas)
     environments = Environments(Account(quotas), quotas, scenario.function.reserved_concurrency)
     offer, machine, pollers = _BUILDERS[scenario.buffer](scenario, quotas, environments)
-    if scenario.api:
-        offer = ApiThrottle(offer, TokenBucket(quotas.api_requests_per_s, quotas.api_burst_requests)).offer
-    return World(offer, machine, environments, pollers)
+    return World(_behind_api(scenario, quotas, offer), machine, environments, pollers)
 
 
-_Built = tuple[Callable[[float, Offer], Mapping[int, Refusal]], Delivery, Callable[[], int] | None]
+def _behind_api(scenario: Scenario, quotas: Quotas, offer: Door) -> Door:
+    if not scenario.api:
+        return offer
+    return ApiThrottle(offer, TokenBucket(quotas.api_requests_per_s, quotas.api_burst_requests)).offer
+
+
+_Built = tuple[Door, Delivery, Callable[[], int] | None]
 
 
 def _sns(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Built:

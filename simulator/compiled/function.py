@@ -11,7 +11,8 @@ from simulator.compiled.pollers import State
 OK, PARTIAL, FAILED = range(3)
 # Events of one moment come in the order in which they were set; below it stands whose they are.
 BATCH_BITS = 20
-BATCH_MASK = (1 << BATCH_BITS) - 1
+MOST_BATCHES = 1 << BATCH_BITS
+BATCH_MASK = MOST_BATCHES - 1
 # Why compiled code stopped: it is over; more is wanted (random numbers of the downstream, cold starts, times before the
 # first record, chances of a back-off; room for seconds or for what is processed); or it came to what only the machine
 # knows.

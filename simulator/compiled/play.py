@@ -35,7 +35,7 @@ class Play(ABC):
         records: which record of the scenario each message is that was accepted.
         handler: the function, which has not begun anything: what it draws is drawn from its dice.
         state: the kind of table of how everything stands.
-        most: how many invocations, running or held, there may be at once.
+        batches: how many invocations, running or held, there may be at once.
         batch_size: how many messages each may have.
     """
 
@@ -49,10 +49,9 @@ class Play(ABC):
         records: Numbers,
         handler: Steady | Calling,
         state: "np.dtype[Any]",
-        most: int,
+        batches: int,
         batch_size: int,
     ) -> None:
-        batches = min(most, len(records), 1 << function.BATCH_BITS)
         self._records = records
         self._handler = handler
         self._on_failure = True

@@ -41,9 +41,8 @@ class CompiledSns(Play):
     def __init__(self, scenario: Scenario, arrived_at: Floats, records: Numbers, handler: Steady | Calling) -> None:
         mapping, reserved = scenario.mapping, scenario.function.reserved_concurrency
         quotas = Quotas.with_overrides(scenario.quotas)
-        super().__init__(
-            scenario, records, handler, EVENTS, quotas.account_concurrency if reserved is None else reserved, 1
-        )
+        concurrency = quotas.account_concurrency if reserved is None else reserved
+        super().__init__(scenario, records, handler, EVENTS, min(concurrency, len(records), function.MOST_BATCHES), 1)
         self._on_failure = mapping.on_failure
         events = np.zeros(len(records), EVENT_ROW)
         events["arrived_at"] = arrived_at

@@ -40,7 +40,8 @@ class CompiledSqs(Play):
         most = quotas.sqs_pollers_max
         if mapping.maximum_concurrency is not None:
             most = min(most, mapping.maximum_concurrency)
-        super().__init__(scenario, records, handler, SQS, most, mapping.batch_size)
+        batches = min(most, len(records), function.MOST_BATCHES)
+        super().__init__(scenario, records, handler, SQS, batches, mapping.batch_size)
         messages = np.zeros(len(records), MESSAGE)
         messages["arrived_at"] = arrived_at
         self._rows = QueueRows(messages, np.zeros(len(self._work.batches), EVENT), np.zeros(0))

@@ -55,6 +55,27 @@ EVENTS = np.dtype(
 EVENT_ROW = np.dtype([("arrived_at", "f8"), ("next", "i8"), ("throttles", "i8"), ("errors", "i8")])
 REFUSED = np.dtype([("event", "i8"), ("at", "f8")])
 
+# A polled mapping of a stream, one lane a shard.
+STREAM = np.dtype(
+    [
+        *_FUNCTION, *_BUFFER, *_THROTTLES,
+        ("retry_first_s", "f8"), ("retry_max_s", "f8"), ("most_retries", "f8"), ("bisect", "i8"), ("window_s", "f8"),
+        ("poll_interval_s", "f8"), ("read_records", "i8"), ("record_bytes", "i8"), ("read_bytes_per_s", "f8"),
+        ("read_spacing_s", "f8"), ("event_record_bytes", "i8"), ("event_bytes", "i8"), ("fitting", "i8"),
+        ("too_old_at", "f8"), ("at_work", "f8"), ("chances", "i8"), ("first_throttled", "i8"),
+        ("last_throttled", "i8"),
+    ]
+)  # fmt: skip
+# Of a shard's records, which end before `stop`, those from `unread` on were not read, and those from `waiting` on wait.
+SHARD = np.dtype(
+    [
+        ("stop", "i8"), ("unread", "i8"), ("waiting", "i8"), ("readable_at", "f8"), ("phase", "f8"), ("busy", "i8"),
+        ("window_from", "f8"), ("again", "i8"), ("throttled", "i8"), ("before", "i8"), ("behind", "i8"),
+    ]
+)  # fmt: skip
+# Records that are sent together.
+PIECE = np.dtype([("first", "i8"), ("count", "i8"), ("retries", "i8"), ("throttles", "i8")])
+
 # An invocation, or what a poller holds of it when it does not run.
 BATCH = np.dtype(
     [
@@ -120,3 +141,17 @@ class EventRows(NamedTuple):
     refused: Any
     slots: Any
     woken: Any
+
+
+class ShardRows(NamedTuple):
+    """The records of a stream, shard by shard; the batch that each lane sends or has sent, and those it sends again."""
+
+    arrived_at: Any
+    shards: Any
+    next: Any
+    again: Any
+    reads: Any
+    turns: Any
+    due: Any
+    ready: Any
+    chances: Any

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator import simulation
+from simulator.compiled.kinesis import CompiledKinesis
 from simulator.compiled.play import Play
 from simulator.compiled.sns import CompiledSns
 from simulator.compiled.sqs import CompiledSqs
@@ -21,10 +22,12 @@ from simulator.scenario import (
     Burst,
     Downstream,
     Function,
+    Hot,
     MappingSettings,
     Provisioned,
     Rate,
     Scenario,
+    Zipf,
 )
 from simulator.simulation import simulate
 
@@ -211,6 +214,80 @@ KNOWN = {
         quotas={"environments_per_10_s": 20},
         until_s=60,
     ),
+    "kinesis: a burst": Scenario(
+        buffer="kinesis", arrivals=Burst(3_000), mapping=MappingSettings(batch_size=100, shards=4)
+    ),
+    "kinesis: a spike, and what is throttled is tried again within the batch": Scenario(
+        buffer="kinesis",
+        arrivals=spike(4_000, 2_000),
+        downstream=SLOW,
+        mapping=MappingSettings(batch_size=100, shards=4),
+        until_s=1e9,
+    ),
+    "kinesis: batches are split where they failed, and given up in the end": Scenario(
+        buffer="kinesis",
+        arrivals=spike(2_000),
+        function=Function(error_rate=0.1, poison_rate=0.02, per_record_ms=VARYING),
+        mapping=MappingSettings(batch_size=20, shards=3, maximum_retry_attempts=3),
+        partition_keys=Zipf(200, 1.1),
+        until_s=2_500,
+    ),
+    "kinesis: batches fail as a whole and are not split, and what is given up is lost": Scenario(
+        buffer="kinesis",
+        arrivals=spike(1_000),
+        function=Function(poison_rate=0.02),
+        mapping=MappingSettings(
+            batch_size=20, shards=3, maximum_retry_attempts=2, bisect=False, partial_failures=False, on_failure=False
+        ),
+        until_s=2_500,
+    ),
+    "kinesis: failing batches are halved": Scenario(
+        buffer="kinesis",
+        arrivals=spike(1_000),
+        function=Function(poison_rate=0.02),
+        mapping=MappingSettings(batch_size=64, shards=2, maximum_retry_attempts=-1, partial_failures=False),
+        until_s=300,
+    ),
+    "kinesis: lanes that are throttled wait in their order": Scenario(
+        buffer="kinesis",
+        arrivals=spike(4_000, 2_000),
+        function=Function(error_rate=0.05),
+        mapping=MappingSettings(batch_size=10, shards=40),
+        quotas={"account_concurrency": 10},
+        until_s=3_000,
+    ),
+    "kinesis: a window, a timeout, a hot key, records turned away": Scenario(
+        buffer="kinesis",
+        arrivals=spike(6_000, 3_000),
+        function=Function(timeout_s=1, per_record_ms=Lognormal(10, 80)),
+        mapping=MappingSettings(batch_size=200, shards=3, batching_window_s=5, maximum_retry_attempts=2),
+        partition_keys=Hot(200, 0.3),
+        until_s=2_000,
+    ),
+    "kinesis: an event has no room for a whole batch, and a read takes longer": Scenario(
+        buffer="kinesis",
+        arrivals=spike(1_000, 500),
+        payload_bytes=200_000,
+        function=Function(per_record_ms=Fixed(5)),
+        mapping=MappingSettings(batch_size=100, shards=20),
+        until_s=2_000,
+    ),
+    "kinesis: read at once, and cut off in the middle": Scenario(
+        buffer="kinesis",
+        arrivals=spike(3_000, 1_000),
+        mapping=MappingSettings(batch_size=100, shards=2),
+        quotas={"kinesis_poll_interval_s": 0},
+        until_s=20.05,
+    ),
+    "kinesis: some are turned away by the API, and some overtake others": Scenario(
+        buffer="kinesis",
+        arrivals=Burst(12_000),
+        api=True,
+        transit_ms=Transit(5, 20, 10, 1.0, 0.01, 500),
+        function=Function(per_record_ms=Fixed(2)),
+        mapping=MappingSettings(batch_size=100, shards=5),
+        until_s=300,
+    ),
 }  # fmt: skip
 
 
@@ -251,6 +328,15 @@ def test_a_twin_answers_as_its_machine(played, scenario):
             ),
             id="an invocation is over before its first record begins",
         ),
+        pytest.param(
+            Scenario(
+                buffer="kinesis",
+                arrivals=spike(6_000, 2_000),
+                downstream=SLOW,
+                mapping=MappingSettings(batch_size=10, shards=4, maximum_record_age_s=60),
+            ),
+            id="records grow too old",
+        ),
     ],
 )
 def test_what_a_twin_does_not_know_its_machine_plays(played, scenario):
@@ -271,13 +357,18 @@ def test_what_a_twin_does_not_know_its_machine_plays(played, scenario):
             Scenario(buffer="sqs", mapping=MappingSettings(provisioned=Provisioned(2, 5))), [], id="provisioned pollers"
         ),
         pytest.param(Scenario(buffer="sqs-fifo"), [], id="a FIFO queue"),
-        pytest.param(Scenario(buffer="kinesis"), [], id="a stream"),
+        pytest.param(Scenario(buffer="kinesis"), [CompiledKinesis], id="a stream"),
+        pytest.param(Scenario(buffer="kinesis", mapping=MappingSettings(shards=None)), [], id="shards on demand"),
+        pytest.param(
+            Scenario(buffer="kinesis", mapping=MappingSettings(parallelization_factor=2)), [], id="lanes beside others"
+        ),
+        pytest.param(Scenario(buffer="kinesis-efo"), [], id="a stream that pushes"),
         pytest.param(Scenario(buffer="sns", quotas={"async_reads_per_s": 300}), [], id="a queue that is read slowly"),
         pytest.param(Scenario(buffer="sns", quotas={"async_duplicate_share": 0.1}), [], id="events that are doubled"),
     ],
 )
 def test_a_twin_knows_the_plain_cases(scenario, who):
-    assert [twin for twin in (CompiledSqs, CompiledSns) if twin.knows(scenario)] == who
+    assert [twin for twin in (CompiledSqs, CompiledSns, CompiledKinesis) if twin.knows(scenario)] == who
 
 
 DURATIONS = st.sampled_from([Fixed(50), VARYING, Lognormal(5, 30)])
@@ -285,7 +376,7 @@ SCENARIOS = st.builds(
     Scenario,
     seed=st.integers(1, 1_000),
     until_s=st.sampled_from([37.0, 300.0, 4_000.0]),
-    buffer=st.sampled_from(["sqs", "sns"]),
+    buffer=st.sampled_from(["sqs", "sns", "kinesis"]),
     arrivals=st.one_of(
         st.builds(Burst, st.integers(1, 400)),
         st.builds(spike, st.integers(20, 400), st.sampled_from([50, 500, 5_000])),
@@ -299,6 +390,8 @@ SCENARIOS = st.builds(
         visibility_timeout_s=st.sampled_from([30.0, 47.3, 300.0]),
         max_receive_count=st.sampled_from([None, 1, 2, 5]),
         maximum_retry_attempts=st.integers(0, 3),
+        shards=st.integers(1, 5),
+        bisect=st.booleans(),
         maximum_event_age_s=st.sampled_from([61.0, 300.0, 21_600.0]),
         partial_failures=st.booleans(),
         on_failure=st.booleans(),

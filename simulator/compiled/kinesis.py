@@ -1,0 +1,157 @@
+"""A stream, a polled mapping with a lane a shard and its function, played from end to end by compiled code."""
+
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import numpy as np
+
+from delivery import backoff, downstream_loop
+from delivery.backlog import Run
+from delivery.backoff import JITTER
+from delivery.protocol import End
+from delivery.quotas import Quotas
+from simulator.compiled import agenda, environments, function, kinesis_loop, state
+from simulator.compiled.play import Floats, Numbers, Play
+from simulator.compiled.stale import forget_if_older
+from simulator.compiled.state import NOBODY, PIECE, SHARD, STREAM, Calls, ShardRows, Work
+from simulator.handler import Calling, Steady
+from simulator.scenario import Scenario
+
+_CHANCES = 4_096
+# A batch of 10,000 that is halved again and again lies in 14 parts.
+_MOST_PARTS = 32
+# Of all batches together, which are kept in a table.
+_MOST_RECORDS = 1 << 24
+# Before a record is too old by the clock it is not: at that moment rounding would decide.
+_SURE_S = 1e-3
+forget_if_older(kinesis_loop.play, (agenda, backoff, downstream_loop, environments, function, state))
+
+
+class ShardRecords:
+    """The records that each of so many shards has taken: a reader of a stream (`KinesisStream.attach`)."""
+
+    def __init__(self, shards: int) -> None:
+        self._ids: list[Numbers] = [np.zeros(0, np.int64)] * shards
+        self._arrived_at: list[Floats] = [np.zeros(0)] * shards
+
+    def append(self, shard: int, run: Run) -> None:
+        """Records that this shard took, all that it ever takes."""
+        self._ids[shard] = np.array(run.ids, np.int64)
+        self._arrived_at[shard] = np.broadcast_to(np.asarray(run.times, np.float64), len(run))
+
+    def split(self, shard: int, children: Sequence[int]) -> None:
+        """No shard is split of a stream whose shards are given."""
+        raise NotImplementedError
+
+    def misplace(self, counts: Mapping[int, int]) -> None:
+        """No record of a simulation is an aggregate."""
+
+    @property
+    def ids(self) -> Numbers:
+        """Their ids, shard by shard."""
+        return np.concatenate(self._ids)
+
+    @property
+    def arrived_at(self) -> Floats:
+        """When each arrives, shard by shard."""
+        return np.concatenate(self._arrived_at)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many each shard has."""
+        return [len(ids) for ids in self._ids]
+
+
+class CompiledKinesis(Play):
+    """A simulation of a scenario that it `knows`.
+
+    Args:
+        scenario: what is simulated.
+        taken: the records that the stream has taken.
+        handler: the function, which has not begun anything.
+    """
+
+    ends = (End.RETRIES_EXHAUSTED,)
+    has_pollers = False
+
+    def __init__(self, scenario: Scenario, taken: ShardRecords, handler: Steady | Calling) -> None:
+        mapping, shards = scenario.mapping, len(taken.counts)
+        quotas = Quotas.with_overrides(scenario.quotas)
+        super().__init__(scenario, taken.ids, handler, STREAM, shards, mapping.batch_size)
+        self._on_failure = mapping.on_failure
+        self._random = Random(f"{scenario.seed} shards")
+        rows = np.zeros(shards, SHARD)
+        rows["stop"] = np.cumsum(taken.counts)
+        rows["unread"] = rows["waiting"] = rows["stop"] - taken.counts
+        interval_s = quotas.kinesis_poll_interval_s
+        if interval_s > 0:
+            interval_s = max(interval_s, 1 / quotas.kinesis_shard_reads_per_s)
+        rows["phase"] = [self._random.random() * interval_s for _ in range(shards)]
+        arrived_at = taken.arrived_at
+        self._rows = ShardRows(
+            arrived_at=arrived_at,
+            shards=rows,
+            next=np.zeros(shards, PIECE),
+            again=np.zeros((shards, _MOST_PARTS), PIECE),
+            reads=agenda.agenda(shards),
+            turns=agenda.agenda(shards),
+            due=np.zeros(shards, np.int64),
+            ready=np.zeros(shards, np.int64),
+            chances=np.zeros(0),
+        )
+        least_limit_s = min(quotas.kinesis_retention_s, mapping.maximum_record_age_s or math.inf)
+        event_record_bytes = _event_record_bytes(scenario, quotas)
+        self._set(
+            throttle_first_s=quotas.kinesis_throttle_first_s,
+            throttle_max_s=quotas.kinesis_throttle_max_s,
+            throttle_jitter=JITTER,
+            retry_first_s=quotas.kinesis_retry_first_s,
+            retry_max_s=quotas.kinesis_retry_max_s,
+            most_retries=math.inf if mapping.maximum_retry_attempts < 0 else mapping.maximum_retry_attempts,
+            bisect=mapping.bisect,
+            window_s=mapping.batching_window_s,
+            poll_interval_s=interval_s,
+            read_records=min(quotas.kinesis_read_records, quotas.kinesis_read_bytes // max(1, scenario.payload_bytes)),
+            record_bytes=scenario.payload_bytes,
+            read_bytes_per_s=quotas.kinesis_shard_read_bytes_per_s,
+            read_spacing_s=1 / quotas.kinesis_shard_reads_per_s,
+            event_record_bytes=event_record_bytes,
+            event_bytes=quotas.event_bytes,
+            fitting=quotas.event_bytes // event_record_bytes,
+            too_old_at=float(arrived_at.min()) + least_limit_s - _SURE_S,
+            first_throttled=NOBODY,
+            last_throttled=NOBODY,
+        )
+        kinesis_loop.look_at_all(self._states, self._rows)
+
+    @staticmethod
+    def knows(scenario: Scenario) -> bool:
+        """Whether it can play a scenario: a stream of so many shards, polled, one lane a shard."""
+        mapping = scenario.mapping
+        quotas = Quotas.with_overrides(scenario.quotas)
+        return (
+            scenario.buffer == "kinesis"
+            and mapping.shards is not None
+            and mapping.parallelization_factor == 1
+            and mapping.shards * mapping.batch_size <= _MOST_RECORDS
+            and _event_record_bytes(scenario, quotas) <= quotas.event_bytes
+            and scenario.payload_bytes <= quotas.kinesis_read_bytes
+        )
+
+    def _play(self, work: Work, calls: Calls) -> int:
+        return int(kinesis_loop.play(self._states, self._rows, work, calls))
+
+    def _bring(self, why: int) -> None:
+        if why != function.CHANCES:
+            super()._bring(why)
+            return
+        left = self._rows.chances[self._state["chances"] :]
+        more = [self._random.random() for _ in range(_CHANCES + 2 * len(self._rows.shards))]
+        self._rows = self._rows._replace(chances=np.concatenate((left, more)))
+        self._set(chances=0)
+
+
+def _event_record_bytes(scenario: Scenario, quotas: Quotas) -> int:
+    """What a record takes of the event: base64 and its envelope."""
+    return 4 * math.ceil(scenario.payload_bytes / 3) + quotas.kinesis_event_overhead_bytes
