@@ -67,12 +67,16 @@ class Session:
         """Read the workload and have the target ready, so that what is wrong is said before the first run.
 
         Raises:
-            WorkloadError: the workload is not as it should be.
+            WorkloadError: the workload is not as it should be, or its runs cannot be written.
             TargetError: the target does not start.
         """
         workload = self._workload()
         self._new_repeats()
         target = self._take_aim(workload)
+        try:
+            have_ready(Path(self._options.runs))
+        except OSError as error:
+            raise WorkloadError(f"--runs: {error}. Give another folder, which this user may write to") from None
         if isinstance(target, EmbeddedTarget):
             for observer in self._observers:
                 observer.phase("starting the embedded AWS")
@@ -140,10 +144,6 @@ class Session:
             raise WorkloadError(f"--repeat {options.repeat}: a run takes place once or more")
         if options.most_in_flight < 1:
             raise WorkloadError(f"--most-in-flight {options.most_in_flight}: nothing would ever be sent")
-        try:
-            have_ready(Path(options.runs))
-        except OSError as error:
-            raise WorkloadError(f"--runs: {error}. Give another folder, which this user may write to") from None
         return Repeats(Path(options.runs), options.repeat)
 
     def _new_benchmark(self) -> Benchmark:
