@@ -10,21 +10,22 @@ from pipeline.run import RunFolder
 RUNS: Final = Path(__file__).parents[1] / "reports" / "runs"
 
 
-def have_ready(runs: Path) -> None:
-    """Make the folder of all runs, and see that runs can be written into it and `latest` beside it.
+def must_be_writable(runs: Path) -> None:
+    """See that runs can be written into their folder and `latest` beside it. Leaves nothing behind.
 
     Raises:
         OSError: they cannot; the text says where and why.
     """
     for folder in (runs, runs.parent):
+        there = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=folder):
+            there = next(each for each in (folder, *folder.parents) if each.exists())
+            with TemporaryDirectory(dir=there):
                 pass
-        except FileExistsError:
-            raise OSError(f"{folder} is a file") from None
+        except NotADirectoryError:
+            raise OSError(f"{there} is a file") from None
         except OSError as error:
-            raise OSError(f"{folder} cannot be written: {error.strerror}") from None
+            raise OSError(f"{there} cannot be written: {error.strerror}") from None
 
 
 def new_folder(runs: Path, name: str) -> RunFolder:

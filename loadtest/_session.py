@@ -13,7 +13,7 @@ from loadtest._embedded_target import OWN_COMMAND, EmbeddedTarget
 from loadtest._http_target import HttpTarget
 from loadtest._progress import Progress
 from loadtest._repeats import Repeats
-from loadtest._run_folders import have_ready
+from loadtest._run_folders import must_be_writable
 from loadtest._stack_target import StackTarget
 from loadtest._target import TargetError
 from loadtest._url_target import UrlTarget
@@ -74,7 +74,7 @@ class Session:
         self._new_repeats()
         target = self._take_aim(workload)
         try:
-            have_ready(Path(self._options.runs))
+            must_be_writable(Path(self._options.runs))
         except OSError as error:
             raise WorkloadError(f"--runs: {error}. Give another folder, which this user may write to") from None
         if isinstance(target, EmbeddedTarget):
