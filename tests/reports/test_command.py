@@ -1,5 +1,6 @@
 """`forebay report`, as a user meets it."""
 
+import gc
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from reports import command, run_argument
+from reports import command, figures, run_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,22 @@ def test_the_latest_run_is_reported_as_it_was_by_another_process(
     assert (runs / "r1" / "scorecard.json").read_bytes() == (reported / "scorecard.json").read_bytes()
     one, other = ((folder / "report.html").read_text() for folder in (runs / "r1", reported))
     assert one == re.sub(r"<svg.*?</svg>\n", "<svg></svg>", other, flags=re.DOTALL)
+
+
+def test_a_report_that_is_interrupted_leaves_the_one_before(
+    sample: "RunFolder", runs: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(sample.path, runs / "r1")
+    (folder / "joined.parquet").write_text("before")
+    before = {path.name for path in folder.iterdir()}
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "svg", interrupted)
+    assert CliRunner().invoke(command.report, ["r1"]).exit_code == 1
+    assert {path.name for path in folder.iterdir()} == before
+    assert (folder / "joined.parquet").read_text() == "before"
 
 
 @pytest.mark.usefixtures("without_drawings")
@@ -135,3 +152,19 @@ def test_a_run_cut_off_is_reported_and_marked(sample: "RunFolder", runs: "Path")
     run = json.loads((folder / "scorecard.json").read_text())["run"]
     assert run["partial"] is True
     assert run["valid"] is False
+
+
+def test_libraries_are_imported_for_good_and_what_comes_after_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_freeze_count()
+    monkeypatch.setitem(sys.modules, "reports.build", sys)
+    with command._for_good():
+        assert gc.isenabled(), "they are there already: nothing to be done"
+    assert gc.get_freeze_count() == before
+    monkeypatch.delitem(sys.modules, "reports.build")
+    try:
+        with command._for_good():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
