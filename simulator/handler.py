@@ -83,11 +83,17 @@ def handler_of(
 
     One whose records all take as long and never fail is reckoned, not played.
     """
-    function, downstream = scenario.function, scenario.downstream
-    plain = downstream.rate_per_s is None and function.error_rate == 0 and function.poison_rate == 0
-    if plain and isinstance(function.per_record_ms, Fixed):
-        return Steady(function, function.per_record_ms.mean_s, dice)
+    given = scenario.function.per_record_ms
+    if is_steady(scenario) and isinstance(given, Fixed):
+        return Steady(scenario.function, given.mean_s, dice)
     return Calling(scenario, records, groups, dice)
+
+
+def is_steady(scenario: Scenario) -> bool:
+    """Whether every record takes as long, and none fails."""
+    function = scenario.function
+    fails = function.error_rate > 0 or function.poison_rate > 0 or scenario.downstream.rate_per_s is not None
+    return not fails and isinstance(function.per_record_ms, Fixed)
 
 
 class Steady:

@@ -4,7 +4,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +11,27 @@ import numpy.typing as npt
 from delivery.protocol import Offer
 from simulator import arrivals
 from simulator.compiled.kinesis import CompiledKinesis, ShardRecords
+from simulator.compiled.play import Taken
 from simulator.compiled.sns import CompiledSns
 from simulator.compiled.sqs import CompiledSqs
 from simulator.duration import Fixed
 from simulator.engine import Observed, drive, uncollected
-from simulator.handler import Calling, Handled, Processed, Steady, handler_of
+from simulator.handler import Calling, Handled, Processed, Steady, handler_of, is_steady
 from simulator.result import Floats, Result, Second
 from simulator.scenario import Hot, RecordedKeys, Scenario, Uniform, Zipf
 from simulator.seconds import each_second
 from simulator.world import build, door_of_stream
 
-if TYPE_CHECKING:
-    from simulator.compiled.play import Play
-
 _NOBODY: Callable[[float], None] = lambda _: None  # noqa: E731 (a default that does nothing)
 _STREAMS = ("kinesis", "kinesis-efo")
-# From so many messages on they are played by compiled code, where it knows their case: to load it takes as long as to
-# play fewer.
+# From so many messages on they are played by compiled code, where it knows their case; from so many, if it has to be
+# compiled first, which takes some 10 s. Of what takes a function as long each time, and so takes us less, ten times as
+# many.
 _MANY = 50_000
+_MANY_ANEW = 500_000
+_STEADY_COUNTS = 0.1
+Twin = type[CompiledSqs] | type[CompiledSns] | type[CompiledKinesis]
+_TWINS: tuple[Twin, ...] = (CompiledSqs, CompiledSns, CompiledKinesis)
 
 
 def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) -> Result:
@@ -46,10 +48,10 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     order, in_at = _in_transit(scenario, sent_at)
     records = len(sent_at)
     offer = _offer(scenario, in_at)
-    many = records >= _MANY
+    twin = _twin(scenario, records)
     # A stream alone tells which shard took what; its mapping hears of it only if it has to play.
-    shards = ShardRecords(scenario.mapping.shards or 0) if many and CompiledKinesis.knows(scenario) else None
-    door = world.offer if shards is None else door_of_stream(scenario, len(shards.counts), shards)
+    shards = ShardRecords(scenario.mapping.shards or 0) if twin is CompiledKinesis else None
+    door = world.offer if shards is None else door_of_stream(scenario, shards)
     refused = door(0.0, offer) if records else {}
     accepted = records - len(refused)
     admitted = np.ones(records, np.bool_)
@@ -61,14 +63,12 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
     def function() -> Steady | Calling:
         return handler_of(scenario, records, offer.groups, _dice(scenario, "function"))
 
-    twin: Play | None = None
-    if shards is not None and accepted:
-        twin = CompiledKinesis(scenario, shards, function())
-    elif many and accepted:
-        twins = [twin for twin in (CompiledSqs, CompiledSns) if twin.knows(scenario)]
-        twin = twins[0](scenario, in_at[admitted], np.flatnonzero(admitted), function()) if twins else None
-    handled: Handled | None = twin
-    seen = None if twin is None else twin.drive(tick)
+    handled: Handled | None = None
+    seen = None
+    if twin is not None and accepted:
+        taken = Taken(np.flatnonzero(admitted), in_at[admitted]) if shards is None else shards.taken()
+        handled = played = twin(scenario, taken, function())
+        seen = played.drive(tick)
     if handled is None or seen is None:
         if shards is not None:
             world.offer(0.0, offer)
@@ -79,6 +79,15 @@ def simulate(scenario: Scenario, progress: Callable[[float], None] = _NOBODY) ->
             )
     refusals = {record: str(refusal) for record, refusal in refused.items()}
     return _result(scenario, handled, seen, sent_at, order, np.where(admitted, in_at, np.nan), refusals)
+
+
+def _twin(scenario: Scenario, records: int) -> Twin | None:
+    """The compiled twin that plays a scenario of so many records, if one does."""
+    counted = records * (_STEADY_COUNTS if is_steady(scenario) else 1)
+    if counted < _MANY:
+        return None
+    twin = next((twin for twin in _TWINS if twin.knows(scenario)), None)
+    return None if twin is None or (counted < _MANY_ANEW and not twin.is_compiled()) else twin
 
 
 def _dice(scenario: Scenario, what: str) -> np.random.Generator:

@@ -40,10 +40,10 @@ class World:
     pollers: Callable[[], int] | None
 
 
-def door_of_stream(scenario: Scenario, shards: int, reader: StreamReader) -> Door:
-    """The door of a stream of so many shards of which nobody but `reader` is told."""
+def door_of_stream(scenario: Scenario, reader: StreamReader) -> Door:
+    """The door of a scenario's stream, of which nobody but `reader` is told. Its shards are given."""
     quotas = Quotas.with_overrides(scenario.quotas)
-    stream = KinesisStream(shards, quotas)
+    stream = KinesisStream(scenario.mapping.shards or 1, quotas)
     stream.attach(reader)
     return _behind_api(scenario, quotas, stream.offer)
 

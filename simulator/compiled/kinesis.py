@@ -12,8 +12,8 @@ from delivery.backoff import JITTER
 from delivery.protocol import End
 from delivery.quotas import Quotas
 from simulator.compiled import agenda, environments, function, kinesis_loop, state
-from simulator.compiled.play import Floats, Numbers, Play
-from simulator.compiled.stale import forget_if_older
+from simulator.compiled.kept import forget_if_older
+from simulator.compiled.play import Floats, Numbers, Play, Taken
 from simulator.compiled.state import NOBODY, PIECE, SHARD, STREAM, Calls, ShardRows, Work
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
@@ -47,38 +47,22 @@ class ShardRecords:
     def misplace(self, counts: Mapping[int, int]) -> None:
         """No record of a simulation is an aggregate."""
 
-    @property
-    def ids(self) -> Numbers:
-        """Their ids, shard by shard."""
-        return np.concatenate(self._ids)
-
-    @property
-    def arrived_at(self) -> Floats:
-        """When each arrives, shard by shard."""
-        return np.concatenate(self._arrived_at)
-
-    @property
-    def counts(self) -> list[int]:
-        """How many each shard has."""
-        return [len(ids) for ids in self._ids]
+    def taken(self) -> Taken:
+        """All of them, shard by shard."""
+        return Taken(np.concatenate(self._ids), np.concatenate(self._arrived_at), [len(ids) for ids in self._ids])
 
 
 class CompiledKinesis(Play):
-    """A simulation of a scenario that it `knows`.
-
-    Args:
-        scenario: what is simulated.
-        taken: the records that the stream has taken.
-        handler: the function, which has not begun anything.
-    """
+    """A stream of so many shards, polled, with one lane a shard."""
 
     ends = (End.RETRIES_EXHAUSTED,)
     has_pollers = False
+    loop = kinesis_loop.play
 
-    def __init__(self, scenario: Scenario, taken: ShardRecords, handler: Steady | Calling) -> None:
+    def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
         mapping, shards = scenario.mapping, len(taken.counts)
         quotas = Quotas.with_overrides(scenario.quotas)
-        super().__init__(scenario, taken.ids, handler, STREAM, shards, mapping.batch_size)
+        super().__init__(scenario, taken, handler, STREAM, shards, mapping.batch_size)
         self._on_failure = mapping.on_failure
         self._random = Random(f"{scenario.seed} shards")
         rows = np.zeros(shards, SHARD)
@@ -88,9 +72,8 @@ class CompiledKinesis(Play):
         if interval_s > 0:
             interval_s = max(interval_s, 1 / quotas.kinesis_shard_reads_per_s)
         rows["phase"] = [self._random.random() * interval_s for _ in range(shards)]
-        arrived_at = taken.arrived_at
         self._rows = ShardRows(
-            arrived_at=arrived_at,
+            arrived_at=taken.arrived_at,
             shards=rows,
             next=np.zeros(shards, PIECE),
             again=np.zeros((shards, _MOST_PARTS), PIECE),
@@ -119,7 +102,7 @@ class CompiledKinesis(Play):
             event_record_bytes=event_record_bytes,
             event_bytes=quotas.event_bytes,
             fitting=quotas.event_bytes // event_record_bytes,
-            too_old_at=float(arrived_at.min()) + least_limit_s - _SURE_S,
+            too_old_at=float(taken.arrived_at.min()) + least_limit_s - _SURE_S,
             first_throttled=NOBODY,
             last_throttled=NOBODY,
         )
@@ -127,7 +110,7 @@ class CompiledKinesis(Play):
 
     @staticmethod
     def knows(scenario: Scenario) -> bool:
-        """Whether it can play a scenario: a stream of so many shards, polled, one lane a shard."""
+        """Whether it can play a scenario."""
         mapping = scenario.mapping
         quotas = Quotas.with_overrides(scenario.quotas)
         return (

@@ -2,7 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from delivery.protocol import End
 from delivery.quotas import Quotas
 from delivery.token_bucket import GRACE_S
 from simulator.compiled import function
+from simulator.compiled.kept import is_kept
 from simulator.compiled.state import BATCH, GONE, PROCESSED, SECOND, SUMS, Calls, Work
 from simulator.engine import Observed
 from simulator.handler import Calling, Processed, Steady
@@ -27,12 +29,24 @@ _BLOCK = 4_096
 _SECONDS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The records that a buffer has taken: their numbers in the scenario, and when each arrives, ascending.
+
+    Of a stream, both are so shard by shard, one of which has so many of them, `counts`.
+    """
+
+    ids: Numbers
+    arrived_at: Floats
+    counts: Sequence[int] = ()
+
+
 class Play(ABC):
-    """One simulation.
+    """One simulation of a scenario that it `knows`, with records that it has `taken`.
 
     Args:
         scenario: what is simulated.
-        records: which record of the scenario each message is that was accepted.
+        taken: the records, one at least.
         handler: the function, which has not begun anything: what it draws is drawn from its dice.
         state: the kind of table of how everything stands.
         batches: how many invocations, running or held, there may be at once.
@@ -42,17 +56,19 @@ class Play(ABC):
     ends: ClassVar[tuple[End, ...]]
     """Why a message is given up, by number."""
     has_pollers: ClassVar[bool]
+    loop: ClassVar[Any]
+    """The compiled code."""
 
     def __init__(
         self,
         scenario: Scenario,
-        records: Numbers,
+        taken: Taken,
         handler: Steady | Calling,
         state: "np.dtype[Any]",
         batches: int,
         batch_size: int,
     ) -> None:
-        self._records = records
+        records = self._records = taken.ids
         self._handler = handler
         self._on_failure = True
         self._states = np.zeros(1, state)
@@ -107,6 +123,16 @@ class Play(ABC):
             next_second=1.0,
             arrivals=len(records),
         )
+
+    @staticmethod
+    @abstractmethod
+    def knows(scenario: Scenario) -> bool:
+        """Whether it can play a scenario."""
+
+    @classmethod
+    def is_compiled(cls) -> bool:
+        """Whether its loop was compiled before, and need not be again."""
+        return is_kept(cls.loop)
 
     def drive(self, tick: Callable[[Observed], None]) -> Observed | None:
         """Play it to its end; None if something happened that it does not know. `tick` as `simulator.engine.drive`."""

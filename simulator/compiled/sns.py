@@ -12,8 +12,8 @@ from delivery.dice import Dice
 from delivery.protocol import End
 from delivery.quotas import Quotas
 from simulator.compiled import environments, event_queue, function, sns_loop, state
-from simulator.compiled.play import Floats, Numbers, Play
-from simulator.compiled.stale import forget_if_older
+from simulator.compiled.kept import forget_if_older
+from simulator.compiled.play import Play, Taken
 from simulator.compiled.state import EVENT_ROW, EVENTS, NOBODY, REFUSED, Calls, EventRows, Work
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
@@ -26,31 +26,25 @@ forget_if_older(
 
 
 class CompiledSns(Play):
-    """A simulation of a scenario that it `knows`.
-
-    Args:
-        scenario: what is simulated.
-        arrived_at: when each message that was accepted is in the function's queue, ascending.
-        records: which record of the scenario each of them is.
-        handler: the function, which has not begun anything.
-    """
+    """Events of a queue that is read at once and doubles nothing."""
 
     ends = (End.EVENT_AGE, End.RETRIES_EXHAUSTED)
     has_pollers = False
+    loop = sns_loop.play
 
-    def __init__(self, scenario: Scenario, arrived_at: Floats, records: Numbers, handler: Steady | Calling) -> None:
+    def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
         mapping, reserved = scenario.mapping, scenario.function.reserved_concurrency
         quotas = Quotas.with_overrides(scenario.quotas)
         concurrency = quotas.account_concurrency if reserved is None else reserved
-        super().__init__(scenario, records, handler, EVENTS, min(concurrency, len(records), function.MOST_BATCHES), 1)
+        super().__init__(scenario, taken, handler, EVENTS, min(concurrency, len(taken.ids), function.MOST_BATCHES), 1)
         self._on_failure = mapping.on_failure
-        events = np.zeros(len(records), EVENT_ROW)
-        events["arrived_at"] = arrived_at
+        events = np.zeros(len(taken.ids), EVENT_ROW)
+        events["arrived_at"] = taken.arrived_at
         random = Random(f"{scenario.seed} events")
         wait = Backoff(quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter)
         longest_s = max(quotas.async_throttle_max_s, quotas.async_first_retry_s, quotas.async_second_retry_s)
         slots = np.full(2 * math.ceil(longest_s / SLOT_S) + 64, NOBODY)
-        self._rows = EventRows(events, np.zeros(len(records), REFUSED), slots, np.zeros(len(records), np.int64))
+        self._rows = EventRows(events, np.zeros(len(taken.ids), REFUSED), slots, np.zeros(len(taken.ids), np.int64))
         self._state["seed"] = Dice(random).seed
         self._set(
             # A function's answer to an event is read by nobody: it fails as a whole.
@@ -58,7 +52,7 @@ class CompiledSns(Play):
             throttle_first_s=quotas.async_throttle_first_s,
             throttle_max_s=quotas.async_throttle_max_s,
             throttle_jitter=quotas.async_throttle_jitter,
-            in_advance=bool(arrived_at.any()),
+            in_advance=bool(taken.arrived_at.any()),
             most_retries=min(mapping.maximum_retry_attempts, _MOST_RETRIES),
             age_s=mapping.maximum_event_age_s,
             first_retry_s=quotas.async_first_retry_s,
@@ -70,7 +64,7 @@ class CompiledSns(Play):
 
     @staticmethod
     def knows(scenario: Scenario) -> bool:
-        """Whether it can play a scenario: the queue of events is read at once, and doubles nothing."""
+        """Whether it can play a scenario."""
         quotas = Quotas.with_overrides(scenario.quotas)
         return scenario.buffer == "sns" and not quotas.async_reads_per_s and not quotas.async_duplicate_share
 

@@ -11,8 +11,8 @@ from delivery.downstream_loop import EVENT
 from delivery.protocol import End
 from delivery.quotas import Quotas
 from simulator.compiled import environments, function, pollers, queue, sqs_loop, state
-from simulator.compiled.play import Floats, Numbers, Play
-from simulator.compiled.stale import forget_if_older
+from simulator.compiled.kept import forget_if_older
+from simulator.compiled.play import Play, Taken
 from simulator.compiled.state import MESSAGE, NOBODY, SQS, Calls, QueueRows, Work
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
@@ -22,28 +22,22 @@ forget_if_older(sqs_loop.play, (backoff, downstream_loop, environments, function
 
 
 class CompiledSqs(Play):
-    """A simulation of a scenario that it `knows`.
-
-    Args:
-        scenario: what is simulated.
-        arrived_at: when each message that was accepted is in the queue, ascending.
-        records: which record of the scenario each of them is.
-        handler: the function, which has not begun anything.
-    """
+    """A standard queue without a window and without provisioned pollers."""
 
     ends = (End.RECEIVE_COUNT,)
     has_pollers = True
+    loop = sqs_loop.play
 
-    def __init__(self, scenario: Scenario, arrived_at: Floats, records: Numbers, handler: Steady | Calling) -> None:
+    def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
         mapping = scenario.mapping
         quotas = Quotas.with_overrides(scenario.quotas)
         most = quotas.sqs_pollers_max
         if mapping.maximum_concurrency is not None:
             most = min(most, mapping.maximum_concurrency)
-        batches = min(most, len(records), function.MOST_BATCHES)
-        super().__init__(scenario, records, handler, SQS, batches, mapping.batch_size)
-        messages = np.zeros(len(records), MESSAGE)
-        messages["arrived_at"] = arrived_at
+        batches = min(most, len(taken.ids), function.MOST_BATCHES)
+        super().__init__(scenario, taken, handler, SQS, batches, mapping.batch_size)
+        messages = np.zeros(len(taken.ids), MESSAGE)
+        messages["arrived_at"] = taken.arrived_at
         self._rows = QueueRows(messages, np.zeros(len(self._work.batches), EVENT), np.zeros(0))
         self._backoff = Random(f"{scenario.seed} pollers")
         begin_with = min(quotas.sqs_pollers_start, most)
@@ -77,7 +71,7 @@ class CompiledSqs(Play):
 
     @staticmethod
     def knows(scenario: Scenario) -> bool:
-        """Whether it can play a scenario: a standard queue without a window and without provisioned pollers."""
+        """Whether it can play a scenario."""
         mapping = scenario.mapping
         return scenario.buffer == "sqs" and not mapping.batching_window_s and mapping.provisioned is None
 

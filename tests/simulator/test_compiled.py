@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator import simulation
+from simulator.compiled.kept import forget_if_older, is_kept
 from simulator.compiled.kinesis import CompiledKinesis
 from simulator.compiled.play import Play
 from simulator.compiled.sns import CompiledSns
 from simulator.compiled.sqs import CompiledSqs
-from simulator.compiled.stale import forget_if_older
 from simulator.duration import Fixed, Lognormal, Transit
 from simulator.scenario import (
     Burst,
@@ -57,10 +57,11 @@ def played(monkeypatch):
     monkeypatch.setattr(Play, "drive", watched)
 
     def play(scenario):
-        monkeypatch.setattr(simulation, "_MANY", 1)
-        ended.clear()
-        twin = simulate(scenario)
-        monkeypatch.setattr(simulation, "_MANY", 1 << 62)
+        with monkeypatch.context() as patch:
+            patch.setattr(simulation, "_MANY", 0)
+            patch.setattr(simulation, "_MANY_ANEW", 0)
+            ended.clear()
+            twin = simulate(scenario)
         return list(ended), twin, simulate(scenario)
 
     return play
@@ -437,11 +438,34 @@ def test_whatever_the_scenario_twin_and_machine_answer_alike(played, scenario):
 
 @pytest.mark.parametrize("name", ["sqs: cut off", "sns: a burst"])
 def test_a_twin_says_how_far_it_has_come_as_its_machine_does(monkeypatch, name):
-    shares = {1: [], 1 << 62: []}
-    for many, told in shares.items():
-        monkeypatch.setattr(simulation, "_MANY", many)
-        simulate(KNOWN[name], told.append)
-    assert shares[1] == shares[1 << 62]
+    by_machine, by_twin = [], []
+    simulate(KNOWN[name], by_machine.append)
+    monkeypatch.setattr(simulation, "_MANY", 0)
+    monkeypatch.setattr(simulation, "_MANY_ANEW", 0)
+    simulate(KNOWN[name], by_twin.append)
+    assert by_machine == by_twin
+
+
+@pytest.mark.parametrize(
+    ("messages", "function", "compiled", "twins"),
+    [
+        pytest.param(600, Function(error_rate=0.1), True, 1, id="many"),
+        pytest.param(400, Function(error_rate=0.1), True, 0, id="few"),
+        pytest.param(600, Function(error_rate=0.1), False, 0, id="not so many that it pays to compile first"),
+        pytest.param(6_000, Function(error_rate=0.1), False, 1, id="so many"),
+        pytest.param(600, Function(), True, 0, id="many that are soon played"),
+        pytest.param(6_000, Function(), True, 1, id="ten times as many of those"),
+    ],
+)
+def test_a_twin_plays_where_it_pays(monkeypatch, messages, function, compiled, twins):
+    played = []
+    drive = Play.drive
+    monkeypatch.setattr(Play, "drive", lambda self, tick: played.append(self) or drive(self, tick))
+    monkeypatch.setattr(Play, "is_compiled", classmethod(lambda cls: compiled))
+    monkeypatch.setattr(simulation, "_MANY", 500)
+    monkeypatch.setattr(simulation, "_MANY_ANEW", 5_000)
+    simulate(Scenario(buffer="sqs", arrivals=Burst(messages), function=function))
+    assert len(played) == twins
 
 
 def test_what_was_compiled_of_older_sources_is_forgotten(tmp_path, monkeypatch):
@@ -454,7 +478,9 @@ def test_what_was_compiled_of_older_sources_is_forgotten(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     outer, inner = importlib.import_module("outer_of_test"), importlib.import_module("inner_of_test")
     try:
+        assert not is_kept(outer.number)
         assert outer.number() == 1
+        assert is_kept(outer.number)
         kept = sorted(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?"))
         assert kept
         forget_if_older(outer.number, [inner])
