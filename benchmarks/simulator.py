@@ -5,7 +5,8 @@
 
 Runs on one core and counts that core's time. Large simulations are played by compiled code (simulator/compiled), which
 is kept on disk; to compile it, the first time, does not count. Bursts have AWS's default batches (SQS 10, Kinesis 100,
-SNS always 1). Spikes are 2,000/s over a downstream that takes 50/s, whose throttles the SDK retries five times inside the handler.
+SNS always 1). Spikes are 2,000/s over a downstream that takes 50/s, whose throttles the SDK retries five times inside
+the handler.
 """
 
 import math

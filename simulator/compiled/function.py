@@ -17,13 +17,41 @@ BATCH_MASK = MOST_BATCHES - 1
 # first record, chances of a back-off; room for seconds or for what is processed); or it came to what only the machine
 # knows.
 GO_ON, OVER, NUMBERS, COLDS, BEFORES, CHANCES, SECONDS, ROOM, UNKNOWN = range(9)
+# What to go on with.
+ADVANCING, COUNTING, SETTLING, POLLING, BEGINNING = range(5)
+_MOST_POLLS_AT_ONE_TIME = 10_000
 _GRID = 1e6
 # Parts a float in two halves whose products are exact (Dekker 1971).
 _SPLITTER = 134_217_729.0
 
 
 @inner
-def advance(state: State, until: float, further: float, work: Any, calls: Any) -> bool:
+def advance(state: State, wake_at: float, further: float, work: Any, calls: Any) -> int:
+    """Go on to what ends first, or to when the machine wakes, and note what ends up to `further` with it.
+
+    Says what it stopped for.
+    """
+    if not _find_ended(state, min(wake_at, state.until), further, work, calls):
+        return NUMBERS
+    if state.ended == 0 and wake_at > state.until:
+        return OVER
+    if state.at > state.now:
+        state.now = state.at
+        state.polls = 0
+    else:
+        state.polls += 1
+    state.phase = COUNTING
+    return UNKNOWN if state.polls > _MOST_POLLS_AT_ONE_TIME else GO_ON
+
+
+@inner
+def has_room(state: State, work: Any) -> bool:
+    """Whether there is room for what those that have ended have processed."""
+    return bool(state.processed + state.ended * state.batch_size <= len(work.processed))
+
+
+@inner
+def _find_ended(state: State, until: float, further: float, work: Any, calls: Any) -> bool:
     """Find `state.ended`, what ends up to `until`, and when, `state.at`. False if random numbers are wanted."""
     if state.steady == 1:
         _advance_steady(state, until, further, work)
@@ -112,6 +140,7 @@ def begin(state: State, work: Any, calls: Any) -> int:
         state.begun += 1
     state.events += state.starting
     state.peak = max(state.peak, state.running)
+    state.phase = ADVANCING
     return GO_ON
 
 
@@ -199,6 +228,7 @@ def count_seconds(state: State, pollers: int, work: Any) -> bool:
         state.seconds += 1
         environments.age(state, state.next_second, work.idle_since)
         state.next_second += 1.0
+    state.phase = SETTLING
     return True
 
 

@@ -15,37 +15,24 @@ from simulator.compiled.agenda import next_due, set_due, take_due
 from simulator.compiled.pollers import State
 from simulator.compiled.state import NOBODY
 
-# What to go on with.
-_ADVANCING, _COUNTING, _SETTLING, _POLLING, _BEGINNING = range(5)
-_MOST_POLLS_AT_ONE_TIME = 10_000
-
 
 @njit(cache=True)
 def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
     """Go on until it is over, or something is wanted; says which (simulator.compiled.function)."""
     state = states[0]
     while True:
-        if state.phase == _ADVANCING:
-            wake_at = min(next_due(rows.reads), next_due(rows.turns))
+        if state.phase == function.ADVANCING:
             # A settle may bring something at once: what ends at one moment is all that may be settled together.
-            if not function.advance(state, min(wake_at, state.until), -math.inf, work, calls):
-                return function.NUMBERS
-            if state.ended == 0 and wake_at > state.until:
-                return function.OVER
-            if state.at > state.now:
-                state.now = state.at
-                state.polls = 0
-            else:
-                state.polls += 1
-            if state.now >= state.too_old_at or state.polls > _MOST_POLLS_AT_ONE_TIME:
+            wake_at = min(next_due(rows.reads), next_due(rows.turns))
+            why = function.advance(state, wake_at, -math.inf, work, calls)
+            if why != function.GO_ON:
+                return why
+            if state.now >= state.too_old_at:
                 return function.UNKNOWN
-            state.phase = _COUNTING
-        if state.phase == _COUNTING:
-            if not function.count_seconds(state, 0, work):
-                return function.SECONDS
-            state.phase = _SETTLING
-        if state.phase == _SETTLING:
-            if state.processed + state.ended * state.batch_size > len(work.processed):
+        if state.phase == function.COUNTING and not function.count_seconds(state, 0, work):
+            return function.SECONDS
+        if state.phase == function.SETTLING:
+            if not function.has_room(state, work):
                 return function.ROOM
             if state.chances + state.ended + len(rows.shards) > len(rows.chances):
                 return function.CHANCES
@@ -53,15 +40,14 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
                 if not _settle(state, number, rows, work, calls):
                     return function.UNKNOWN
             state.events += state.ended
-            state.phase = _POLLING
-        if state.phase == _POLLING:
+            state.phase = function.POLLING
+        if state.phase == function.POLLING:
             _poll(state, rows, work)
             state.begun = 0
-            state.phase = _BEGINNING
+            state.phase = function.BEGINNING
         why = function.begin(state, work, calls)
         if why != function.GO_ON:
             return why
-        state.phase = _ADVANCING
 
 
 @inner

@@ -10,9 +10,6 @@ from delivery.downstream_loop import inner
 from simulator.compiled import environments, event_queue, function
 from simulator.compiled.pollers import State
 
-# What to go on with.
-_ADVANCING, _COUNTING, _SETTLING, _POLLING, _BEGINNING = range(5)
-_MOST_POLLS_AT_ONE_TIME = 10_000
 # Why an event is given up.
 EVENT_AGE, RETRIES_EXHAUSTED = range(2)
 
@@ -22,42 +19,29 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
     """Go on until it is over, or something is wanted; says which (simulator.compiled.function)."""
     state = states[0]
     while True:
-        if state.phase == _ADVANCING:
-            wake_at = _wakes_at(state, rows)
+        if state.phase == function.ADVANCING:
             further = min(_starts_at(state, rows), state.next_second)
-            if not function.advance(state, min(wake_at, state.until), further, work, calls):
-                return function.NUMBERS
-            if state.ended == 0 and wake_at > state.until:
-                return function.OVER
-            if state.at > state.now:
-                state.now = state.at
-                state.polls = 0
-            else:
-                state.polls += 1
-            if state.polls > _MOST_POLLS_AT_ONE_TIME:
-                return function.UNKNOWN
-            state.phase = _COUNTING
-        if state.phase == _COUNTING:
-            if not function.count_seconds(state, 0, work):
-                return function.SECONDS
-            state.phase = _SETTLING
-        if state.phase == _SETTLING:
-            if state.processed + state.ended > len(work.processed):
+            why = function.advance(state, _wakes_at(state, rows), further, work, calls)
+            if why != function.GO_ON:
+                return why
+        if state.phase == function.COUNTING and not function.count_seconds(state, 0, work):
+            return function.SECONDS
+        if state.phase == function.SETTLING:
+            if not function.has_room(state, work):
                 return function.ROOM
             for number in range(state.ended):
                 if not _settle(state, number, rows, work, calls):
                     return function.UNKNOWN
             state.events += state.ended
-            state.phase = _POLLING
-        if state.phase == _POLLING:
+            state.phase = function.POLLING
+        if state.phase == function.POLLING:
             if not _poll(state, rows, work):
                 return function.UNKNOWN
             state.begun = 0
-            state.phase = _BEGINNING
+            state.phase = function.BEGINNING
         why = function.begin(state, work, calls)
         if why != function.GO_ON:
             return why
-        state.phase = _ADVANCING
 
 
 @inner

@@ -10,56 +10,40 @@ from delivery.downstream_loop import drop, inner, push
 from simulator.compiled import environments, function, pollers, queue
 from simulator.compiled.pollers import State
 
-# What to go on with.
-_ADVANCING, _COUNTING, _SETTLING, _POLLING, _BEGINNING = range(5)
-_MOST_POLLS_AT_ONE_TIME = 10_000
-
 
 @njit(cache=True)
 def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
     """Go on until it is over, or something is wanted; says which (simulator.compiled.function)."""
     state = states[0]
     while True:
-        if state.phase == _ADVANCING:
-            wake_at = _wakes_at(state, rows)
+        if state.phase == function.ADVANCING:
             # A settle may bring something at once: what ends at one moment is all that may be settled together.
-            if not function.advance(state, min(wake_at, state.until), -math.inf, work, calls):
-                return function.NUMBERS
-            if state.ended == 0 and wake_at > state.until:
-                return function.OVER
-            if state.at > state.now:
-                state.now = state.at
-                state.polls = 0
-            else:
-                state.polls += 1
+            why = function.advance(state, _wakes_at(state, rows), -math.inf, work, calls)
+            if why != function.GO_ON:
+                return why
             # What is kept too long may lie anywhere in the list.
-            too_long = state.now >= rows.messages[0].arrived_at + state.retention_s
-            if too_long or state.polls > _MOST_POLLS_AT_ONE_TIME:
+            if state.now >= rows.messages[0].arrived_at + state.retention_s:
                 return function.UNKNOWN
-            state.phase = _COUNTING
-        if state.phase == _COUNTING:
-            if not function.count_seconds(state, int(state.level), work):
-                return function.SECONDS
-            state.phase = _SETTLING
-        if state.phase == _SETTLING:
-            if state.processed + state.ended * state.batch_size > len(work.processed):
+        if state.phase == function.COUNTING and not function.count_seconds(state, int(state.level), work):
+            return function.SECONDS
+        if state.phase == function.SETTLING:
+            if not function.has_room(state, work):
                 return function.ROOM
             for number in range(state.ended):
                 if not _settle(state, number, rows.messages, work, calls):
                     return function.UNKNOWN
             state.events += state.ended
-            state.phase = _POLLING
-        if state.phase == _POLLING:
+            state.phase = function.POLLING
+        if state.phase == function.POLLING:
             if state.chances + len(work.batches) > len(rows.chances):
                 return function.CHANCES
             if not _poll(state, rows, work):
                 return function.UNKNOWN
             state.begun = 0
-            state.phase = _BEGINNING
+            state.phase = function.BEGINNING
         why = function.begin(state, work, calls)
         if why != function.GO_ON:
             return why
-        state.phase = _ADVANCING
 
 
 @inner
