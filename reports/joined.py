@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.run import RunError
 from reports import rows, wide_rows
 from reports.buffer_rows import BufferRows
-from reports.pairing import pair
+from reports.pairing import Paired, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +67,8 @@ class Joined:
 
     def rows(self, buffer: str) -> BufferRows:
         """The requests of a buffer, gathered anew: they are held as long as the caller holds them."""
-        return BufferRows(self._pairs.of[buffer], self._requests, self._results)
+        paired = self._pairs.of.get(buffer) or Paired.nothing(buffer)
+        return BufferRows(paired, self._requests, self._results)
 
     def observations(self, buffer: str) -> "pd.DataFrame":
         """What was observed of a buffer, as pipeline.run.OBSERVED_COLUMNS."""

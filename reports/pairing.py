@@ -72,6 +72,13 @@ class Paired:
     again: Again
     letters: Letters
 
+    @classmethod
+    def nothing(cls, buffer: str) -> "Paired":
+        """A buffer without a request."""
+        none, no_rows = np.empty(0, np.int64), np.empty(0, np.int32)
+        letters = pa.table({"request_id": [], "reason": [], "letters": []})
+        return cls(buffer, False, none, no_rows, no_rows, Again(none, none, none), Letters(none, letters))
+
     def part(self, begin: int, end: int) -> "Paired":
         """The requests from one place to another."""
         those = slice(begin, end)

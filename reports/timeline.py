@@ -34,7 +34,7 @@ def timeline(rows: "BufferRows", observations: "pd.DataFrame") -> pd.DataFrame:
     failed = steps.count(stored[rows.ended(Outcome.FAILED)])
     frame = pd.DataFrame(
         {
-            "second": np.arange(steps.number) * step,
+            "second": np.arange(steps.number, dtype=np.float64) * step,
             "offered": steps.count(rows.numbers("intended_at")[rows.offered]) / step,
             "accepted": accepted / step,
             "rejected": steps.count(responded[rows.ended(Outcome.REJECTED, Outcome.REJECTED_PROCESSED)]) / step,

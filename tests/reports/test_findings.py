@@ -128,6 +128,20 @@ def test_clocks_that_run_backwards_or_wild_break_nothing(tmp_path: "Path") -> No
     assert frame.completed.sum() > 0
 
 
+def test_where_no_arrival_is_known_all_there_was_is_in_the_first_step(tmp_path: "Path") -> None:
+    requests = [request(n, n) | {"intended_at": None} for n in range(3)]
+    buffer = run_of(tmp_path, requests, [result(0, 5)]).buffers["sqs"]
+    assert buffer.timeline.accepted.tolist() == [3, 0]
+    assert buffer.timeline.completed.tolist() == [1, 0]
+    assert (buffer.load.requests, buffer.load.span_s, buffer.load.busiest_second) == (3, 0.0, 0)
+    assert buffer.latency.n == 0
+
+
+def test_arrivals_further_apart_than_any_clock_counts_are_in_other_seconds(tmp_path: "Path") -> None:
+    requests = [request(0, 0), request(1, 0.5), request(2, 0) | {"intended_at": 1e300}]
+    assert run_of(tmp_path, requests).buffers["sqs"].load.busiest_second == 2
+
+
 def test_drained_is_from_the_last_intended_send_to_the_last_ending(tmp_path: "Path") -> None:
     found = run_of(tmp_path, [request(0, 0), request(1, 10)], [result(0, 60), result(1, 11)])
     assert found.buffers["sqs"].drain_s == 50

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports import rows
@@ -63,7 +63,14 @@ def counted(records: list[dict[str, Any]]) -> dict[int, tuple[int, float]]:
     return found
 
 
+def record(environment: str, received_at: float, stored_at: float) -> dict[str, Any]:
+    return {
+        "environment": environment, "received_at": received_at, "stored_at": stored_at, "init_ms": 0.0, "batch_size": 2,
+    }  # fmt: skip
+
+
 @given(RECORDS)
+@example([record("b", 1.0, 2.0), record("a", 1.0, 2.0), record("b", 1.0, 3.0), record("a", 0.0, 0.5)])
 def test_it_is_the_count_of_somebody_who_looks_at_one_record_after_the_other(
     buffer_of: "Callable[..., BufferRows]", records: list[dict[str, Any]]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.run import DEAD_LETTER_COLUMNS, RESULT_COLUMNS, RowWriter
 from reports import wide_rows
+from reports.accounting import account
 from reports.joined import join
 from reports.outcome import ALL, Outcome
 
@@ -48,6 +49,7 @@ def test_rows_that_name_no_buffer_or_no_sequence_are_found_by_their_ids(folder: 
     assert rows.dead_letters["kinesis", 7] == 1
     assert rows.dead_letter_reason["kinesis", 7] == "too old"
     assert rows.outcome["it's", 1] == "unrequested"
+    assert rows.request_id["it's", 1] == "x", "of a request without a row its result says which it is"
 
 
 def test_the_table_that_is_written_is_the_one_that_is_asked(folder: "RunFolder", tmp_path: "Path") -> None:
@@ -82,6 +84,11 @@ def test_a_row_says_of_its_request_what_the_columns_say_that_figures_are_compute
         assert table.deliveries.fillna(0).tolist() == rows.deliveries.tolist()
         for name in ("intended_at", "stored_at", "bytes", "latency_ms", "response_ms", "buffer_ms", "cold_start_ms"):
             np.testing.assert_array_equal(table[name].to_numpy(np.float64, na_value=np.nan), rows.numbers(name), name)
+
+
+def test_a_buffer_that_had_no_request_has_an_account_all_the_same(folder: "RunFolder") -> None:
+    nothing = account(join(folder, {"never": True}).rows("never"))
+    assert (nothing.offered, nothing.accepted, nothing.lost, nothing.rejected) == (0, 0, 0, {})
 
 
 def test_whoever_asks_nothing_of_duckdb_does_not_wait_for_it(folder: "RunFolder") -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.run import DEAD_LETTER_COLUMNS, REQUEST_COLUMNS, RESULT_COLUMNS
 from reports import rows
 from reports.pairing import NO_ROW, Paired, Pairs, pair
 from reports.places import Places
@@ -122,8 +123,12 @@ def as_told(one: Paired, place: int) -> Row:
 
 @settings(max_examples=60)
 @given(st.lists(REQUESTS, min_size=1, max_size=9), st.lists(RESULTS, max_size=9), st.lists(LETTERS, max_size=5))
-@example([{"buffer": "sqs", "sequence": 0, "sent_at": None, "responded_at": None, "status": None, "request_id": None}],
-         [], [])  # fmt: skip
+# Nobody has 0 nor 2, and what comes behind that has more than one row.
+@example(
+    [dict.fromkeys(REQUEST_COLUMNS) | {"buffer": "sqs", "sequence": number} for number in (-1, 1)],
+    [dict.fromkeys(RESULT_COLUMNS) | {"buffer": "sqs", "sequence": 3, "stored_at": at} for at in (1.0, 0.0, None)],
+    [dict.fromkeys(DEAD_LETTER_COLUMNS) | {"buffer": "sqs", "sequence": 4}],
+)
 def test_each_row_is_where_somebody_who_looks_at_them_one_by_one_puts_it(
     paired: "Callable[..., Pairs]", requests: list[Row], results: list[Row], letters: list[Row]
 ) -> None:
