@@ -27,8 +27,10 @@ _TICKS_MS: Final = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 6e4, 12e4, 3e5, 6e5, 12e5, 36e5,
 )  # fmt: skip
 _MOST_TICKS: Final = 8
-# Around a slide, in inches.
+# Of a slide, in inches: what is around it, and the lines above and below its drawing.
 _BORDER: Final = 0.3
+_HEADING: Final = 0.4
+_FOOTING: Final = 0.28
 
 
 class Form(Enum):
@@ -48,7 +50,7 @@ class Form(Enum):
         """What a figure has around its axes and their labels: nothing, but a slide its border, heading and footing."""
         if self is not Form.SLIDE:
             return Room()
-        return Room(_BORDER, _BORDER + 0.28, _BORDER, _BORDER + 0.4)
+        return Room(_BORDER, _BORDER + _FOOTING, _BORDER, _BORDER + _HEADING)
 
 
 def style(form: Form) -> dict[Any, Any]:

@@ -51,8 +51,15 @@ class Room:
 
 
 def arrange(figure: "Figure", edges: Room) -> None:
-    """Place all axes of a figure within its edges, and their labels, which are in line in a column of axes."""
+    """Place all axes of a figure within its edges, and their labels, which are in line in a column of axes.
+
+    Lines of the figure's own that are longer than the room between its edges become smaller.
+    """
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    width = (figure.get_figwidth() - edges.left - edges.right) * figure.dpi
+    for line in figure.texts:
+        if (long := line.get_window_extent(renderer).width) > width:
+            line.set_fontsize(float(line.get_fontsize()) * width / long)
     rooms = _with_labels({axes: _for_ticks(axes, renderer) for axes in figure.axes}, renderer)
     _place(figure, rooms, edges)
     # Room for words beyond the side of their axes makes it narrower, and they reach further. Where other columns give

@@ -110,3 +110,15 @@ def test_a_name_longer_than_the_figure_leaves_the_drawing_its_share() -> None:
 
     assert axes.get_position().width == pytest.approx(0.3)
     assert axes.get_position().x1 < 1
+
+
+def test_a_line_longer_than_a_slide_is_made_to_fit() -> None:
+    figure, _ = drawn_in(8, 3, 1, 1)
+    figure.set_dpi(200)
+    heading = figure.text(0.05, 0.9, f"/a/path{'/of-a-long-route' * 6}: latency, from the intended send", fontsize=17)
+    footing = figure.text(0.05, 0, "no more", fontsize=9)
+    arrange(figure, Room(left=0.4, right=0.4))
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    assert heading.get_window_extent(renderer).x1 / figure.dpi == pytest.approx(7.6, abs=0.2)
+    assert footing.get_fontsize() == 9
