@@ -1,7 +1,7 @@
 """What was equal between the buffers of a run, and what was not: from the rows, not from the settings."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Whole = npt.NDArray[np.int64]
-
-# Clocks that are wild: a second that a whole number still holds.
-_LAST_SECOND: Final = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ def _known(values: "Floats") -> "Floats":
 def _busiest_second(due: "Floats") -> int:
     if not len(due):
         return 0
-    seconds = np.minimum(np.floor((due - due.min()) / 1_000), _LAST_SECOND).astype(np.int64)
+    seconds = np.floor((due - due.min()) / 1_000).astype(np.int64)
     return int(np.bincount(Places(seconds).of(seconds)).max())
 
 
