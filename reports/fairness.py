@@ -7,6 +7,7 @@ import numpy as np
 
 from reports.places import Places
 from reports.quantiles import measure
+from reports.raw_column import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +66,10 @@ class Sameness:
 def load(rows: "BufferRows") -> Load:
     """What a buffer was given."""
     sent = rows.offered
-    due = _known(rows.numbers("intended_at")[sent])
-    bytes_sent, sizes, attempts = (_known(rows.numbers(name)[sent]) for name in ("bytes", "batch_size", "attempts"))
-    lateness = measure(rows.numbers("lateness_ms")[sent])
+    due, bytes_sent, sizes, attempts = (
+        _known(chosen(rows.numbers(name), sent)) for name in ("intended_at", "bytes", "batch_size", "attempts")
+    )
+    lateness = measure(chosen(rows.numbers("lateness_ms"), sent))
     return Load(
         requests=int(np.count_nonzero(sent)),
         span_s=float(np.ptp(due)) / 1_000 if len(due) else 0.0,
@@ -84,7 +86,7 @@ def load(rows: "BufferRows") -> Load:
 
 
 def _known(values: "Floats") -> "Floats":
-    return values[~np.isnan(values)]
+    return chosen(values, ~np.isnan(values))
 
 
 def _busiest_second(due: "Floats") -> int:
@@ -102,11 +104,10 @@ def _batch_mean(sizes: "Floats") -> float | None:
 
 def arrivals(rows: "BufferRows") -> Arrivals:
     """The arrivals of a buffer."""
-    sent, due = rows.offered, rows.numbers("intended_at")
-    if not sent.all():
-        offset = due[sent] - np.fmin.reduce(due[sent], initial=np.nan)
-        return Arrivals(rows.paired.sequence[sent], offset, rows.texts("image").codes[sent])
-    return Arrivals(rows.paired.sequence, due - np.fmin.reduce(due), rows.texts("image").codes)
+    sent = rows.offered
+    due = chosen(rows.numbers("intended_at"), sent)
+    offset = due - np.fmin.reduce(due, initial=np.nan)
+    return Arrivals(chosen(rows.paired.sequence, sent), offset, chosen(rows.texts("image").codes, sent))
 
 
 def sameness(every: "Sequence[Arrivals]") -> Sameness:

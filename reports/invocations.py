@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from reports.places import Places
 from reports.raw_column import known_or_zero
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ def invocations(rows: "BufferRows") -> pd.DataFrame:
 
     def greatest(name: str) -> "npt.NDArray[np.float64]":
         values = rows.numbers(name)[those]
-        return np.fmax.reduceat(values, first) if len(first) else values
+        return values if len(first) == len(values) else np.fmax.reduceat(values, first)
 
     took_ms = np.fmax(greatest("stored_at") - received[those[first]], 0.0) + known_or_zero(greatest("init_ms"))
-    records = np.nan_to_num(greatest("batch_size"), nan=1.0)
-    by_size = pd.Series(took_ms).groupby(records)
-    sums = pd.DataFrame({"invocations": by_size.size(), "seconds": by_size.sum() / 1e3})
-    return sums.rename_axis("records").reset_index()
+    told = greatest("batch_size")
+    records = np.where(np.isnan(told), 1.0, told).astype(np.int64)
+    sizes = Places(records)
+    of_size = sizes.of(records)
+    number, seconds = (np.bincount(of_size, weights, minlength=sizes.size) for weights in (None, took_ms / 1e3))
+    found = pd.DataFrame({"records": sizes.numbers, "invocations": number, "seconds": seconds})
+    return found[found.invocations > 0].reset_index(drop=True)
 
 
 def _gathered(received: "npt.NDArray[np.float64]", environment: "Texts") -> "npt.NDArray[np.intp]":

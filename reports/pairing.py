@@ -108,7 +108,8 @@ def pair(requests: pa.Table, results: pa.Table, dead_letters: pa.Table, drained:
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda buffer: _pair(buffer, buffer in drained, sent, stored, dead), buffers))
     return Pairs(
-        {buffer: paired for buffer, (paired, _) in zip(buffers, found, strict=True)},
+        # A name may be that of broken rows alone.
+        {buffer: paired for buffer, (paired, _) in zip(buffers, found, strict=True) if len(paired.sequence)},
         sum(further for _, further in found),
         stored.unidentified + dead.unidentified,
     )
@@ -134,9 +135,8 @@ class _Located:
 
     @property
     def buffers(self) -> "set[str]":
-        """Every buffer that any of the rows belongs to."""
-        met = np.unique(self._codes)
-        return {*(self._names[code] for code in met.tolist() if code != NO_ROW), *self._mended}
+        """Every buffer that any of the rows names, or belongs to."""
+        return {*self._names, *self._mended}
 
     def of(self, buffer: str) -> "tuple[Rows, Whole]":
         """The numbers of a buffer's rows, and their sequence numbers."""

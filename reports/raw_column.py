@@ -45,6 +45,11 @@ def codes(texts: pa.DictionaryArray) -> "npt.NDArray[Any]":
     return whole(texts.indices, -1)
 
 
+def chosen(values: "npt.NDArray[Any]", rows: "npt.NDArray[np.bool_]") -> "npt.NDArray[Any]":
+    """The values of the chosen rows: as they stand if all are, as in most runs they are."""
+    return values if rows.all() else values[rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """Texts of rows, most of which repeat: which of `names` each row has, -1 where it has none."""
@@ -59,7 +64,7 @@ class Texts:
 
     def counts(self, rows: "npt.NDArray[np.bool_]") -> "npt.NDArray[np.int64]":
         """How many of the chosen rows have each name; the last number is that of those that have none."""
-        there = np.bincount(self.codes[rows].astype(np.int64) + 1, minlength=len(self.names) + 1)
+        there = np.bincount(chosen(self.codes, rows).astype(np.int64) + 1, minlength=len(self.names) + 1)
         return np.roll(there, -1)
 
     def distinct(self, rows: "npt.NDArray[np.bool_]") -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reports.outcome import Outcome
+from reports.raw_column import chosen
 from reports.steps import Steps
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def timeline(rows: "BufferRows", observations: "pd.DataFrame") -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "second": np.arange(steps.number, dtype=np.float64) * step,
-            "offered": steps.count(rows.numbers("intended_at")[rows.offered]) / step,
+            "offered": steps.count(chosen(rows.numbers("intended_at"), rows.offered)) / step,
             "accepted": accepted / step,
             "rejected": steps.count(responded[rows.ended(Outcome.REJECTED, Outcome.REJECTED_PROCESSED)]) / step,
             "completed": completed / step,
@@ -62,7 +63,7 @@ def _seconds(rows: "BufferRows", observations: pd.DataFrame, start: float) -> fl
         np.fmax.reduce(times, initial=np.nan)
         for times in (
             rows.numbers("intended_at"),
-            rows.numbers("responded_at")[rows.status != 0],
+            chosen(rows.numbers("responded_at"), rows.status != 0),
             rows.numbers("stored_at"),
             observations["at"][observations.backlog > 0].to_numpy(),
         )
