@@ -31,9 +31,6 @@ from simulator.scenario import (
 )
 from simulator.simulation import simulate
 
-# One worker compiles them: it takes some seconds.
-pytestmark = pytest.mark.xdist_group("compiled twins")
-
 SLOW = Downstream(rate_per_s=50)
 PATIENT = Downstream(rate_per_s=50, sdk_attempts=None)
 VARYING = Lognormal(50, 400)
