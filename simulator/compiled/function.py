@@ -40,6 +40,7 @@ def advance(state: State, wake_at: float, further: float, work: Any, calls: Any)
         state.polls = 0
     else:
         state.polls += 1
+    state.events += state.ended
     state.phase = COUNTING
     return UNKNOWN if state.polls > _MOST_POLLS_AT_ONE_TIME else GO_ON
 
@@ -116,6 +117,9 @@ def end(state: State, number: int, work: Any, calls: Any) -> int:
 @inner
 def begin(state: State, work: Any, calls: Any) -> int:
     """Begin the `state.starting` batches that are ready; says what it stopped for."""
+    if state.phase == POLLING:
+        state.begun = 0
+        state.phase = BEGINNING
     if state.steady == 1 and state.processed + state.starting * state.batch_size > len(work.processed):
         return ROOM
     while state.begun < state.starting:

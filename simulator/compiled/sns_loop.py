@@ -32,13 +32,9 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
             for number in range(state.ended):
                 if not _settle(state, number, rows, work, calls):
                     return function.UNKNOWN
-            state.events += state.ended
             state.phase = function.POLLING
-        if state.phase == function.POLLING:
-            if not _poll(state, rows, work):
-                return function.UNKNOWN
-            state.begun = 0
-            state.phase = function.BEGINNING
+        if state.phase == function.POLLING and not _poll(state, rows, work):
+            return function.UNKNOWN
         why = function.begin(state, work, calls)
         if why != function.GO_ON:
             return why

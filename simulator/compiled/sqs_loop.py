@@ -32,15 +32,12 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
             for number in range(state.ended):
                 if not _settle(state, number, rows.messages, work, calls):
                     return function.UNKNOWN
-            state.events += state.ended
             state.phase = function.POLLING
         if state.phase == function.POLLING:
             if state.chances + len(work.batches) > len(rows.chances):
                 return function.CHANCES
             if not _poll(state, rows, work):
                 return function.UNKNOWN
-            state.begun = 0
-            state.phase = function.BEGINNING
         why = function.begin(state, work, calls)
         if why != function.GO_ON:
             return why
