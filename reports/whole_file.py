@@ -22,7 +22,7 @@ def write_whole(path: "Path", write: "Callable[[Path], object]") -> None:
 
 
 # How long a thread goes on that another waits for, where Python's own 5 ms would be as long as what that has to do.
-_TURN_S: Final = 0.0002
+_TURN_S: Final = 0.0001
 
 
 class WholeFile:
