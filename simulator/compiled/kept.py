@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
 def is_kept(compiled: Any) -> bool:
     """Whether a function was compiled before, and need not be again."""
-    return any(path.suffix == ".nbi" for path in _files(compiled))
+    code = compiled.py_func.__code__
+    kept = Path(compiled.stats.cache_path).glob(f"{Path(code.co_filename).stem}.{code.co_qualname}-*.nbi")
+    return next(kept, None) is not None
 
 
 def forget_if_older(compiled: Any, sources: "Iterable[ModuleType]") -> None:
-    """Have a compiled function compiled anew if one of the modules has changed since it was."""
+    """Have all in the folder of a compiled function compiled anew, where one of the modules has changed since it was.
+
+    All: between the function and what has changed there may be others, which hold the code of what they call as well.
+    """
     changed = max(Path(str(module.__file__)).stat().st_mtime_ns for module in sources)
-    for path in _files(compiled):
+    for path in Path(compiled.stats.cache_path).glob("*.nb[ic]"):
         if path.stat().st_mtime_ns < changed:
             path.unlink(missing_ok=True)
-
-
-def _files(compiled: Any) -> list[Path]:
-    code = compiled.py_func.__code__
-    pattern = f"{Path(code.co_filename).stem}.{code.co_qualname}-*.nb[ic]"
-    return sorted(Path(compiled.stats.cache_path).glob(pattern))

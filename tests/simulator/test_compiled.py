@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,6 +166,21 @@ KNOWN = {
         mapping=MappingSettings(batch_size=3, visibility_timeout_s=60, max_receive_count=None),
         until_s=1_500,
     ),
+    "sqs: what comes back at the moment at which others arrive, in the middle of a batch": Scenario(
+        buffer="sqs",
+        arrivals=Rate(((0, 4), (300, 4)), poisson=False),
+        function=Function(error_rate=0.4, cold_start_ms=Fixed(0), per_record_ms=Fixed(250)),
+        mapping=MappingSettings(
+            batch_size=3, maximum_concurrency=2, visibility_timeout_s=60, max_receive_count=None, partial_failures=False
+        ),
+        until_s=1_500,
+    ),
+    "sqs: pollers are at their cap, then idle until they start over, and busy again": Scenario(
+        buffer="sqs",
+        arrivals=Rate(((0, 90), (13, 90), (13, 0), (90, 0), (90, 90), (103, 90))),
+        function=Function(error_rate=0.02, per_record_ms=Fixed(100)),
+        quotas={"sqs_pollers_max": 9, "sqs_pollers_per_minute": 100},
+    ),
     "sqs: some are turned away at the door, and some overtake others": Scenario(
         buffer="sqs", arrivals=Burst(20_000), api=True, transit_ms=Transit(5, 20, 10, 1.0, 0.01, 500), until_s=300
     ),
@@ -187,6 +201,13 @@ KNOWN = {
         downstream=SLOW,
         mapping=MappingSettings(maximum_event_age_s=120, maximum_retry_attempts=1, on_failure=False),
         quotas={"account_concurrency": 50},
+    ),
+    "sns: too old while it sleeps for want of concurrency": Scenario(
+        buffer="sns",
+        arrivals=spike(2_000, 2_000),
+        function=Function(per_record_ms=Fixed(500)),
+        mapping=MappingSettings(maximum_event_age_s=61),
+        quotas={"account_concurrency": 10},
     ),
     "sns: too old while it sleeps after an error": Scenario(
         buffer="sns",
@@ -465,27 +486,49 @@ def test_a_twin_plays_where_it_pays(monkeypatch, messages, function, compiled, t
     assert len(played) == twins
 
 
+OUTER = """
+from numba import njit
+import inner_of_test
+
+NUMBER = inner_of_test.number()
+
+
+@njit(cache=True)
+def between():
+    return NUMBER
+
+
+@njit(cache=True)
+def number():
+    return between()
+"""
+
+
 def test_what_was_compiled_of_older_sources_is_forgotten(tmp_path, monkeypatch):
-    (tmp_path / "inner_of_test.py").write_text("def number():\n    return 1\n", encoding="utf-8")
-    (tmp_path / "outer_of_test.py").write_text(
-        "from numba import njit\nimport inner_of_test\n\nNUMBER = inner_of_test.number()\n\n\n"
-        "@njit(cache=True)\ndef number():\n    return NUMBER\n",
-        encoding="utf-8",
-    )
+    """The function between the two is in a file that has not changed, and would bring the old number with it."""
+
+    def imported(number, mtime_ns):
+        source = tmp_path / "inner_of_test.py"
+        source.write_text(f"def number():\n    return {number}\n", encoding="utf-8")
+        os.utime(source, ns=(mtime_ns, mtime_ns))
+        for name in ("outer_of_test", "inner_of_test"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        outer = importlib.import_module("outer_of_test")
+        forget_if_older(outer.number, [outer.inner_of_test])
+        return outer.number
+
+    (tmp_path / "outer_of_test.py").write_text(OUTER, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    outer, inner = importlib.import_module("outer_of_test"), importlib.import_module("inner_of_test")
+    written_ns = (tmp_path / "outer_of_test.py").stat().st_mtime_ns
     try:
-        assert not is_kept(outer.number)
-        assert outer.number() == 1
-        assert is_kept(outer.number)
-        kept = sorted(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?"))
-        assert kept
-        forget_if_older(outer.number, [inner])
-        assert sorted(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?")) == kept
-        later = max(path.stat().st_mtime_ns for path in kept) + 10**9
-        os.utime(tmp_path / "inner_of_test.py", ns=(later, later))
-        forget_if_older(outer.number, [inner])
-        assert not list(Path(outer.number.stats.cache_path).glob("outer_of_test.*.nb?"))
+        first = imported(1, written_ns)
+        assert not is_kept(first)
+        assert first() == 1
+        assert is_kept(imported(1, written_ns))
+        changed = imported(2, written_ns + 3_600 * 10**9)
+        assert not is_kept(changed)
+        assert changed() == 2
     finally:
         for name in ("outer_of_test", "inner_of_test"):
             sys.modules.pop(name, None)
