@@ -1,21 +1,10 @@
 """The whole report of a run's folder, built into it."""
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from reports import (
-    fault_build,
-    fault_cells,
-    figures,
-    findings,
-    known_verdict,
-    page,
-    route_verdict,
-    scorecard,
-    verdict,
-)
-from reports.whole_file import WholeFile, write_whole
+from reports import description, fault_cells, joined
+from reports.imported_for_good import imported_for_good
 
 if TYPE_CHECKING:
     from pipeline.run import RunFolder
@@ -30,21 +19,13 @@ def build(folder: "RunFolder") -> str:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
     if fault_cells.is_one(folder):
-        return fault_build.build(folder)
-    found = findings.find(folder)
-    # The table of a large run takes as long as the drawings, and these are Python where that is not.
-    with WholeFile(folder.path / "joined.parquet", partial(found.rows.write, "joined")) as table:
-        texts = {
-            "scorecard.json": scorecard.to_json(scorecard.scorecard(found)),
-            "report.json": scorecard.to_json(scorecard.details(found)),
-            "report.html": page.page(found),
-        }
-        for name in figures.names(found):
-            write_whole(folder.path / f"{name}.png", partial(figures.png, name, found))
-        table.put()
-    for name in ("observations", *(("knowledge",) if found.knowing else ())):
-        write_whole(folder.path / f"{name}.parquet", partial(found.rows.write, name))
-    for name, text in texts.items():
-        write_whole(folder.path / name, partial(Path.write_text, data=text, encoding="utf-8"))
-    say = known_verdict.plain if found.knowing else route_verdict.plain if found.answers else verdict.plain
-    return say(found, folder.path / "report.html")
+        return str(_imported("fault_build").build(folder))
+    # The libraries that reckon and draw take as long to import as a million rows to read, which compiled code does.
+    run = description.read(folder)
+    rows = joined.join(folder, run.drained, meanwhile=lambda: _imported("report_files"))
+    return str(_imported("report_files").write(folder, run, rows))
+
+
+def _imported(name: str) -> Any:
+    with imported_for_good(f"reports.{name}"):
+        return import_module(f"reports.{name}")

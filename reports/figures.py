@@ -62,7 +62,10 @@ def svg(name: str, findings: "Findings", form: Form) -> str:
 def png(name: str, findings: "Findings", path: "Path") -> None:
     """One figure as a PNG on white, headed and footed, for a slide."""
     with mpl.rc_context(style(Form.SLIDE)):
-        figure(name, findings, Form.SLIDE).savefig(path, format="png", facecolor="white")
+        # To look longer for what could be smaller takes longer than to draw it.
+        figure(name, findings, Form.SLIDE).savefig(
+            path, format="png", facecolor="white", pil_kwargs={"compress_level": 3}
+        )
 
 
 def _for_page(drawing: str, prefix: str) -> str:

@@ -102,7 +102,11 @@ def find(folder: "RunFolder") -> Findings:
         RunError: the folder holds no run, a damaged one or an empty one.
     """
     run = description.read(folder)
-    rows = joined.join(folder, run.drained)
+    return of(folder, run, joined.join(folder, run.drained))
+
+
+def of(folder: "RunFolder", run: description.Description, rows: joined.Joined) -> Findings:
+    """Compute what the rows of a run's folder show."""
     meanings = stages.of_simulation(rows) if run.is_simulated else stages.STAGES
     # What takes long is arithmetic on whole columns, which lets the other thread run. Two, for each takes its memory.
     with ThreadPoolExecutor(2) as threads:

@@ -16,6 +16,7 @@ from pipeline.run import RunError
 from reports import rows, wide_rows
 from reports.buffer_rows import BufferRows
 from reports.pairing import Paired, pair
+from reports.short_turns import short_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,8 +110,12 @@ class Joined:
         return connection
 
 
-def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
+def join(
+    folder: "RunFolder", drained: "Mapping[str, bool]", meanwhile: "Callable[[], object]" = lambda: None
+) -> Joined:
     """Read a run's rows and join them. `drained` says of each buffer of the run whether it ran empty.
+
+    `meanwhile` is called by a thread that has read its part while another still reads.
 
     Raises:
         RunError: a file cannot be read, or no request was sent.
@@ -120,8 +125,11 @@ def join(folder: "RunFolder", drained: "Mapping[str, bool]") -> Joined:
         folder.all_requests(), [folder.results], [folder.dead_letters], [folder.observations], folder.all_known()
     )  # fmt: skip
     # The compiled code that reads a large file lets others run, and the largest two take the most time.
-    with ThreadPoolExecutor(2) as readers:
-        read = list(readers.map(rows.load, schemas, paths))
+    with short_turns(), ThreadPoolExecutor(2) as readers:
+        reading = [readers.submit(rows.load, schema, path) for schema, path in zip(schemas, paths, strict=True)]
+        done_meanwhile = readers.submit(meanwhile)
+        read = [each.result() for each in reading]
+        done_meanwhile.result()
     requests, results, dead_letters, observations, known = (loaded.table for loaded in read)
     if not len(requests):
         raise RunError(f"{folder.path} holds no request: nothing was sent, so there is nothing to report")

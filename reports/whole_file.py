@@ -1,9 +1,11 @@
 """Files that are there whole or not at all: a report that breaks off leaves the one before."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Event
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from reports.short_turns import short_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +23,6 @@ def write_whole(path: "Path", write: "Callable[[Path], object]") -> None:
         beside.unlink(missing_ok=True)
 
 
-# How long a thread goes on that another waits for, where Python's own 5 ms would be as long as what that has to do.
-_TURN_S: Final = 0.0001
-
-
 class WholeFile:
     """A file that a thread writes beside `path` while its caller goes on to other things; `put` puts it in its place.
 
@@ -35,14 +33,17 @@ class WholeFile:
     def __init__(self, path: "Path", write: "Callable[[Path, Callable[[], bool]], object]") -> None:
         self._path = path
         self._left = Event()
-        self._turn_s = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN_S)
+        self._turns = ExitStack()
+        self._turns.enter_context(short_turns())
         self._thread = ThreadPoolExecutor(1)
         self._written = self._thread.submit(write, _beside(path), lambda: not self._left.is_set())
 
     def put(self) -> None:
         """Wait until it stands, and put it in its place; raises what `write` raised."""
         self._written.result()
+        # Onto a file that is there some file systems (ext4) rename only what they have written to the disk, which takes
+        # a third of a second of a large table.
+        self._path.unlink(missing_ok=True)
         _beside(self._path).replace(self._path)
 
     def __enter__(self) -> "WholeFile":
@@ -55,7 +56,7 @@ class WholeFile:
         try:
             self._thread.shutdown()
         finally:
-            sys.setswitchinterval(self._turn_s)
+            self._turns.close()
             _beside(self._path).unlink(missing_ok=True)
 
 

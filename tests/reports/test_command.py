@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from reports import command, figures, run_argument
+from reports.imported_for_good import imported_for_good
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,12 +158,12 @@ def test_a_run_cut_off_is_reported_and_marked(sample: "RunFolder", runs: "Path")
 def test_libraries_are_imported_for_good_and_what_comes_after_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
     before = gc.get_freeze_count()
     monkeypatch.setitem(sys.modules, "reports.build", sys)
-    with command._for_good():
+    with imported_for_good("reports.build"):
         assert gc.isenabled(), "they are there already: nothing to be done"
     assert gc.get_freeze_count() == before
     monkeypatch.delitem(sys.modules, "reports.build")
     try:
-        with command._for_good():
+        with imported_for_good("reports.build"):
             assert not gc.isenabled()
         assert gc.isenabled()
         assert gc.get_freeze_count() > before
