@@ -118,7 +118,7 @@ def draw(seen: "list[Seen]", path: Path) -> None:
     """Each request a dot, over when it began: what each model saw of the stall, and what it left out."""
     inks = [face.ink.light for face in faces(("sqs", "sns")).values()]
     with mpl.rc_context(style(Form.SLIDE)):
-        figure = Figure(figsize=(11.2, 6.2))
+        figure = Figure(figsize=(11.2, 6.2), layout="constrained")
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         for axes, one, ink in zip(panels, seen, inks, strict=True):
             _draw_one(axes, one, ink)
