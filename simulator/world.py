@@ -23,7 +23,7 @@ from delivery.token_bucket import TokenBucket
 from simulator.scenario import Scenario
 
 # AWS's own limit on retries of an asynchronous invocation (API:PutFunctionEventInvokeConfig).
-_MOST_EVENT_RETRIES = 2
+MOST_EVENT_RETRIES = 2
 
 
 # Takes records in, and answers with those refused.
@@ -76,7 +76,7 @@ def _sns(scenario: Scenario, quotas: Quotas, environments: Environments) -> _Bui
         capacity=environments,
         random=Random(f"{scenario.seed} events"),
         quotas=quotas,
-        maximum_retry_attempts=min(mapping.maximum_retry_attempts, _MOST_EVENT_RETRIES),
+        maximum_retry_attempts=min(mapping.maximum_retry_attempts, MOST_EVENT_RETRIES),
         maximum_event_age_s=mapping.maximum_event_age_s,
         function_timeout_s=scenario.function.timeout_s,
         on_failure=mapping.on_failure,

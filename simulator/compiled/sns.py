@@ -17,9 +17,8 @@ from simulator.compiled.play import Play, Taken
 from simulator.compiled.state import EVENT_ROW, EVENTS, NOBODY, REFUSED, Calls, EventRows, Work
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
+from simulator.world import MOST_EVENT_RETRIES
 
-# AWS's own limit on retries of an asynchronous invocation (API:PutFunctionEventInvokeConfig).
-_MOST_RETRIES = 2
 forget_if_older(
     sns_loop.play, (async_invoke, backoff, dice, downstream_loop, environments, event_queue, function, state)
 )
@@ -53,7 +52,7 @@ class CompiledSns(Play):
             throttle_max_s=quotas.async_throttle_max_s,
             throttle_jitter=quotas.async_throttle_jitter,
             in_advance=bool(taken.arrived_at.any()),
-            most_retries=min(mapping.maximum_retry_attempts, _MOST_RETRIES),
+            most_retries=min(mapping.maximum_retry_attempts, MOST_EVENT_RETRIES),
             age_s=mapping.maximum_event_age_s,
             first_retry_s=quotas.async_first_retry_s,
             second_retry_s=quotas.async_second_retry_s,
