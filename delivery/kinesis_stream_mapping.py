@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -112,6 +113,7 @@ class StreamMapping(ABC):
             )
         self._stream = stream
         self._quotas = quotas
+        self._weigh = partial(event_record_bytes, quotas=quotas)
         self._batch_size = batch_size
         self._window_s = batching_window_s
         self._factor = parallelization_factor
@@ -170,7 +172,7 @@ class StreamMapping(ABC):
         """The invocations to start now; each holds a slot until it is settled."""
         for shard, run in self._feed.due(now):
             self._received(run)
-            self._sort_into_lanes(now, shard, run.weighed(self._event_bytes))
+            self._sort_into_lanes(now, shard, run.weighed(self._weigh))
         ready = []
         for number in self._turns.due(now):
             lane = self._lanes[number]
@@ -355,6 +357,7 @@ class StreamMapping(ABC):
         else:
             self._plan(now, lane)
 
-    def _event_bytes(self, size: int) -> int:
-        """What a record takes of the event: base64 and its envelope."""
-        return 4 * math.ceil(size / 3) + self._quotas.kinesis_event_overhead_bytes
+
+def event_record_bytes(size: int, quotas: Quotas) -> int:
+    """What a record of so many bytes takes of an invocation's event: base64, and its envelope."""
+    return 4 * math.ceil(size / 3) + quotas.kinesis_event_overhead_bytes

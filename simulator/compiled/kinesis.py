@@ -9,6 +9,7 @@ import numpy as np
 from delivery import backoff, downstream_loop
 from delivery.backlog import Run
 from delivery.backoff import JITTER
+from delivery.kinesis_stream_mapping import event_record_bytes
 from delivery.protocol import End
 from delivery.quotas import Quotas
 from simulator.compiled import agenda, environments, function, kinesis_loop, state
@@ -84,7 +85,7 @@ class CompiledKinesis(Play):
             chances=np.zeros(0),
         )
         least_limit_s = min(quotas.kinesis_retention_s, mapping.maximum_record_age_s or math.inf)
-        event_record_bytes = _event_record_bytes(scenario, quotas)
+        record_bytes = event_record_bytes(scenario.payload_bytes, quotas)
         self._set(
             throttle_first_s=quotas.kinesis_throttle_first_s,
             throttle_max_s=quotas.kinesis_throttle_max_s,
@@ -99,9 +100,9 @@ class CompiledKinesis(Play):
             record_bytes=scenario.payload_bytes,
             read_bytes_per_s=quotas.kinesis_shard_read_bytes_per_s,
             read_spacing_s=1 / quotas.kinesis_shard_reads_per_s,
-            event_record_bytes=event_record_bytes,
+            event_record_bytes=record_bytes,
             event_bytes=quotas.event_bytes,
-            fitting=quotas.event_bytes // event_record_bytes,
+            fitting=quotas.event_bytes // record_bytes,
             too_old_at=float(taken.arrived_at.min()) + least_limit_s - _SURE_S,
             first_throttled=NOBODY,
             last_throttled=NOBODY,
@@ -118,7 +119,7 @@ class CompiledKinesis(Play):
             and mapping.shards is not None
             and mapping.parallelization_factor == 1
             and mapping.shards * mapping.batch_size <= _MOST_RECORDS
-            and _event_record_bytes(scenario, quotas) <= quotas.event_bytes
+            and event_record_bytes(scenario.payload_bytes, quotas) <= quotas.event_bytes
             and scenario.payload_bytes <= quotas.kinesis_read_bytes
         )
 
@@ -133,8 +134,3 @@ class CompiledKinesis(Play):
         more = [self._random.random() for _ in range(_CHANCES + 2 * len(self._rows.shards))]
         self._rows = self._rows._replace(chances=np.concatenate((left, more)))
         self._set(chances=0)
-
-
-def _event_record_bytes(scenario: Scenario, quotas: Quotas) -> int:
-    """What a record takes of the event: base64 and its envelope."""
-    return 4 * math.ceil(scenario.payload_bytes / 3) + quotas.kinesis_event_overhead_bytes
