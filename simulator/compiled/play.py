@@ -77,11 +77,11 @@ class Play(ABC):
         poisoned = np.zeros(0, np.bool_)
         if isinstance(handler, Calling):
             self._downstream = handler.downstream
+            self._downstream.reserve(batches, batch_size)
             if handler.poisoned is not None:
                 poisoned = handler.poisoned[records]
         else:
             self._downstream = Downstream(Service(), strands=1, dice=np.random.default_rng(0))
-        self._downstream.reserve(batches, batch_size)
         self._calls = Calls(*self._downstream.tables)
         self._work = Work(
             batches=np.zeros(batches, BATCH),
