@@ -32,6 +32,8 @@ _SIGN = '--aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:execute-api" --user "$AWS_ACCE
 _BRING_A_KEY = '-H "x-api-key: $FOREBAY_API_KEY"'
 # What curl is to be told, by the stack's Authentication.
 _SHOWING = {"IAM": _SIGN, "API_KEY": _BRING_A_KEY, "IAM_AND_API_KEY": f"{_SIGN} {_BRING_A_KEY}"}
+# By which variables the docs' examples know a stack's outputs.
+_ADDRESSES = {"ApiUrl": "API_URL", "WebSocketUrl": "WEBSOCKET_URL"}
 _REFUSALS = (
     TemplateError, NotServedError, ConfigurationError, ConcurrencyError, UnknownQuotaError, ServerProcessError,
     StorageError, OSError, ValueError,
@@ -155,8 +157,7 @@ async def _serve(options: Options, *, as_json: bool, exit_with_stdin: bool) -> N
     embedded = await starting
     try:
         if not stopping_early:
-            click.echo(_as_json(embedded.ready) if as_json else _as_text(embedded.ready))
-            sys.stdout.flush()
+            announce(embedded.ready, as_json=as_json)
         await stopping
     finally:
         await embedded.close()
@@ -174,31 +175,38 @@ def _tell(step: str) -> None:
     click.echo(f"starting {step}", err=True)
 
 
+def announce(ready: Ready, *, as_json: bool) -> None:
+    """Say that it is ready, and how to reach it: in words, or as one line of JSON for a program."""
+    click.echo(_as_json(ready) if as_json else _as_text(ready))
+    sys.stdout.flush()
+    # A person who keeps the line in a file, as `callback-receiver` and `redrive` ask, still needs the words.
+    if as_json and sys.stderr.isatty() and not sys.stdout.isatty():
+        click.echo(_as_text(ready), err=True)
+
+
 def _as_json(ready: Ready) -> str:
     return json.dumps(asdict(ready), separators=(",", ":"))
 
 
 def _as_text(ready: Ready) -> str:
-    api = ready.outputs["ApiUrl"]
     show = _SHOWING.get(ready.outputs.get("Authentication", "NONE"), "")
-    websocket = ready.outputs.get("WebSocketUrl")
-    websocket_line = "" if websocket is None else f"\nThe WebSocket API is at {websocket}\n"
+    addresses = {_ADDRESSES[name]: value for name, value in ready.outputs.items() if name in _ADDRESSES}
     return f"""
-The API is at {api}
+It is ready. In a shell of yours, for boto3, the aws command and curl, which have to show who calls (docs/authentication.md):
 
-{_exports(ready.environment)}
-
-With these in your shell, for boto3, the aws command and what every caller has to show (docs/authentication.md):
-
+{_exports({**ready.environment, **addresses})}
   call() {{ curl {show} "$@"; }}
-  call -X PUT --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {api}/v1/images/photo.jpg
-  call -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' {api}/v1/handler/sqs/images
-  call {api}/v1/requests/REQUEST_ID
+
+Then send a picture of yours, and ask for what was seen in it:
+
+  call -X PUT --data-binary @photo.jpg -H 'Content-Type: image/jpeg' $API_URL/v1/images/photo.jpg
+  call -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' $API_URL/v1/handler/sqs/images
+  call $API_URL/v1/requests/REQUEST_ID
 
 /v1/sqs/images, /v1/sns/images, /v1/kinesis/images and /v1/kinesis-efo/images take the same without a function in the
 way. An image can come with its request: {{"image": {{"bytes": "<base64>"}}}}.
 How the buffers stand: {ready.control_url}/state
-{websocket_line}{_identities(ready.identities)}
+{_identities(ready.identities)}
 Ctrl-C stops it."""
 
 

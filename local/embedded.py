@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
@@ -153,6 +154,8 @@ async def _start(options: Options, tell: Callable[[str], None], parts: AsyncExit
         recorder = _recorder(options.record_decisions)
         # The first to be entered is the last to go: what happens while the rest is closed is recorded, too.
         parts.callback(recorder.close)
+    if options.log_dir is not None:
+        _check_log_folder(options.log_dir)
     template = load(options.template)
     code = {name: value for name, value in _CODE.items() if name in (template.document.get("Parameters") or {})}
     stack = template.resolve({**code, **options.parameters}, names)
@@ -295,6 +298,16 @@ def _recorder(path: Path) -> DecisionRecorder:
         raise OSError(
             f"{path} cannot be written: {error.strerror}; choose another file with --record-decisions"
         ) from None
+
+
+def _check_log_folder(folder: Path) -> None:
+    # A function's first log would be too late to say so.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder} cannot be written: {error.strerror}; choose another folder with --log-dir") from None
 
 
 def _address(socket: "sockets.socket") -> str:

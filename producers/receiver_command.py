@@ -173,7 +173,6 @@ def _ready_text(receiver: CallbackReceiver, secret: str | None, ready: Path) -> 
     )
     into = "" if secret else f" \\\n    --json > {shlex.quote(str(ready))}"
     body = json.dumps({"image": {"key": "photo.jpg"}, "callback_url": receiver.url})
-    needs = "which it prints" if secret else f"which stand in {ready}"
     return f"""
 {receiver.url} leads to 127.0.0.1:{receiver.port} here, for an embedded AWS that is started so:
 
@@ -184,7 +183,7 @@ Then send requests that ask to be called back:
 
   call -H 'Content-Type: application/json' -d {shlex.quote(body)} $API_URL/v1/sqs/images
 
-`call` is curl, told to sign (docs/authentication.md) by the variables of that `forebay local`, {needs}.
+`call` is curl, told to sign (docs/authentication.md) by the variables that this `forebay local` prints.
 
 Ctrl-C stops it. Deliveries:
 """

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from local.command import local
+from local.command import announce, local
+from local.embedded import Ready
 from local.http import listen
 from tests.signing import Signed
 
@@ -129,15 +131,33 @@ def test_what_it_prints_for_people_works_when_pasted(tmp_path: Path) -> None:
         paste(f"while {ask} -s | grep -q PENDING; do sleep 0.2; done")
         assert json.loads(paste(f"{ask} -s"))["status"] == "SUCCEEDED"
         script = "import boto3; print(boto3.client('sqs').list_queues()['QueueUrls'][0])"
-        command = "; ".join([*exports, f'{sys.executable} -c "{script}"'])
+        command = "; ".join([*exports, f'{sys.executable} -c "{script}"', "echo $WEBSOCKET_URL"])
         bare = {"PATH": os.defpath, "HOME": str(tmp_path)}
         listed = subprocess.run(["sh", "-c", command], env=bare, capture_output=True, text=True, check=True).stdout
-        assert listed.startswith("http://127.0.0.1:")
+        assert re.fullmatch(r"http://127\.0\.0\.1:\S+\nws://127\.0\.0\.1:\S+\n", listed), listed
     finally:
         process.terminate()
         process.wait(120)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("screen", "words"),
+    [("stderr", True), ("stdout", False), ("neither", False)],
+    ids=["kept in a file, with somebody looking", "shown itself", "read by a program"],
+)
+def test_a_line_for_a_program_comes_alone_and_words_go_to_who_looks(
+    screen: str, words: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda name=name: name == screen)
+    ready = Ready({"ApiUrl": "http://here"}, {"AWS_ACCESS_KEY_ID": "me"}, "http://control", {})
+    announce(ready, as_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["outputs"] == {"ApiUrl": "http://here"}
+    assert ("export API_URL=http://here" in err) == words
+    assert bool(err) == words
 
 
 @pytest.mark.parametrize(
@@ -152,6 +172,7 @@ def test_what_it_prints_for_people_works_when_pasted(tmp_path: Path) -> None:
         (["--template", "no/such.yaml"], "there is no template at no/such.yaml"),
         (["--parameter", "SnsReservedConcurrency=5"], "100 must stay unreserved"),
         (["--record-decisions", "no/such.jsonl"], "no/such.jsonl cannot be written: No such file or directory; choose"),
+        (["--log-dir", f"{__file__}/logs"], "cannot be written: Not a directory; choose another folder with --log-dir"),
         (["--account-concurrency", "0"], "account-concurrency"),
         (["--port", "70000"], "port"),
     ],
