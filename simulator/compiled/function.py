@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from delivery import downstream_loop
+from delivery.backoff import MOST_DOUBLINGS
 from delivery.downstream_loop import drop, inner, push
 from simulator.compiled import environments
 from simulator.compiled.pollers import State
@@ -234,6 +235,20 @@ def count_seconds(state: State, pollers: int, work: Any) -> bool:
         state.next_second += 1.0
     state.phase = SETTLING
     return True
+
+
+@inner
+def next_chance(state: State, work: Any) -> float:
+    """The next of the random numbers, 0 to 1, that back-offs are drawn by."""
+    state.chances += 1
+    return float(work.chances[state.chances - 1])
+
+
+@inner
+def wait_s(first_s: float, longest_s: float, jitter: float, retry: int, chance: float) -> float:
+    """`delivery.backoff.Backoff.wait_s`, with the jitter that chance (0 to 1) has drawn."""
+    whole = min(longest_s, first_s * 2.0 ** min(retry - 1, MOST_DOUBLINGS))
+    return float(whole * (1 - jitter * chance))
 
 
 @inner

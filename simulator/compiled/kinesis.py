@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from random import Random
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from simulator.compiled.state import NOBODY, PIECE, SHARD, STREAM, Calls, ShardR
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
 
-_CHANCES = 4_096
 # A batch of 10,000 that is halved again and again lies in 14 parts.
 _MOST_PARTS = 32
 # Of all batches together, which are kept in a table.
@@ -58,6 +56,7 @@ class CompiledKinesis(Play):
 
     ends = (End.RETRIES_EXHAUSTED,)
     has_pollers = False
+    draws_for = "shards"
     loop = kinesis_loop.play
 
     def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
@@ -65,7 +64,6 @@ class CompiledKinesis(Play):
         quotas = Quotas.with_overrides(scenario.quotas)
         super().__init__(scenario, taken, handler, STREAM, shards, mapping.batch_size)
         self._on_failure = mapping.on_failure
-        self._random = Random(f"{scenario.seed} shards")
         rows = np.zeros(shards, SHARD)
         rows["stop"] = np.cumsum(taken.counts)
         rows["unread"] = rows["waiting"] = rows["stop"] - taken.counts
@@ -82,7 +80,6 @@ class CompiledKinesis(Play):
             turns=agenda.agenda(shards),
             due=np.zeros(shards, np.int64),
             ready=np.zeros(shards, np.int64),
-            chances=np.zeros(0),
         )
         least_limit_s = min(quotas.kinesis_retention_s, mapping.maximum_record_age_s or math.inf)
         record_bytes = event_record_bytes(scenario.payload_bytes, quotas)
@@ -125,12 +122,3 @@ class CompiledKinesis(Play):
 
     def _play(self, work: Work, calls: Calls) -> int:
         return int(kinesis_loop.play(self._states, self._rows, work, calls))
-
-    def _bring(self, why: int) -> None:
-        if why != function.CHANCES:
-            super()._bring(why)
-            return
-        left = self._rows.chances[self._state["chances"] :]
-        more = [self._random.random() for _ in range(_CHANCES + 2 * len(self._rows.shards))]
-        self._rows = self._rows._replace(chances=np.concatenate((left, more)))
-        self._set(chances=0)

@@ -8,7 +8,6 @@ from typing import Any
 
 from numba import njit
 
-from delivery.backoff import MOST_DOUBLINGS
 from delivery.downstream_loop import inner
 from simulator.compiled import environments, function
 from simulator.compiled.agenda import next_due, set_due, take_due
@@ -34,7 +33,7 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
         if state.phase == function.SETTLING:
             if not function.has_room(state, work):
                 return function.ROOM
-            if state.chances + state.ended + len(rows.shards) > len(rows.chances):
+            if state.chances + state.ended + len(rows.shards) > len(work.chances):
                 return function.CHANCES
             for number in range(state.ended):
                 if not _settle(state, number, rows, work, calls):
@@ -139,7 +138,7 @@ def _poll(state: State, rows: Any, work: Any) -> None:
     started, warm = environments.acquire(state, now, count, work.idle_since)
     state.throttled += count - started
     for place in range(started, count):
-        _hold(state, rows.ready[place], rows)
+        _hold(state, rows.ready[place], rows, work)
     for place in range(started):
         number = rows.ready[place]
         rows.shards[number].busy = 1
@@ -155,7 +154,7 @@ def _poll(state: State, rows: Any, work: Any) -> None:
 
 
 @inner
-def _hold(state: State, number: int, rows: Any) -> None:
+def _hold(state: State, number: int, rows: Any, work: Any) -> None:
     """Keep a throttled batch for later."""
     shard, batch = rows.shards[number], rows.next[number]
     batch.throttles += 1
@@ -170,7 +169,10 @@ def _hold(state: State, number: int, rows: Any) -> None:
         else:
             rows.shards[state.last_throttled].behind = number
         state.last_throttled = number
-    wait_s = _wait_s(state, state.throttle_first_s, state.throttle_max_s, batch.throttles, rows)
+    chance = function.next_chance(state, work)
+    wait_s = function.wait_s(
+        state.throttle_first_s, state.throttle_max_s, state.throttle_jitter, batch.throttles, chance
+    )
     set_due(rows.turns, number, state.now + wait_s)
 
 
@@ -188,13 +190,6 @@ def _forget_throttled(state: State, number: int, rows: Any) -> None:
         state.last_throttled = shard.before
     else:
         rows.shards[shard.behind].before = shard.before
-
-
-@inner
-def _wait_s(state: State, first_s: float, longest_s: float, times: int, rows: Any) -> float:
-    whole = min(longest_s, first_s * 2.0 ** min(times - 1, MOST_DOUBLINGS))
-    state.chances += 1
-    return float(whole * (1 - state.throttle_jitter * rows.chances[state.chances - 1]))
 
 
 @inner
@@ -252,7 +247,8 @@ def _retry(state: State, at: float, number: int, checkpoint: int, rows: Any, wor
         return True
     else:
         _put_again(shard, number, first, rest, retries + 1, rows)
-        wait_s = _wait_s(state, state.retry_first_s, state.retry_max_s, retries + 1, rows)
+        chance = function.next_chance(state, work)
+        wait_s = function.wait_s(state.retry_first_s, state.retry_max_s, state.throttle_jitter, retries + 1, chance)
     set_due(rows.turns, number, at + wait_s)
     return True
 

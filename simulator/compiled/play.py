@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +57,8 @@ class Play(ABC):
     ends: ClassVar[tuple[End, ...]]
     """Why a message is given up, by number."""
     has_pollers: ClassVar[bool]
+    draws_for: ClassVar[str]
+    """What `simulator.world` seeds the machine's random numbers with, beside the scenario's seed."""
     loop: ClassVar[Any]
     """The compiled code."""
 
@@ -70,6 +73,7 @@ class Play(ABC):
     ) -> None:
         records = self._records = taken.ids
         self._handler = handler
+        self._random = Random(f"{scenario.seed} {self.draws_for}")
         self._on_failure = True
         self._states = np.zeros(1, state)
         self._state: Any = self._states[0]
@@ -96,6 +100,7 @@ class Play(ABC):
             # Random numbers are brought when they are wanted, in the order in which the handler would draw them.
             colds=np.zeros(0),
             befores=np.zeros(0),
+            chances=np.zeros(0),
             poisoned=poisoned,
             processed=np.zeros(len(records) + batches * batch_size, PROCESSED),
             gone=np.zeros(len(records), GONE),
@@ -189,6 +194,12 @@ class Play(ABC):
         elif why == function.BEFORES:
             self._work = self._work._replace(befores=_drawn(self._handler.before_s))
             self._set(befores=0)
+        elif why == function.CHANCES:
+            # Each invocation wants one at the most to begin, and one when it has ended.
+            drawn = [self._random.random() for _ in range(_BLOCK + 2 * len(self._work.batches))]
+            left = self._work.chances[self._state["chances"] :]
+            self._work = self._work._replace(chances=np.concatenate((left, drawn)))
+            self._set(chances=0)
         elif why == function.ROOM:
             more = np.zeros(len(self._work.processed), PROCESSED)
             self._work = self._work._replace(processed=np.concatenate((self._work.processed, more)))

@@ -1,7 +1,6 @@
 """A topic's messages in a function's queue of events, played from end to end by compiled code."""
 
 import math
-from random import Random
 
 import numpy as np
 
@@ -29,6 +28,7 @@ class CompiledSns(Play):
 
     ends = (End.EVENT_AGE, End.RETRIES_EXHAUSTED)
     has_pollers = False
+    draws_for = "events"
     loop = sns_loop.play
 
     def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
@@ -39,12 +39,13 @@ class CompiledSns(Play):
         self._on_failure = mapping.on_failure
         events = np.zeros(len(taken.ids), EVENT_ROW)
         events["arrived_at"] = taken.arrived_at
-        random = Random(f"{scenario.seed} events")
-        wait = Backoff(quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter)
+        wait = Backoff(
+            quotas.async_throttle_first_s, quotas.async_throttle_max_s, self._random, quotas.async_throttle_jitter
+        )
         longest_s = max(quotas.async_throttle_max_s, quotas.async_first_retry_s, quotas.async_second_retry_s)
         slots = np.full(2 * math.ceil(longest_s / SLOT_S) + 64, NOBODY)
         self._rows = EventRows(events, np.zeros(len(taken.ids), REFUSED), slots, np.zeros(len(taken.ids), np.int64))
-        self._state["seed"] = Dice(random).seed
+        self._state["seed"] = Dice(self._random).seed
         self._set(
             # A function's answer to an event is read by nobody: it fails as a whole.
             partial=False,

@@ -5,7 +5,6 @@ from typing import Any
 
 from numba import njit
 
-from delivery.backoff import MOST_DOUBLINGS
 from delivery.downstream_loop import inner
 from simulator.compiled import environments, event_queue, function
 from simulator.compiled.pollers import State
@@ -119,9 +118,10 @@ def _draw_waits(state: State, rows: Any) -> bool:
         one = rows.refused[number]
         event = rows.events[one.event]
         event.throttles += 1
-        whole = min(state.throttle_max_s, state.throttle_first_s * 2.0 ** min(event.throttles - 1, MOST_DOUBLINGS))
         chance = event_queue.chance(state.seed, one.event, event.throttles)
-        until = one.at + whole * (1 - state.throttle_jitter * chance)
+        until = one.at + function.wait_s(
+            state.throttle_first_s, state.throttle_max_s, state.throttle_jitter, event.throttles, chance
+        )
         if not event_queue.put_to_sleep(state, min(until, event.arrived_at + state.age_s), one.event, rows):
             return False
     state.refused = 0

@@ -1,7 +1,6 @@
 """A standard queue, its mapping and its function, played from end to end by compiled code."""
 
 import math
-from random import Random
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from simulator.compiled.state import MESSAGE, NOBODY, SQS, Calls, QueueRows, Wor
 from simulator.handler import Calling, Steady
 from simulator.scenario import Scenario
 
-_CHANCES = 4_096
 forget_if_older(sqs_loop.play, (backoff, downstream_loop, environments, function, pollers, queue, state))
 
 
@@ -26,6 +24,7 @@ class CompiledSqs(Play):
 
     ends = (End.RECEIVE_COUNT,)
     has_pollers = True
+    draws_for = "pollers"
     loop = sqs_loop.play
 
     def __init__(self, scenario: Scenario, taken: Taken, handler: Steady | Calling) -> None:
@@ -38,8 +37,7 @@ class CompiledSqs(Play):
         super().__init__(scenario, taken, handler, SQS, batches, mapping.batch_size)
         messages = np.zeros(len(taken.ids), MESSAGE)
         messages["arrived_at"] = taken.arrived_at
-        self._rows = QueueRows(messages, np.zeros(len(self._work.batches), EVENT), np.zeros(0))
-        self._backoff = Random(f"{scenario.seed} pollers")
+        self._rows = QueueRows(messages, np.zeros(len(self._work.batches), EVENT))
         begin_with = min(quotas.sqs_pollers_start, most)
         least = min(quotas.sqs_pollers_min, begin_with)
         self._set(
@@ -77,12 +75,3 @@ class CompiledSqs(Play):
 
     def _play(self, work: Work, calls: Calls) -> int:
         return int(sqs_loop.play(self._states, self._rows, work, calls))
-
-    def _bring(self, why: int) -> None:
-        if why != function.CHANCES:
-            super()._bring(why)
-            return
-        left = self._rows.chances[self._state["chances"] :]
-        more = [self._backoff.random() for _ in range(_CHANCES + len(self._work.batches))]
-        self._rows = self._rows._replace(chances=np.concatenate((left, more)))
-        self._set(chances=0)

@@ -5,7 +5,6 @@ from typing import Any
 
 from numba import njit
 
-from delivery.backoff import MOST_DOUBLINGS
 from delivery.downstream_loop import drop, inner, push
 from simulator.compiled import environments, function, pollers, queue
 from simulator.compiled.pollers import State
@@ -34,7 +33,7 @@ def play(states: Any, rows: Any, work: Any, calls: Any) -> int:
                     return function.UNKNOWN
             state.phase = function.POLLING
         if state.phase == function.POLLING:
-            if state.chances + len(work.batches) > len(rows.chances):
+            if state.chances + len(work.batches) > len(work.chances):
                 return function.CHANCES
             if not _poll(state, rows, work):
                 return function.UNKNOWN
@@ -108,9 +107,10 @@ def _hold(state: State, who: int, rows: Any, work: Any) -> None:
     batch = work.batches[who]
     batch.throttles += 1
     pollers.fail(state, state.now)
-    whole = min(state.throttle_max_s, state.throttle_first_s * 2.0 ** min(batch.throttles - 1, MOST_DOUBLINGS))
-    wait_s = whole * (1 - state.throttle_jitter * rows.chances[state.chances])
-    state.chances += 1
+    chance = function.next_chance(state, work)
+    wait_s = function.wait_s(
+        state.throttle_first_s, state.throttle_max_s, state.throttle_jitter, batch.throttles, chance
+    )
     state.orders += 1
     at = min(state.now + wait_s, batch.until)
     push(rows.turns, state.waiting, at, state.orders << function.BATCH_BITS | who)

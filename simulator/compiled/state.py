@@ -17,6 +17,7 @@ _FUNCTION = [
     ("growth_level", "f8"), ("growth_at", "f8"), ("idle", "i8"), ("idle_first", "i8"), ("running", "i8"),
     ("cold_starts", "i8"), ("throttled", "i8"),
     ("unused", "i8"), ("unused_slots", "i8"), ("ending", "i8"), ("colds", "i8"), ("befores", "i8"),
+    ("chances", "i8"),
     ("invocations", "i8"), ("busy_s", "f8"), ("processed", "i8"), ("orders", "i8"),
     ("phase", "i8"), ("now", "f8"), ("at", "f8"), ("next_second", "f8"), ("seconds", "i8"), ("polls", "i8"),
     ("ended", "i8"), ("starting", "i8"), ("begun", "i8"), ("events", "i8"), ("peak", "i8"),
@@ -36,7 +37,7 @@ SQS = np.dtype(
         ("sleep_s", "f8"), ("failure_cost", "f8"), ("level", "f8"), ("growing_from", "f8"), ("saturated", "i8"),
         ("gained", "i8"), ("credit_s", "f8"), ("grows_at", "f8"), ("worked", "i8"), ("idle_since", "f8"),
         ("idle_levels", "i8"),
-        ("waiting", "i8"), ("free", "i8"), ("polled_at", "f8"), ("chances", "i8"),
+        ("waiting", "i8"), ("free", "i8"), ("polled_at", "f8"),
     ]
 )  # fmt: skip
 # A message of a queue. Those received stand in one list, in the order in which their visibility timeouts end.
@@ -62,8 +63,7 @@ STREAM = np.dtype(
         ("retry_first_s", "f8"), ("retry_max_s", "f8"), ("most_retries", "f8"), ("bisect", "i8"), ("window_s", "f8"),
         ("poll_interval_s", "f8"), ("read_records", "i8"), ("record_bytes", "i8"), ("read_bytes_per_s", "f8"),
         ("read_spacing_s", "f8"), ("event_record_bytes", "i8"), ("event_bytes", "i8"), ("fitting", "i8"),
-        ("too_old_at", "f8"), ("at_work", "f8"), ("chances", "i8"), ("first_throttled", "i8"),
-        ("last_throttled", "i8"),
+        ("too_old_at", "f8"), ("at_work", "f8"), ("first_throttled", "i8"), ("last_throttled", "i8"),
     ]
 )  # fmt: skip
 # Of a shard's records, which end before `stop`, those from `unread` on were not read, and those from `waiting` on wait.
@@ -105,6 +105,7 @@ class Work(NamedTuple):
     idle_since: Any
     colds: Any
     befores: Any
+    chances: Any
     poisoned: Any
     processed: Any
     gone: Any
@@ -127,11 +128,10 @@ class Calls(NamedTuple):
 
 
 class QueueRows(NamedTuple):
-    """The messages of a queue, the turns of throttled batches, and the chances that their waits are drawn by."""
+    """The messages of a queue, and the turns of throttled batches."""
 
     messages: Any
     turns: Any
-    chances: Any
 
 
 class EventRows(NamedTuple):
@@ -154,4 +154,3 @@ class ShardRows(NamedTuple):
     turns: Any
     due: Any
     ready: Any
-    chances: Any
