@@ -56,9 +56,9 @@ def _events(rows: "BufferRows", path: str) -> "npt.NDArray[np.int64] | Flags | N
 
 def _know_ms(joined: "Joined", rows: "BufferRows") -> "Floats":
     known = joined.frame(
-        "SELECT sequence, know_ms FROM knowledge WHERE buffer = $buffer", buffer=rows.paired.buffer
+        "SELECT sequence, know_ms FROM knowledge WHERE buffer = $buffer", buffer=rows.buffer
     ).set_index("sequence")
-    found: Floats = known.know_ms.reindex(rows.paired.sequence).to_numpy(np.float64)
+    found: Floats = known.know_ms.reindex(rows.sequence).to_numpy(np.float64)
     return found
 
 

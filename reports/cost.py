@@ -93,7 +93,7 @@ class _Seen:
     """What a turn's rows and its run tell of what was used."""
 
     def __init__(self, run: "Description", rows: "BufferRows", turn: "Turn | None") -> None:
-        self._buffer = rows.paired.buffer
+        self._buffer = rows.buffer
         self._kind = kind_of(run, self._buffer)
         self._images = run.images
         self._parameters: Mapping[str, Any] = _parameters(run)

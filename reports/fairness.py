@@ -107,7 +107,7 @@ def arrivals(rows: "BufferRows") -> Arrivals:
     sent = rows.offered
     due = chosen(rows.numbers("intended_at"), sent)
     offset = due - np.fmin.reduce(due, initial=np.nan)
-    return Arrivals(chosen(rows.paired.sequence, sent), offset, chosen(rows.texts("image").codes, sent))
+    return Arrivals(chosen(rows.sequence, sent), offset, chosen(rows.texts("image").codes, sent))
 
 
 def sameness(every: "Sequence[Arrivals]") -> Sameness:

@@ -173,10 +173,10 @@ def _closed_model(rows: "BufferRows") -> closed_model.ClosedModel:
 
 
 def _cost(run: description.Description, rows: "BufferRows", account: accounting.Account) -> cost.Cost | None:
-    turn = run.turn(rows.paired.buffer)
+    turn = run.turn(rows.buffer)
     if run.is_simulated:
         return cost.of_simulation(turn, account) if turn and turn.cost else None
-    if run.ways or rows.paired.buffer not in BUFFERS:
+    if run.ways or rows.buffer not in BUFFERS:
         return None
     return cost.of_run(run, rows, account, turn)
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from pipeline.run import RunError
 from reports import rows, wide_rows
-from reports.buffer_rows import BufferRows
-from reports.pairing import Paired, pair
+from reports.gathering import RawRows, gather
+from reports.pairing import pair
 from reports.short_turns import short_turns
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.run import RunFolder
+    from reports.buffer_rows import BufferRows
     from reports.pairing import Pairs
 
 # A client may be told more than once; it knows from the first time on.
@@ -51,25 +52,23 @@ class Joined:
 
     def __init__(
         self,
-        requests: pa.Table,
-        results: pa.Table,
+        rows: "Mapping[str, BufferRows]",
         pairs: "Pairs",
         observations: pa.Table,
         known: pa.Table,
         buffers: tuple[str, ...],
         cut_short: tuple[str, ...],
     ) -> None:
-        self._requests, self._results, self._pairs = requests, results, pairs
+        self._rows = rows
         self._observations, self._known = observations, known
         self.buffers = buffers
         self.cut_short = cut_short
         self.repeated_requests = pairs.repeated_requests
         self.unidentified = pairs.unidentified
 
-    def rows(self, buffer: str) -> BufferRows:
-        """The requests of a buffer, gathered anew: they are held as long as the caller holds them."""
-        paired = self._pairs.of.get(buffer) or Paired.nothing(buffer)
-        return BufferRows(paired, self._requests, self._results)
+    def rows(self, buffer: str) -> "BufferRows":
+        """The requests of a buffer."""
+        return self._rows.get(buffer) or next(iter(self._rows.values())).nothing(buffer)
 
     def observations(self, buffer: str) -> "pd.DataFrame":
         """What was observed of a buffer, as pipeline.run.OBSERVED_COLUMNS."""
@@ -91,8 +90,8 @@ class Joined:
             self._connection.execute(f"COPY {table} TO $path (FORMAT parquet)", {"path": str(path)})
 
     def _pieces(self, wanted: "Callable[[], bool]") -> "Iterator[pa.Table]":
-        for paired in self._pairs.of.values():
-            for piece in wide_rows.wide(paired, self._requests, self._results):
+        for buffer in self._rows.values():
+            for piece in wide_rows.wide(buffer):
                 if not wanted():
                     return
                 yield piece
@@ -120,31 +119,42 @@ def join(
     Raises:
         RunError: a file cannot be read, or no request was sent.
     """
-    schemas = (rows.REQUESTS, rows.RESULTS, rows.DEAD_LETTERS, rows.OBSERVATIONS, rows.KNOWN)
-    paths = (
-        folder.all_requests(), [folder.results], [folder.dead_letters], [folder.observations], folder.all_known()
-    )  # fmt: skip
-    # The compiled code that reads a large file lets others run, and the largest two take the most time.
-    with short_turns(), ThreadPoolExecutor(2) as readers:
-        reading = [readers.submit(rows.load, schema, path) for schema, path in zip(schemas, paths, strict=True)]
-        done_meanwhile = readers.submit(meanwhile)
-        read = [each.result() for each in reading]
-        done_meanwhile.result()
-    requests, results, dead_letters, observations, known = (loaded.table for loaded in read)
+    tables, cut_short = _load(folder, meanwhile)
+    requests = tables["requests"]
     if not len(requests):
         raise RunError(f"{folder.path} holds no request: nothing was sent, so there is nothing to report")
     if requests["buffer"].null_count or requests["sequence"].null_count:
         raise RunError(f"{folder.path}: a row of requests names no buffer or no sequence")
     # Without all results and dead letters on record, nothing is known to be lost.
-    whole = not read[1].cut_short and not read[2].cut_short
+    whole = not cut_short["results"] and not cut_short["dead_letters"]
     ran_empty = [name for name, empty in drained.items() if whole and empty]
-    pairs = pair(requests, results, dead_letters, ran_empty)
+    pairs = pair(requests, tables["results"], tables["dead_letters"], ran_empty)
+    del requests
     return Joined(
-        requests,
-        results,
+        gather(pairs, RawRows(tables.pop("requests")), RawRows(tables.pop("results"))),
         pairs,
-        observations,
-        known,
+        tables["observations"],
+        tables["known"],
         buffers=(*(name for name in drained if name in pairs.of), *(name for name in pairs.of if name not in drained)),
-        cut_short=tuple(text for loaded in read for text in loaded.cut_short),
+        cut_short=tuple(text for texts in cut_short.values() for text in texts),
     )
+
+
+def _load(
+    folder: "RunFolder", meanwhile: "Callable[[], object]"
+) -> "tuple[dict[str, pa.Table], dict[str, tuple[str, ...]]]":
+    """The tables of a run, and of each what is cut short."""
+    tables = {
+        "requests": (rows.REQUESTS, folder.all_requests()),
+        "results": (rows.RESULTS, [folder.results]),
+        "dead_letters": (rows.DEAD_LETTERS, [folder.dead_letters]),
+        "observations": (rows.OBSERVATIONS, [folder.observations]),
+        "known": (rows.KNOWN, folder.all_known()),
+    }
+    # The compiled code that reads a large file lets others run, and the largest two take the most time.
+    with short_turns(), ThreadPoolExecutor(2) as readers:
+        reading = {name: readers.submit(rows.load, schema, paths) for name, (schema, paths) in tables.items()}
+        done_meanwhile = readers.submit(meanwhile)
+        loaded = {name: each.result() for name, each in reading.items()}
+        done_meanwhile.result()
+    return {name: each.table for name, each in loaded.items()}, {name: each.cut_short for name, each in loaded.items()}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Whole = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int32]
+    Flags = npt.NDArray[np.bool_]
 
 NO_ROW: Final = -1
 
@@ -52,6 +53,18 @@ class Letters:
     place: "Whole"
     table: pa.Table
 
+    def flags(self, size: int) -> "Flags":
+        """Which of so many requests have one."""
+        dead = np.zeros(size, np.bool_)
+        dead[self.place] = True
+        return dead
+
+    def of(self, name: str, size: int) -> pa.Array:
+        """What each of so many requests has of it, null without a letter."""
+        row = np.full(size, NO_ROW, np.int32)
+        row[self.place] = np.arange(len(self.place))
+        return column(self.table, name).take(pa.array(row, mask=row == NO_ROW))
+
     def part(self, begin: int, end: int) -> "Letters":
         """Those from one place to another, as places from 0 on."""
         first, last = np.searchsorted(self.place, (begin, end)).tolist()
@@ -71,21 +84,6 @@ class Paired:
     result: "Rows"
     again: Again
     letters: Letters
-
-    @classmethod
-    def nothing(cls, buffer: str) -> "Paired":
-        """A buffer without a request."""
-        none, no_rows = np.empty(0, np.int64), np.empty(0, np.int32)
-        letters = pa.table({"request_id": [], "reason": [], "letters": []})
-        return cls(buffer, False, none, no_rows, no_rows, Again(none, none, none), Letters(none, letters))
-
-    def part(self, begin: int, end: int) -> "Paired":
-        """The requests from one place to another."""
-        those = slice(begin, end)
-        return Paired(
-            self.buffer, self.drained, self.sequence[those], self.sent[those], self.result[those],
-            self.again.part(begin, end), self.letters.part(begin, end),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

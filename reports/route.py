@@ -45,14 +45,14 @@ class Answers:
 
 def answers(run: "Description", rows: "BufferRows", account: "Account") -> Answers:
     """What was answered in the turn called "route"."""
-    turn = run.turn(rows.paired.buffer)
+    turn = run.turn(rows.buffer)
     answered = rows.ended(Outcome.ANSWERED)
     due, took = rows.numbers("intended_at"), rows.numbers("response_ms")
     known = due[rows.offered & ~np.isnan(due)]
     step = -(-int(np.ptp(known) / 1_000) // _MOST_STEPS) or 1 if len(known) else 1
     host = run.options.get("host")
     return Answers(
-        route=(turn.route if turn else None) or rows.paired.buffer,
+        route=(turn.route if turn else None) or rows.buffer,
         host=None if host is None else str(host),
         latency=measure(took[answered], account.no_answer),
         latency_curve=curve(took[answered], account.no_answer),

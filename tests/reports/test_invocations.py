@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reports import rows
 from reports.buffer_rows import BufferRows
+from reports.gathering import RawRows, gather
 from reports.invocations import invocations
 from reports.pairing import pair
 
@@ -37,7 +38,8 @@ def buffer_of(as_loaded: "Callable[[pa.Schema, list[dict[str, Any]]], pa.Table]"
         sent = [{"buffer": "sqs", "sequence": n, "status": 202} for n in range(len(records) + 1)]
         stored = [record | {"buffer": "sqs", "sequence": n} for n, record in enumerate(records)]
         requests, results = as_loaded(rows.REQUESTS, sent), as_loaded(rows.RESULTS, stored)
-        return BufferRows(pair(requests, results, as_loaded(rows.DEAD_LETTERS, []), ()).of["sqs"], requests, results)
+        pairs = pair(requests, results, as_loaded(rows.DEAD_LETTERS, []), ())
+        return gather(pairs, RawRows(requests), RawRows(results))["sqs"]
 
     return buffer
 

@@ -152,18 +152,6 @@ def test_each_row_is_where_somebody_who_looks_at_them_one_by_one_puts_it(
             }
 
 
-def test_a_part_of_the_pairs_is_what_it_is_of_the_whole(paired: "Callable[..., Pairs]") -> None:
-    sent = [{"buffer": "sqs", "sequence": n, "status": 202, "request_id": f"r{n}"} for n in range(9)]
-    stored = [{"buffer": "sqs", "sequence": n, "request_id": f"r{n}"} for n in (1, 4, 4, 7, 7)]
-    dead = [{"buffer": "sqs", "sequence": n, "request_id": f"r{n}", "reason": "too old"} for n in (2, 5, 8)]
-    whole = paired(sent, stored, dead).of["sqs"]
-    parts = [whole.part(begin, begin + 4) for begin in (0, 4, 8)]
-    assert [as_told(part, place) for part in parts for place in range(len(part.sequence))] == [
-        as_told(whole, place) for place in range(9)
-    ]
-    assert np.concatenate([part.sequence for part in parts]).tolist() == list(range(9))
-
-
 @pytest.mark.parametrize(
     ("why", "numbers", "size"),
     [
