@@ -191,10 +191,12 @@ def _as_json(ready: Ready) -> str:
 def _as_text(ready: Ready) -> str:
     show = _SHOWING.get(ready.outputs.get("Authentication", "NONE"), "")
     addresses = {_ADDRESSES[name]: value for name, value in ready.outputs.items() if name in _ADDRESSES}
+    buffers = ["sqs", "sns", "kinesis", *(["kinesis-efo"] if "KinesisEfoStreamName" in ready.outputs else [])]
     return f"""
-It is ready. In a shell of yours, for boto3, the aws command and curl, which have to show who calls (docs/authentication.md):
+It is ready. For boto3, the aws command, and curl that shows who calls (docs/authentication.md), put into your shell:
 
 {_exports({**ready.environment, **addresses})}
+  unset AWS_SESSION_TOKEN
   call() {{ curl {show} "$@"; }}
 
 Then send a picture of yours, and ask for what was seen in it:
@@ -203,8 +205,8 @@ Then send a picture of yours, and ask for what was seen in it:
   call -H 'Content-Type: application/json' -d '{{"image": {{"key": "photo.jpg"}}}}' $API_URL/v1/handler/sqs/images
   call $API_URL/v1/requests/REQUEST_ID
 
-/v1/sqs/images, /v1/sns/images, /v1/kinesis/images and /v1/kinesis-efo/images take the same without a function in the
-way. An image can come with its request: {{"image": {{"bytes": "<base64>"}}}}.
+{", ".join(f"/v1/{buffer}/images" for buffer in buffers)} take the same without a function in the way.
+An image can come with its request: {{"image": {{"bytes": "<base64>"}}}}.
 How the buffers stand: {ready.control_url}/state
 {_identities(ready.identities)}
 Ctrl-C stops it."""
