@@ -8,9 +8,10 @@ cost, and what a request costs decides how many a second one core sends on time 
 import contextlib
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import gevent
 import gevent.socket
 import gevent.ssl
 from gevent import monkey
@@ -25,9 +26,19 @@ if TYPE_CHECKING:
 _poll = monkey.get_original("select", "poll")
 _POLLIN: Final = 1
 _READ_BYTES: Final = 65_536
+# Of an answer's body. An id or an error stands in its first bytes; what follows is counted, and forgotten.
+_KEPT_BYTES: Final = 65_536
 # An API's addresses change while a load runs; to ask for them with each connection would hold up the load.
 _ADDRESSES_S: Final = 30.0
 _FIRST_FINAL_STATUS: Final = 200
+
+
+class Reply(NamedTuple):
+    """What came back: the status, the beginning of the body, and how long all of the body was."""
+
+    status: int
+    body: bytes
+    length: int
 
 
 class _Answer(HTTPResponseParser):
@@ -41,6 +52,7 @@ class _Answer(HTTPResponseParser):
         """Another request is being sent."""
         self.status = 0
         self.body = b""
+        self.length = 0
         self.ended = False
         self.keeps_alive = False
 
@@ -62,8 +74,11 @@ class _Answer(HTTPResponseParser):
             self.keeps_alive = False
 
     def _on_body(self, part: bytearray) -> None:
-        if not self.ended:
-            self.body = self.body + part if self.body else bytes(part)
+        if self.ended:
+            return
+        self.length += len(part)
+        if len(self.body) < _KEPT_BYTES:
+            self.body = self.body + part[: _KEPT_BYTES - len(self.body)] if self.body else bytes(part)
 
     def _on_message_complete(self) -> None:
         status = self.get_code()
@@ -75,10 +90,11 @@ class _Answer(HTTPResponseParser):
 class _Connection:
     """One socket, and how far its answer has come."""
 
-    __slots__ = ("_poll", "_socket", "answer")
+    __slots__ = ("_poll", "_socket", "_timeout_s", "answer")
 
-    def __init__(self, connected: "gevent.socket.socket") -> None:
+    def __init__(self, connected: "gevent.socket.socket", timeout_s: float) -> None:
         self._socket = connected
+        self._timeout_s = timeout_s
         self.answer = _Answer()
         self._poll = _poll()
         self._poll.register(connected.fileno(), _POLLIN)
@@ -113,10 +129,18 @@ class _Connection:
 
     def _read(self) -> None:
         answer, receive = self.answer, self._socket.recv
+        until = time.monotonic() + self._timeout_s
         while not answer.ended:
             part = receive(_READ_BYTES)
             if part:
                 answer.feed(part)
+                if not answer.ended:
+                    if time.monotonic() > until:
+                        raise TimeoutError(
+                            f"the answer has no end: {answer.length:,} bytes of it came in {self._timeout_s:g} s"
+                        )
+                    # While there is something to read gevent reads on, and neither the load nor a Ctrl-C had a turn.
+                    gevent.sleep(0)
                 continue
             # The end of the connection is that of an answer which has no other.
             with contextlib.suppress(HTTPParseError):
@@ -128,7 +152,8 @@ class _Connection:
 class Connections:
     """POSTs to one URL. There are as many connections as requests wait at once; what was used last is used next.
 
-    `headers` go with every request. `timeout_s` is that of connecting, and of each wait for the server after that.
+    `headers` go with every request. `timeout_s` is that of connecting, of each wait for the server after that, and
+    of all of an answer.
     """
 
     def __init__(self, url: str, headers: "Mapping[str, str]", *, timeout_s: float) -> None:
@@ -148,8 +173,8 @@ class Connections:
         head = "".join((f"POST {target} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items())))
         self._head = head.encode("latin-1")
 
-    def post(self, body: bytes, further: bytes = b"") -> tuple[int, bytes]:
-        """Send one request and wait for its answer: status and body. `further` are header lines of its own, each whole.
+    def post(self, body: bytes, further: bytes = b"") -> Reply:
+        """Send one request and wait for its answer. `further` are header lines of its own, each whole.
 
         It is sent once, whatever becomes of it.
 
@@ -163,7 +188,7 @@ class Connections:
             connection.exchange(b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, further, len(body), body))
             answer = connection.answer
             kept = answer.keeps_alive and not self._closed
-            return answer.status, answer.body
+            return Reply(answer.status, answer.body, answer.length)
         finally:
             if kept:
                 self._idle.append(connection)
@@ -206,7 +231,7 @@ class Connections:
                 connected.close()
                 raise
             else:
-                return _Connection(connected)
+                return _Connection(connected, self._timeout_s)
         raise failure or OSError(f"{self._host} has no address")
 
     def _resolve(self) -> list[tuple[Any, ...]]:

@@ -98,17 +98,17 @@ class RawSender:
         )
         body += b"}" if schedule.groups is None else b',"group":"g%d"}' % schedule.groups[index]
         try:
-            status, answer = self._connections.post(body, self._shown(body, schedule.images[index]))
+            status, answer, length = self._connections.post(body, self._shown(body, schedule.images[index]))
         except (OSError, HTTPParseError) as caught:
             return Answered(0, None, f"{type(caught).__name__}: {caught}"[:LONGEST_ERROR], failure=caught)
         if self._any_server and _OK <= status < _REDIRECTED:
-            return Answered(status, None, None, len(answer), accepted=True)
+            return Answered(status, None, None, length, accepted=True)
         if status != _ACCEPTED:
             said = answer[:LONGEST_ERROR].decode("utf-8", "replace") or f"HTTP {status}"
-            return Answered(status, None, said, len(answer), self._rejections.of(status))
+            return Answered(status, None, said, length, self._rejections.of(status))
         request_id = _request_id(answer)
         error = None if request_id is not None else "answered 202 without a request_id"
-        return Answered(status, request_id, error, len(answer), accepted=True)
+        return Answered(status, request_id, error, length, accepted=True)
 
     def _shown(self, body: bytes, image: int) -> bytes:
         """What the request shows of itself. Its image, which is nearly all of it, was hashed before the turn."""

@@ -91,7 +91,7 @@ def connect():
 def test_a_request_goes_out_whole_and_to_the_byte(serve, connect):
     server = serve(LENGTH)
 
-    assert connect(f"{server.url}/prod/orders?fast=1").post(b"{}", b"x-api-key: k\r\n") == (202, b"body")
+    assert connect(f"{server.url}/prod/orders?fast=1").post(b"{}", b"x-api-key: k\r\n") == (202, b"body", 4)
 
     host = server.url.removeprefix("http://").encode()
     assert server.requests == [
@@ -103,20 +103,20 @@ def test_a_request_goes_out_whole_and_to_the_byte(serve, connect):
 @pytest.mark.parametrize(
     ("answer", "closes", "expected", "kept"),
     [
-        (LENGTH, False, (202, b"body"), True),
-        ([bytes([each]) for each in LENGTH], False, (202, b"body"), True),  # a byte at a time
-        (b"HTTP/1.1 204 No Content\r\n\r\n", False, (204, b""), True),  # an answer without a body has ended
+        (LENGTH, False, (202, b"body", 4), True),
+        ([bytes([each]) for each in LENGTH], False, (202, b"body", 4), True),  # a byte at a time
+        (b"HTTP/1.1 204 No Content\r\n\r\n", False, (204, b"", 0), True),  # an answer without a body has ended
         (
             [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n", b"2\r\ndy\r\n0\r\n\r\n"],
-            False, (200, b"body"), True,
+            False, (200, b"body", 4), True,
         ),  # chunks come together
-        (b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH, False, (202, b"body"), True),  # an interim answer is none
-        ([b"HTTP/1.1 103 Early Hints\r\n\r\n", LENGTH], False, (202, b"body"), True),
-        (LENGTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False, (202, b"body"), False),
-        (LENGTH.replace(b"1.1", b"1.0"), False, (202, b"body"), False),  # HTTP/1.0 closes unless it says otherwise
-        (b"HTTP/1.1 200 OK\r\n\r\nbody", True, (200, b"body"), False),  # the end of the connection is that of the body
-        (LENGTH + LENGTH, False, (202, b"body"), False),  # whose the second is, nobody knows
-        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", False, (503, b""), True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH, False, (202, b"body", 4), True),  # an interim answer is none
+        ([b"HTTP/1.1 103 Early Hints\r\n\r\n", LENGTH], False, (202, b"body", 4), True),
+        (LENGTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False, (202, b"body", 4), False),
+        (LENGTH.replace(b"1.1", b"1.0"), False, (202, b"body", 4), False),  # HTTP/1.0 closes unless it says otherwise
+        (b"HTTP/1.1 200 OK\r\n\r\nbody", True, (200, b"body", 4), False),  # the connection's end is the body's
+        (LENGTH + LENGTH, False, (202, b"body", 4), False),  # whose the second is, nobody knows
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", False, (503, b"", 0), True),
     ],
 )  # fmt: skip
 def test_an_answer_is_read_to_its_end_and_its_connection_is_kept_only_if_it_may_be(
@@ -154,7 +154,7 @@ def test_a_connection_that_the_server_closed_meanwhile_takes_no_request(serve, c
     connections = connect(server.url)
 
     for _ in range(3):
-        assert connections.post(b"{}") == (202, b"body")
+        assert connections.post(b"{}") == (202, b"body", 4)
         gevent.sleep(0.01)
 
     assert server.connections == len(server.requests) == 3
@@ -183,7 +183,7 @@ class Broken:
 
 
 def test_a_server_that_refuses_before_it_has_read_all_is_heard_and_not_asked_again():
-    connection = _Connection(Broken(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 9\r\n\r\ntoo large"))
+    connection = _Connection(Broken(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 9\r\n\r\ntoo large"), 5.0)
 
     connection.exchange(b"much")
 
@@ -194,7 +194,7 @@ def test_a_server_that_refuses_before_it_has_read_all_is_heard_and_not_asked_aga
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 413 Payl", b"no HTTP"])
 def test_a_request_that_breaks_off_without_an_answer_is_the_error_that_broke_it(said):
-    connection = _Connection(Broken(said))
+    connection = _Connection(Broken(said), 5.0)
 
     with pytest.raises(BrokenPipeError):
         connection.exchange(b"much")
@@ -210,6 +210,61 @@ def test_a_server_that_is_silent_for_too_long_times_out_and_its_connection_is_no
             connections.post(b"{}")
 
     assert server.connections == 2
+
+
+class Endless:
+    """A socket with always more of an answer to read, until `enough` says that it is enough."""
+
+    def __init__(self, enough):
+        self.enough, self.begun = enough, False
+        self.kept, self.other = socket.socketpair()
+
+    def fileno(self):
+        return self.kept.fileno()
+
+    def send(self, request):
+        return len(request)
+
+    def recv(self, _):
+        if not self.begun:
+            self.begun = True
+            return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return b"0\r\n\r\n" if self.enough() else b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+
+    def close(self):
+        self.kept.close()
+        self.other.close()
+
+
+def test_an_answer_without_an_end_lets_others_have_their_turn_and_of_it_only_the_beginning_is_kept():
+    turns = []
+
+    def other():
+        for turn in range(3):
+            turns.append(turn)
+            gevent.sleep(0)
+
+    waiting = gevent.spawn(other)
+    parts = itertools.count()
+    # Of one that lets nobody have a turn, the test would see a thousand parts.
+    connection = _Connection(Endless(lambda: len(turns) == 3 or next(parts) == 1_000), 5.0)
+
+    connection.exchange(b"{}")
+
+    sent = next(parts)
+    assert sent < 10
+    assert connection.answer.length == 65_536 * sent
+    assert len(connection.answer.body) == 65_536
+    waiting.join()
+    connection.close()
+
+
+def test_an_answer_that_goes_on_for_longer_than_is_waited_is_an_error_that_says_so():
+    connection = _Connection(Endless(lambda: False), 0.0)
+
+    with pytest.raises(TimeoutError, match=r"the answer has no end: [\d,]+ bytes of it came in 0 s"):
+        connection.exchange(b"{}")
+    connection.close()
 
 
 def test_requests_that_wait_at_once_have_a_connection_each_and_leave_them_to_the_next(serve, connect):
@@ -233,7 +288,7 @@ def test_a_killed_request_closes_its_connection(serve, connect):
 
     waiting.kill()
 
-    assert connections.post(b"{}") == (202, b"body")
+    assert connections.post(b"{}") == (202, b"body", 4)
     assert server.connections == 2
 
 
@@ -245,7 +300,7 @@ def test_what_is_at_work_when_all_is_closed_is_answered_and_not_kept(serve, conn
 
     connections.close()
 
-    assert waiting.get() == (202, b"body")
+    assert waiting.get() == (202, b"body", 4)
     assert connections._idle == []
 
 
@@ -262,7 +317,7 @@ def test_each_address_of_a_server_has_its_part_and_one_that_is_dead_is_passed_ov
     monkeypatch.setattr(gevent.socket, "getaddrinfo", two_addresses)
     connections = connect(server.url)
 
-    assert [connections.post(b"{}") for _ in range(4)] == [(202, b"body")] * 4
+    assert [connections.post(b"{}") for _ in range(4)] == [(202, b"body", 4)] * 4
     # A name is not asked for with each connection.
     assert len(asked) == 1
 
@@ -305,7 +360,7 @@ def test_over_tls_a_server_is_believed_that_somebody_vouches_for(serve, connect,
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     connections = connect(server.url)
 
-    assert [connections.post(b"{}") for _ in range(3)] == [(202, b"body")] * 3
+    assert [connections.post(b"{}") for _ in range(3)] == [(202, b"body", 4)] * 3
     assert server.connections == 1
 
 
