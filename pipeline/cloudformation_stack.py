@@ -1,5 +1,6 @@
 """Making or updating a CloudFormation stack, with its events told as they happen."""
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -39,12 +40,16 @@ class DeploymentError(Exception):
 
 @dataclass(slots=True)
 class StackDeployment:
-    """One stack in one account and Region. `sleep` takes seconds, `tell` one line of progress."""
+    """One stack in one account and Region. `sleep` takes seconds, `tell` one line of progress.
+
+    `profile` is the AWS profile to name in commands that are to be pasted, if it is another than the caller's own.
+    """
 
     client: "CloudFormationClient"
     name: str
     sleep: "Callable[[float], None]"
     tell: "Callable[[str], None]"
+    profile: str | None = None
     _seen: set[str] = field(default_factory=set)
 
     def deploy(self, template_url: str, given: "Mapping[str, str]") -> dict[str, str]:
@@ -79,7 +84,17 @@ class StackDeployment:
                 self.tell(f"the stack {self.name} is up to date")
                 return _outputs(present)
             self.tell(f"updating the stack {self.name}")
-        return _outputs(self._follow(stack_id))
+        try:
+            return _outputs(self._follow(stack_id))
+        except KeyboardInterrupt:
+            undone = "delete-stack" if present is None else "cancel-update-stack"
+            raise DeploymentError(
+                f"CloudFormation goes on with the stack {self.name}, which nobody watches any more: deploy again once "
+                f"it has ended to see the outputs, or undo it with `{self._command(undone)}`"
+            ) from None
+
+    def _command(self, command: str) -> str:
+        return _command(command, self.name, self.client.meta.region_name, self.profile)
 
     def _describe(self, name: str) -> "StackTypeDef | None":
         try:
@@ -94,14 +109,14 @@ class StackDeployment:
         if status in _ONLY_TO_DELETE:
             raise DeploymentError(
                 f"the stack {self.name} is in {status} and can only be deleted: "
-                f"run `aws cloudformation delete-stack --stack-name {self.name}`, then deploy again"
+                f"run `{self._command('delete-stack')}`, then deploy again"
             )
         if status.endswith("_IN_PROGRESS"):
             raise DeploymentError(f"the stack {self.name} is being changed already ({status}): wait until that is done")
         if status == "UPDATE_ROLLBACK_FAILED":
             raise DeploymentError(
                 f"the stack {self.name} is in {status}: "
-                f"run `aws cloudformation continue-update-rollback --stack-name {self.name}`, then deploy again"
+                f"run `{self._command('continue-update-rollback')}`, then deploy again"
             )
 
     def _parameters(
@@ -159,6 +174,16 @@ class StackDeployment:
             return cast("dict[str, Any]", operation(**request))
         except ClientError as error:
             raise _explained(error) from None
+
+
+def delete_command(name: str, region: str, profile: str | None) -> str:
+    """The command of the aws CLI that deletes a stack, wherever it is typed."""
+    return _command("delete-stack", name, region, profile)
+
+
+def _command(command: str, name: str, region: str, profile: str | None) -> str:
+    whose = f" --profile {shlex.quote(profile)}" if profile else ""
+    return f"aws cloudformation {command} --stack-name {name} --region {region}{whose}"
 
 
 def _outputs(stack: "StackTypeDef") -> dict[str, str]:

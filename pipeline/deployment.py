@@ -1,6 +1,8 @@
 """`forebay package` and `forebay deploy`: the functions' zip, and the stack on AWS that runs it."""
 
 import hashlib
+import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
-from pipeline.cloudformation_stack import DeploymentError, StackDeployment
+from pipeline.cloudformation_stack import DeploymentError, StackDeployment, delete_command
 from pipeline.code_package import CodePackage, PackageError, build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import BucketLocationConstraintType
@@ -20,6 +24,9 @@ _CHECKOUT: Final = Path(__file__).parent.parent
 _ZIP: Final = Path("build/forebay.zip")
 # What deploy fills in by itself.
 _OF_THE_CODE: Final = ("CodeBucket", "CodeKey")
+_STACK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+# The outputs that name what infra.yaml keeps when its stack is deleted.
+_KEPT: Final = ("ImageBucket", "KinesisFailureBucket", "KinesisEfoFailureBucket")
 
 
 @click.command()
@@ -58,6 +65,7 @@ def deploy(
     stack when you are done.
     """
     try:
+        _check_name(name)
         given = _read_parameters(parameters)
         session = _session(region, profile)
         account = _account(session)
@@ -67,17 +75,16 @@ def deploy(
         click.echo(_described(zipped))
         key = bucket.put(zipped.path.read_bytes(), "forebay", ".zip")
         template_key = bucket.put(template.read_bytes(), "infra", ".yaml")
-        stack = StackDeployment(session.client("cloudformation"), name, time.sleep, click.echo)
+        stack = StackDeployment(session.client("cloudformation"), name, time.sleep, click.echo, profile)
         outputs = stack.deploy(bucket.url(template_key), {**given, "CodeBucket": bucket.name, "CodeKey": key})
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
     except BotoCoreError as error:
-        raise click.ClickException(f"AWS could not be reached: {error}") from error
+        raise click.ClickException(f"AWS could not be called: {error}") from error
     width = max(map(len, outputs), default=0)
     for output, value in outputs.items():
         click.echo(f"{output:<{width}}  {value}")
-    click.echo(f"Next: .venv/bin/locust -f loadtest/ --stack {name}")
-    click.echo(f"When done: aws cloudformation delete-stack --stack-name {name}  (its two buckets stay)")
+    click.echo(_next(name, bucket, outputs, region, profile))
 
 
 class CodeBucket:
@@ -88,7 +95,7 @@ class CodeBucket:
         self.name = name
         # A bucket's name is the world's: someone else may have taken ours, and must not get our code.
         self._owner = account
-        self._region = region
+        self.region = region
 
     @classmethod
     def of(cls, session: "Session", account: str, name: str | None) -> "CodeBucket":
@@ -108,16 +115,16 @@ class CodeBucket:
             if _status(error) != 404:
                 raise DeploymentError(self._unusable(error)) from None
         else:
-            region = found.get("BucketRegion", self._region)
-            if region != self._region:
+            region = found.get("BucketRegion", self.region)
+            if region != self.region:
                 raise DeploymentError(
                     f"the bucket {self.name} lies in {region}, and Lambda takes code from its own Region "
-                    f"({self._region}) only: name another with --code-bucket"
+                    f"({self.region}) only: name another with --code-bucket"
                 )
             return
         request: dict[str, Any] = {"Bucket": self.name}
-        if self._region != "us-east-1":
-            constraint: BucketLocationConstraintType = self._region  # type: ignore[assignment]  # any Region at all
+        if self.region != "us-east-1":
+            constraint: BucketLocationConstraintType = self.region  # type: ignore[assignment]  # any Region at all
             request["CreateBucketConfiguration"] = {"LocationConstraint": constraint}
         try:
             self._client.create_bucket(**request)
@@ -145,8 +152,8 @@ class CodeBucket:
 
     def url(self, key: str) -> str:
         """Where CloudFormation reads an object."""
-        suffix = "amazonaws.com.cn" if self._region.startswith("cn-") else "amazonaws.com"
-        return f"https://{self.name}.s3.{self._region}.{suffix}/{key}"
+        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return f"https://{self.name}.s3.{self.region}.{suffix}/{key}"
 
     def _unusable(self, error: ClientError) -> str:
         told = error.response["Error"]
@@ -154,6 +161,26 @@ class CodeBucket:
         if _status(error) in (403, 409) or told.get("Code") == "BucketAlreadyExists":
             return f"{what}: it is someone else's, or you lack the right; name one of yours with --code-bucket"
         return f"{what}: name another with --code-bucket"
+
+
+def _check_name(name: str) -> None:
+    # CloudFormation says so only once a bucket is made and the code is in it.
+    if not _STACK_NAME.fullmatch(name):
+        raise DeploymentError(
+            f"{name!r} is no stack's name: a letter, then letters, digits and hyphens, 128 in all at the most"
+        )
+
+
+def _next(name: str, bucket: CodeBucket, outputs: "Mapping[str, str]", region: str | None, profile: str | None) -> str:
+    """What to do with the stack, to be pasted: in its own Region, and as whom it was made."""
+    chosen = {"AWS_PROFILE": profile, "AWS_DEFAULT_REGION": region}
+    variables = "".join(f"{variable}={shlex.quote(value)} " for variable, value in chosen.items() if value)
+    kept = ", ".join([*(outputs[bucket] for bucket in _KEPT if bucket in outputs), bucket.name])
+    return (
+        f"Next: {variables}.venv/bin/locust -f loadtest/ --stack {name}\n"
+        f"When done: {delete_command(name, bucket.region, profile)}\n"
+        f"These buckets stay, with what is in them: {kept}"
+    )
 
 
 def _read_parameters(written: tuple[str, ...]) -> dict[str, str]:

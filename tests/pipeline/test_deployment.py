@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from local.template import load
 from pipeline import deployment
 from pipeline.cloudformation_stack import DeploymentError, StackDeployment
 from pipeline.code_package import CodePackage, PackageError
@@ -86,7 +87,28 @@ def test_first_deploy_makes_bucket_and_stack_and_prints_the_outputs(deploy: Call
     assert "making the stack demo" in done.output
     assert "CREATE_COMPLETE" in done.output
     assert f"Code      {bucket}/{key}" in done.output
-    assert "--stack demo" in done.output
+    assert f"Next: AWS_DEFAULT_REGION={REGION} .venv/bin/locust -f loadtest/ --stack demo\n" in done.output
+    assert f"When done: aws cloudformation delete-stack --stack-name demo --region {REGION}\n" in done.output
+    assert f"These buckets stay, with what is in them: {bucket}\n" in done.output
+
+
+def test_every_bucket_that_outlives_its_stack_is_named() -> None:
+    template = load(Path(__file__).parents[2] / "infra.yaml").document
+    kept = {name for name, resource in template["Resources"].items() if resource.get("DeletionPolicy") != "Delete"}
+    buckets = {name for name in kept if template["Resources"][name]["Type"] == "AWS::S3::Bucket"}
+    named = {template["Outputs"][name]["Value"]["Ref"] for name in deployment._KEPT}
+
+    assert named == buckets
+
+
+def test_a_profile_that_was_given_is_that_of_the_commands_to_paste() -> None:
+    bucket = deployment.CodeBucket(boto3.client("s3", REGION), "code", ACCOUNT, REGION)
+
+    told = deployment._next("demo", bucket, {"ImageBucket": "demo-images"}, None, "my own")
+
+    assert "Next: AWS_PROFILE='my own' .venv/bin/locust" in told
+    assert f"delete-stack --stack-name demo --region {REGION} --profile 'my own'" in told
+    assert told.endswith("demo-images, code")
 
 
 def test_us_east_1_is_made_without_a_location(aws: None) -> None:
@@ -131,6 +153,8 @@ def test_same_code_is_not_uploaded_again(deploy: Callable[..., Result]) -> None:
         (["-p", "CodeKey=x"], "CodeKey is set by deploy itself"),
         (["-p", "Retention=1", "-p", "Retention=2"], "--parameter Retention is given twice"),
         (["-p", "Retentoin=1"], "no parameter Retentoin; it has CodeBucket, CodeKey, Retention"),
+        (["--stack", "a b"], "'a b' is no stack's name: a letter, then"),
+        (["--stack", ""], "'' is no stack's name"),
         (["--profile", "nobody"], "(nobody) could not be found: `aws configure list-profiles`"),
     ],
 )
@@ -231,6 +255,7 @@ class Scripted:
         self.stubber = Stubber(self.client)
         self.told: list[str] = []
         self.slept: list[float] = []
+        self.interrupted = False
 
     def stack(self, status: str, **more: Any) -> None:
         stack = {"StackName": "demo", "StackId": "arn:demo", "CreationTime": AT, "StackStatus": status, **more}
@@ -251,8 +276,13 @@ class Scripted:
         ]  # fmt: skip
         self.stubber.add_response("describe_stack_events", {"StackEvents": listed})
 
+    def sleep(self, seconds: float) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.slept.append(seconds)
+
     def deploy(self, **given: str) -> dict[str, str]:
-        stack = StackDeployment(self.client, "demo", self.slept.append, self.told.append)
+        stack = StackDeployment(self.client, "demo", self.sleep, self.told.append)
         with self.stubber:
             outputs = stack.deploy("https://bucket/template", given)
         self.stubber.assert_no_pending_responses()
@@ -305,6 +335,19 @@ def test_events_are_told_once_in_order_while_the_stack_changes(scripted: Scripte
         ["UPDATE_COMPLETE", "Queue"],
     ]
     assert scripted.slept == [2.0, 2.0]
+
+
+def test_ctrl_c_says_that_the_stack_goes_on_and_how_to_undo_it(scripted: Scripted) -> None:
+    begin_update(scripted)
+    scripted.stack("UPDATE_IN_PROGRESS")
+    scripted.events()
+    scripted.interrupted = True
+
+    with pytest.raises(DeploymentError) as stopped:
+        scripted.deploy()
+
+    assert "CloudFormation goes on with the stack demo" in str(stopped.value)
+    assert f"`aws cloudformation cancel-update-stack --stack-name demo --region {REGION}`" in str(stopped.value)
 
 
 def test_nothing_to_change_is_no_error(scripted: Scripted) -> None:
