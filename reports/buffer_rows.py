@@ -5,7 +5,7 @@ Times are ms, NaN where there is none; what one request takes is told from its t
 
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class BufferRows:
 
     buffer: str
     sequence: "Whole"
-    status: "Whole"
+    status: "npt.NDArray[Any]"
     outcome: "npt.NDArray[np.int8]"
     has_result: "Flags"
     deliveries: "Whole"

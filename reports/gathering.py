@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from reports.buffer_rows import TIMES, BufferRows
 from reports.outcome import outcomes
 from reports.pairing import NO_ROW
-from reports.raw_column import codes, column, whole
+from reports.raw_column import codes, column, filled, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ class _Gathering:
         unknown = sent["request_id"].is_null()
         if len(letters.place) and pc.any(unknown).as_py():
             self._fill("request_id", unknown, letters.of("request_id", len(paired.sequence)).filter(unknown))
-        status, told, delivered = whole(sent.pop("status")), stored.pop("status"), whole(stored.pop("deliveries"), 1)
+        status, told, delivered = filled(sent.pop("status")), stored.pop("status"), whole(stored.pop("deliveries"), 1)
         has_result = paired.result != NO_ROW
         deliveries = np.where(has_result, delivered, 0)
         deliveries[paired.again.place] = paired.again.deliveries

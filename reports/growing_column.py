@@ -73,13 +73,13 @@ class GrowingColumn(ABC):
 
 
 class NumberColumn(GrowingColumn):
-    """Whole numbers or floats of 64 bits. NaN and the infinities are no times and no counts: null."""
+    """Floats, of which NaN and the infinities are no times: null. Or whole numbers, in as few bytes as they take."""
 
     def __init__(self, kind: pa.DataType) -> None:
         super().__init__()
         self._kind = kind
         self.is_float = pa.types.is_floating(kind)
-        self._values = _Growing(np.dtype(kind.to_pandas_dtype()))
+        self._values = _Growing(np.dtype(np.float64 if self.is_float else np.int8))
 
     def expect(self, rows: int) -> None:  # noqa: D102
         super().expect(rows)
@@ -94,6 +94,9 @@ class NumberColumn(GrowingColumn):
 
     def put(self, values: "npt.NDArray[Any]", known: "npt.NDArray[np.bool_] | None") -> None:
         """Put numbers behind the others, null where not `known`; None if all are."""
+        if not self.is_float and len(values):
+            furthest = max(int(values.max()), ~int(values.min()))
+            self._values.widen(np.min_scalar_type(~furthest))
         self._values.add(values)
         self._count(len(values), known)
 
@@ -101,7 +104,8 @@ class NumberColumn(GrowingColumn):
         self.put(np.zeros(rows, self._values.kind), np.zeros(rows, np.bool_))
 
     def array(self) -> pa.Array:  # noqa: D102
-        return pa.Array.from_buffers(self._kind, self._rows, [self._bits(), pa.py_buffer(self._values.array())])
+        kind = pa.from_numpy_dtype(self._values.kind)
+        return pa.Array.from_buffers(kind, self._rows, [self._bits(), pa.py_buffer(self._values.array())])
 
 
 class TextColumn(GrowingColumn):

@@ -36,7 +36,7 @@ WITH first AS (
     SELECT * FROM known QUALIFY row_number() OVER (PARTITION BY buffer, sequence ORDER BY known_at NULLS LAST) = 1
 )
 SELECT joined.buffer, joined.sequence, joined.request_id, outcome, http_status, intended_at, sent_at, responded_at,
-    stored_at, first.known_at, first.status AS told, first.calls, first.error AS why_unknown,
+    stored_at, first.known_at, first.status AS told, first.calls::BIGINT AS calls, first.error AS why_unknown,
     response_ms, latency_ms AS store_ms, first.known_at - intended_at AS know_ms,
     first.known_at - stored_at AS behind_ms
 FROM joined JOIN first ON first.buffer = joined.buffer AND first.sequence = joined.sequence

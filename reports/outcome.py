@@ -1,7 +1,7 @@
 """What became of a request, by its HTTP answer and by what else is known of it."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -45,13 +45,14 @@ ALL: Final = tuple(Outcome)
 CODES: Final = {outcome: code for code, outcome in enumerate(ALL)}
 
 
-def accepted(status: "npt.NDArray[np.int64]") -> "Flags":
+def accepted(status: "npt.NDArray[Any]") -> "Flags":
     """Which HTTP statuses are a 2xx."""
-    return (status >= 200) & (status <= 299)
+    those: Flags = (status >= 200) & (status <= 299)
+    return those
 
 
 def outcomes(
-    status: "npt.NDArray[np.int64]",
+    status: "npt.NDArray[Any]",
     *,
     requested: "Flags",
     left: "Flags",

@@ -34,15 +34,20 @@ def known_or_zero(numbers: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64
     return np.where(np.isnan(numbers), 0.0, numbers)
 
 
+def filled(numbers: pa.Array, absent: int = 0) -> "npt.NDArray[Any]":
+    """Whole numbers, null as `absent`, of as many bytes as they came in."""
+    known: npt.NDArray[Any] = (pc.fill_null(numbers, absent) if numbers.null_count else numbers).to_numpy()
+    return known
+
+
 def whole(numbers: pa.Array, absent: int = 0) -> "npt.NDArray[np.int64]":
-    """Whole numbers, null as `absent`."""
-    filled: npt.NDArray[np.int64] = (pc.fill_null(numbers, absent) if numbers.null_count else numbers).to_numpy()
-    return filled
+    """Whole numbers, null as `absent`, with room to reckon."""
+    return filled(numbers, absent).astype(np.int64, copy=False)
 
 
 def codes(texts: pa.DictionaryArray) -> "npt.NDArray[Any]":
     """Which text of its dictionary each has, null as -1."""
-    return whole(texts.indices, -1)
+    return filled(texts.indices, -1)
 
 
 def chosen(values: "npt.NDArray[Any]", rows: "npt.NDArray[np.bool_]") -> "npt.NDArray[Any]":

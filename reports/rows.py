@@ -61,7 +61,10 @@ DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read, in one piece. `cut_short` says of each file that ends in the middle of a row where that is."""
+    """What was read, in one piece, its whole numbers in as few bytes as they take.
+
+    `cut_short` says of each file that ends in the middle of a row where that is.
+    """
 
     table: pa.Table
     cut_short: tuple[str, ...]

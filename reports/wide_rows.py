@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # As many as DuckDB reads at once.
 _ROWS: Final = 122_880
+_WHOLE: Final = ("bytes", "batch_size", "attempts")
 _TIMES_TAKEN: Final = (
     "lateness_ms", "response_ms", "latency_ms", "gateway_ms", "buffer_ms", "cold_start_ms", "work_ms", "write_ms",
 )  # fmt: skip
@@ -43,11 +44,12 @@ def _wide(rows: BufferRows) -> pa.Table:
     results[rows.again.place] = rows.again.results
     columns: dict[str, Any] = {
         **rows.columns,
+        **{name: rows.columns[name].cast(pa.int64()) for name in _WHOLE},
         **{name: nullable(rows.numbers(name)) for name in (*TIMES, *_TIMES_TAKEN)},
         "buffer": pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int8), [rows.buffer]),
         "sequence": rows.sequence,
         "outcome": pa.DictionaryArray.from_arrays(rows.outcome, ALL),
-        "http_status": rows.status,
+        "http_status": rows.status.astype(np.int64, copy=False),
         "deliveries": pa.array(rows.deliveries, mask=~rows.has_result),
         "results": pa.array(results, mask=~rows.has_result),
         "dead_letters": rows.letters.of("letters", len(rows)),

@@ -36,6 +36,21 @@ def test_a_column_is_all_its_pieces_one_behind_the_other(kind: pa.DataType, data
     assert found.to_pylist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("numbers", "bits"),
+    [
+        ([], 8), ([127, -128], 8), ([128], 16), ([-129], 16), ([202, None, 1], 16), ([2**31 - 1, -(2**31)], 32),
+        ([2**31], 64), ([-(2**63), 2**63 - 1], 64),
+    ],
+)  # fmt: skip
+def test_whole_numbers_take_as_few_bytes_as_hold_them(numbers: list[int | None], bits: int) -> None:
+    column = NumberColumn(pa.int64())
+    column.add([1])
+    column.add(numbers)
+    found = column.array()
+    assert (found.type.bit_width, found.to_pylist()) == (bits, [1, *numbers])
+
+
 def test_decoded_numbers_and_values_of_the_library_follow_one_another() -> None:
     column = NumberColumn(pa.float64())
     column.put(np.array([1.5, 0.0]), np.array([True, False]))
