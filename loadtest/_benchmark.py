@@ -281,6 +281,9 @@ class Benchmark:
             cold_starts=state.cold_starts,
             oldest_age_s=state.oldest_age_s,
             metrics_age_s=state.metrics_age_s,
+            rejected=counts.rejected,
+            unanswered=counts.unanswered,
+            dropped=counts.dropped,
         )
 
     def _collect(self, record: TurnRecord, request_run_id: str) -> None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The state of a turn at a moment, a row of OBSERVED_COLUMNS. None where the target cannot tell."""
+    """The state of a turn at a moment, a row of OBSERVED_COLUMNS. None where the target cannot tell.
+
+    What follows `metrics_age_s` is for those who look on; on record it is in the rows of requests.
+    """
 
     buffer: str
     at: float
@@ -28,13 +31,16 @@ class Observation:
     cold_starts: int | None
     oldest_age_s: float | None
     metrics_age_s: float | None = None
+    rejected: int = 0
+    unanswered: int = 0
+    dropped: int = 0
 
     def row(self) -> tuple[object, ...]:
         """The values in the order of the columns."""
-        return astuple(self)
+        return astuple(self)[: len(OBSERVED_COLUMNS)]
 
 
-assert tuple(field.name for field in fields(Observation)) == OBSERVED_COLUMNS
+assert tuple(field.name for field in fields(Observation))[: len(OBSERVED_COLUMNS)] == OBSERVED_COLUMNS
 
 
 class Observer(Protocol):

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S: Final = 5.0
 # So that the lines of a run stand below those of another.
 _NARROWEST: Final = 11
+# Beside offered and accepted, where they are known; zeros are no news, but of the first two of the buffer's.
+_FIGURES: Final = {
+    "rejected": "refused",
+    "unanswered": "no answer",
+    "dropped": "dropped",
+    "completed": "completed",
+    "backlog": "backlog",
+    "dead_lettered": "dead lettered",
+    "throttles": "throttles",
+}
 
 
 class Progress:
@@ -77,8 +87,12 @@ class Progress:
         """Leave the last line of a turn standing."""
         self._left_s = None
         if self._last is not None:
-            whole = "all answered" if self._last.completed is None else "drained"
-            self._say(f"{self._line(self._last)}  {whole if drained else f'{buffer} not {whole}'}")
+            answers, last = self._last.completed is None, self._last
+            whole = "all answered" if answers else "drained"
+            if answers and drained and last.unanswered + last.dropped:
+                # None waits any more, which is not the same.
+                whole = "ended"
+            self._say(f"{self._line(last)}  {whole if drained else f'{buffer} not {whole}'}")
 
     def ended(self, invalid_because: tuple[str, ...]) -> None:
         """Say what is wrong with the run, if anything is."""
@@ -95,10 +109,10 @@ class Progress:
             f"offered {observation.offered:>6,}",
             f"accepted {observation.accepted:>6,}",
         ]
-        for name in ("completed", "backlog", "dead_lettered", "throttles"):
+        for name, label in _FIGURES.items():
             value = getattr(observation, name)
             if value is not None and (value or name in ("completed", "backlog")):
-                parts.append(f"{name.replace('_', ' ')} {value:>6,}")
+                parts.append(f"{label} {value:>6,}")
         if observation.oldest_age_s is not None:
             parts.append(f"oldest {observation.oldest_age_s:.0f} s")
         if observation.metrics_age_s is not None:

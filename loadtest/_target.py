@@ -178,6 +178,10 @@ def checked_url(url: str) -> str:
         raise TargetError(f"--host {url} is no URL: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise TargetError(f"--host {url} is no URL; it wants the form https://host/stage")
+    if parts.query or parts.fragment:
+        raise TargetError(
+            f"--host {url} has a query, which the path would follow; a query belongs to a workload's route"
+        )
     return url.rstrip("/")
 
 

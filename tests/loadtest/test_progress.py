@@ -65,7 +65,14 @@ def test_elsewhere_lines_come_every_five_seconds_and_nothing_is_overwritten():
             "left",
         ),
         ({"throttles": 7, "oldest_age_s": 3.4}, "throttles      7  oldest 3 s", "ago"),  # told of this moment
-        ({"completed": None, "backlog": None, "throttles": None}, "accepted", "completed"),  # a target that cannot tell
+        (
+            {"completed": None, "backlog": None, "throttles": None},
+            "all answered",
+            "completed",
+        ),  # a target that cannot tell
+        ({"rejected": 8}, "accepted  1,100  refused      8", "no answer"),
+        ({"completed": None, "unanswered": 9}, "no answer      9  backlog    200  ended", "answered"),  # not by far
+        ({"completed": None, "dropped": 3}, "dropped      3  backlog    200  ended", "answered"),
     ],
 )
 def test_a_line_has_what_is_known_and_is_news(figures, there, absent):

@@ -93,3 +93,9 @@ def test_a_question_that_fails_once_is_asked_again(api, monkeypatch):
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(TargetError, match="is no URL"):
         UrlTarget(url)
+
+
+@pytest.mark.parametrize("url", ["http://host/stage?key=1", "http://host/#top"])
+def test_a_url_that_a_path_cannot_follow_is_refused(url):
+    with pytest.raises(TargetError, match="a query belongs to a workload's route"):
+        UrlTarget(url)

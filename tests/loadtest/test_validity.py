@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest._validity import Generated, Lateness, examine, lateness_of
+from loadtest._validity import Answers, Generated, Lateness, examine, lateness_of
 from pipeline.run import REQUEST_COLUMNS, RowWriter, RunFolder
 
 GOOD = Lateness(0.5, 2.0, 3.0, 100)
@@ -51,6 +51,45 @@ def test_a_run_counts_unless_its_generator_was_late_or_lost_something(generated,
     assert (len(faults) == 1 and fault in faults[0]) if fault else faults == []
 
 
+REFUSED_CONNECTION = (0, "ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("answered", "says"),
+    [
+        ([(202, None), (0, "ConnectionResetError")], []),  # one is enough: whatever happened, there is such a server
+        ([(204, None)], []),
+        ([], []),  # nothing was sent
+        ([REFUSED_CONNECTION] * 2, ["none of its 2", "2 ended with: ConnectionRefusedError", "--host", "scheme"]),
+        ([(302, "HTTP 302")], ["1 ended with: HTTP 302. ", "Redirects are not followed"]),
+        ([(500, "boom 1"), (500, "boom 2"), (404, "gone")], ["none of its 3", "2 ended with: HTTP 500: boom 1. "]),
+        ([(404, "gone")], ["this path"]),
+        ([(403, "Forbidden")], ["--authentication"]),
+        ([(0, "stopped before it was answered")], ["No answer came before the end", "cut_off_s"]),
+    ],
+)
+def test_a_server_that_accepted_nothing_was_not_measured_and_why_is_said(tmp_path, answered, says):
+    folder = RunFolder(tmp_path)
+    with RowWriter(folder.requests(0), REQUEST_COLUMNS) as rows:
+        for sequence, (status, error) in enumerate(answered):
+            rows.write("route", sequence, 1_000.0, 1_000.0, 1_010.0, status, None, error, "i", 1, None)
+
+    faults = examine(folder, {"route": len(answered)}).faults()
+
+    assert len(faults) == bool(says)
+    assert all(each in faults[0] for each in says)
+
+
+def test_what_was_dropped_says_nothing_of_the_server(tmp_path):
+    folder = RunFolder(tmp_path)
+    with RowWriter(folder.requests(0), REQUEST_COLUMNS) as rows:
+        rows.write("route", 0, 1_000.0, None, None, 0, None, "dropped: 1 requests were in flight", "i", 1, None)
+
+    (fault,) = examine(folder, {"route": 1}).faults()
+
+    assert "raise --most-in-flight" in fault
+
+
 def test_rows_of_all_workers_are_examined_against_what_came_due(tmp_path):
     folder = RunFolder(tmp_path)
     for worker, sequences in ((0, (0, 2)), (1, (1,))):
@@ -62,7 +101,9 @@ def test_rows_of_all_workers_are_examined_against_what_came_due(tmp_path):
         rows.write("sns", 1, 1_000.0, None, None, 0, None, "stopped before it was sent", "i", 1, None)
 
     sqs = Lateness(3.0, 4.0, 4.0, 3)
-    assert examine(folder, {"sqs": 4, "sns": 2}) == Generated(sqs, {"sqs": sqs, "sns": NONE}, dropped=1, lost_rows=1)
+    assert examine(folder, {"sqs": 4, "sns": 2}) == Generated(
+        sqs, {"sqs": sqs, "sns": NONE}, dropped=1, lost_rows=1, answers={"sqs": Answers(accepted=3)}
+    )
 
 
 def test_each_buffers_lateness_is_its_own(tmp_path):
