@@ -100,7 +100,7 @@ class AsyncInvoke:
         self._throttle_wait = Backoff(
             quotas.async_throttle_first_s, quotas.async_throttle_max_s, random, quotas.async_throttle_jitter
         )
-        self._least_wait_s = self._throttle_wait.least_s
+        self._least_wait_s = min(self._throttle_wait.least_s, maximum_event_age_s)
         self._jitter = Dice(random)
         self._doubling = Dice(random)
         self._doubled = quotas.async_duplicate_share
@@ -113,7 +113,8 @@ class AsyncInvoke:
         self._asleep = Wheel(SLOT_S)
         # Due, but the queue is not read so fast.
         self._unread = _NONE
-        # Refused, but how long they sleep is not drawn yet: that is done in bulk, before the first could wake.
+        # Refused, but how long they sleep is not drawn yet: that is done in bulk, before the first could wake or is
+        # too old.
         self._refused: list[tuple[float, Numbers]] = []
         self._refused_arrivals: list[int] = []
         self._refused_arrivals_at: list[float] = []
@@ -263,8 +264,11 @@ class AsyncInvoke:
         ]
 
     def _sleep_refused(self, now: float, woken: Numbers, arrived: range) -> None:
-        if self._draw_at == math.inf:
-            self._draw_at = now + self._least_wait_s
+        self._draw_at = min(self._draw_at, now + self._least_wait_s)
+        # An event's last moments are shorter than the least wait.
+        if self._events.oldest_at() + self._age_s < self._draw_at:
+            numbers = np.concatenate((woken, np.arange(arrived.start, arrived.stop)))
+            self._draw_at = min(self._draw_at, float(self._events.arrived_at(numbers).min()) + self._age_s)
         if len(woken):
             self._refused.append((now, woken))
         if arrived:

@@ -58,7 +58,7 @@ class CompiledSns(Play):
             first_retry_s=quotas.async_first_retry_s,
             second_retry_s=quotas.async_second_retry_s,
             least_retry_s=min(quotas.async_first_retry_s, quotas.async_second_retry_s),
-            least_wait_s=wait.least_s,
+            least_wait_s=min(wait.least_s, mapping.maximum_event_age_s),
             draw_at=math.inf,
         )
 

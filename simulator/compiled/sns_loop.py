@@ -92,8 +92,8 @@ def _poll(state: State, rows: Any, work: Any) -> bool:
 
 @inner
 def _refuse(state: State, at: float, event: int, rows: Any) -> None:
-    if state.draw_at == math.inf:
-        state.draw_at = at + state.least_wait_s
+    too_old_at = rows.events[event].arrived_at + state.age_s
+    state.draw_at = min(state.draw_at, at + state.least_wait_s, too_old_at)
     rows.refused[state.refused].event = event
     rows.refused[state.refused].at = at
     state.refused += 1
@@ -102,8 +102,6 @@ def _refuse(state: State, at: float, event: int, rows: Any) -> None:
 @inner
 def _refuse_arrivals_before(state: State, now: float, rows: Any) -> None:
     """Nobody polled when they arrived: there was no concurrency then."""
-    if event_queue.next_arrival(state, rows) < now:
-        state.draw_at = min(state.draw_at, event_queue.next_arrival(state, rows) + state.least_wait_s)
     while event_queue.next_arrival(state, rows) < now:
         state.received += 1
         state.throttled += 1

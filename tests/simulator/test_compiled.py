@@ -209,6 +209,13 @@ KNOWN = {
         mapping=MappingSettings(maximum_event_age_s=61),
         quotas={"account_concurrency": 10},
     ),
+    "sns: too old before the least wait is over": Scenario(
+        buffer="sns",
+        arrivals=spike(4_000, 500),
+        function=Function(per_record_ms=VARYING),
+        mapping=MappingSettings(maximum_event_age_s=3),
+        quotas={"account_concurrency": 10},
+    ),
     "sns: too old while it sleeps after an error": Scenario(
         buffer="sns",
         arrivals=spike(1_000),
