@@ -7,11 +7,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from delivery.kinesis_read_limit import ReadLimit
 from delivery.kinesis_stream import KinesisStream, hash_key_of
 from delivery.protocol import Offer, Refusal
 from delivery.quotas import Quotas
 from local.aggregate import user_key_of, user_records_of
 from local.stream_consumers import StreamConsumers
+
+# Readers over the wire are not told apart, and so do not take turns.
+_ANYBODY = 0
 
 
 class InvalidSequenceNumberError(ValueError):
@@ -199,10 +203,10 @@ class Stream:
         now = self._clock()
         self._trim(shard, now)
         log = self._logs[shard]
-        if not log.reads.admit(now):
+        if log.reads.call(now, _ANYBODY) > now:
             return None
         records, size = log.read(position, limit)
-        log.reads.charge(size)
+        log.reads.charge(now, size)
         if not records:
             return Page((), max(position, self._next_id), 0.0)
         last = records[-1]
@@ -249,7 +253,7 @@ class _ShardLog:
         self._quotas = quotas
         self._records: list[StreamRecord] = []
         self._trimmed = 0
-        self.reads = _ReadLimit(quotas)
+        self.reads = ReadLimit(quotas)
 
     def append(self, record: StreamRecord) -> None:
         self._records.append(record)
@@ -285,28 +289,3 @@ class _ShardLog:
             del self._records[: self._trimmed]
             self._trimmed = 0
         return gone
-
-
-class _ReadLimit:
-    """A shard's two read limits, shared by all its readers."""
-
-    def __init__(self, quotas: Quotas) -> None:
-        self._calls_a_second = quotas.kinesis_shard_reads_per_s
-        self._bytes_a_second = quotas.kinesis_shard_read_bytes_per_s
-        self._calls = self._calls_a_second
-        self._bytes = self._bytes_a_second
-        self._updated_at = 0.0
-
-    def admit(self, now: float) -> bool:
-        passed = now - self._updated_at
-        self._updated_at = now
-        self._calls = min(self._calls_a_second, self._calls + passed * self._calls_a_second)
-        self._bytes = min(self._bytes_a_second, self._bytes + passed * self._bytes_a_second)
-        if self._calls < 1 or self._bytes <= 0:
-            return False
-        self._calls -= 1
-        return True
-
-    def charge(self, size: int) -> None:
-        # After a large answer calls fail until its bytes have passed at the shard's rate: 10 MiB, 5 s (API:GetRecords).
-        self._bytes = (self._bytes if size <= self._bytes_a_second else 0.0) - size
