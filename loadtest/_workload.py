@@ -62,6 +62,9 @@ _KNOWN: Final = (*_REQUIRED, *_OVERRIDES[:-1], "buffers", *_OF_PATTERNS, "route"
 _IMAGE_KNOWN: Final = ("photo", "weight", "width")
 _WIDEST: Final = 4_096
 _MOST_TO_WARM: Final = 1_000
+_HEAVIEST: Final = 1_000_000
+# Of sending, and of draining. What is longer is a slip of units or a recording with a date that is none.
+_LONGEST_S: Final = 7 * 24 * 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,8 @@ def _workload(whole: Value, folder: Path) -> Workload:
         why=values["why"].text(),
         seed=values["seed"].whole(),
         ways=_ways(whole, values),
-        rate=read_load(values, whole, folder, most=MOST_ARRIVALS),
-        cut_off_s=values["cut_off_s"].number(above=True),
+        rate=_load(values, whole, folder),
+        cut_off_s=_cut_off_s(values["cut_off_s"]),
         images=_images(values["images"], folder) if "images" in values else default_images,
         local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
         document=whole.plain(),
@@ -165,6 +168,21 @@ def _workload(whole: Value, folder: Path) -> Workload:
         groups=_groups(values, "groups"),
     )
     return replace(workload, own=_own(values["overrides"], workload, folder)) if "overrides" in values else workload
+
+
+def _load(values: "Mapping[str, Value]", whole: Value, folder: Path) -> "Rate | Recorded":
+    load = read_load(values, whole, folder, most=MOST_ARRIVALS)
+    if load.duration > _LONGEST_S:
+        value = values["rate" if "rate" in values else "arrivals"]
+        raise value.error(f"it sends for {load.duration:g} seconds; {_LONGEST_S:,}, a week, are the most")
+    return load
+
+
+def _cut_off_s(value: Value) -> float:
+    seconds = value.number(above=True)
+    if seconds > _LONGEST_S:
+        raise value.error(f"{seconds:g} seconds are more than {_LONGEST_S:,}, a week")
+    return seconds
 
 
 def _groups(values: "Mapping[str, Value]", key: str) -> Groups | None:
@@ -177,14 +195,14 @@ def _groups(values: "Mapping[str, Value]", key: str) -> Groups | None:
 
 def _own(value: Value, workload: Workload, folder: Path) -> "dict[str, Workload]":
     own = {}
-    for name, below in value.keys(workload.buffers if not workload.has_patterns else ()).items():
+    if workload.route is not None or workload.has_patterns:
+        raise value.error("only buffers have overrides; give buffers, or leave it out")
+    for name, below in value.keys(workload.buffers).items():
         values = below.keys(_OVERRIDES)
         own[name] = replace(
             workload,
-            rate=read_load(values, below, folder, MOST_ARRIVALS)
-            if "rate" in values or "arrivals" in values
-            else workload.rate,
-            cut_off_s=values["cut_off_s"].number(above=True) if "cut_off_s" in values else workload.cut_off_s,
+            rate=_load(values, below, folder) if "rate" in values or "arrivals" in values else workload.rate,
+            cut_off_s=_cut_off_s(values["cut_off_s"]) if "cut_off_s" in values else workload.cut_off_s,
             images=_images(values["images"], folder) if "images" in values else workload.images,
             groups=_groups(values, "groups") or workload.groups,
         )
@@ -267,9 +285,12 @@ def _images(value: Value, folder: Path) -> tuple[ImageChoice, ...]:
         width = values["width"].whole(16) if "width" in values else None
         if width is not None and width > _WIDEST:
             raise values["width"].error(f"{width} is more than {_WIDEST}")
+        weight = values["weight"].number(above=True) if "weight" in values else 1.0
+        if weight > _HEAVIEST:
+            raise values["weight"].error(f"{weight:g} is more than {_HEAVIEST:,}")
         choice = ImageChoice(
             photo=_photo(values["photo"], folder),
-            weight=values["weight"].number(above=True) if "weight" in values else 1.0,
+            weight=weight,
             width=width,
         )
         if any(choice.name == other.name for other in choices):

@@ -200,7 +200,8 @@ class Value:
         """Read one of some texts."""
         value = self.text()
         if value not in of:
-            raise self.error(f"{value!r} is none of {', '.join(of)}{_did_you_mean(value, of)}")
+            near = get_close_matches(value, of, n=1)
+            raise self.error(f"{value!r} is none of {', '.join(of)}{f'; did you mean {near[0]}?' if near else ''}")
         return value
 
     def flag(self) -> bool:
@@ -223,6 +224,8 @@ class Value:
         """Read a finite number, `least` or more; more than `least` if `above`."""
         value = self.plain() if self._kind in ("int", "float") else None
         if not isinstance(value, int | float):
+            if self._kind == "str" and (written := _with_exponent(self.node.value)):
+                raise self.error(f"YAML takes {self.node.value} for a text, not a number; write {written}")
             raise self._unlike("a number")
         if not math.isfinite(value):
             raise self.error(f"{value} is not a finite number")
@@ -251,6 +254,17 @@ class Value:
     def _unlike(self, wanted: str) -> DocumentError:
         shown = f" ({self.node.value!r})" if isinstance(self.node, yaml.ScalarNode) and self.node.value else ""
         return self.error(f"it is {_KINDS.get(self._kind, self._kind)}{shown}, not {wanted}")
+
+
+def _with_exponent(text: str) -> str | None:
+    """A number like 1e6 as YAML 1.1 wants it, with a point and a sign; None if it is none."""
+    mantissa, e, exponent = text.lower().partition("e")
+    try:
+        if not e or not math.isfinite(float(text)):
+            return None
+    except ValueError:
+        return None
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent if exponent[:1] in '+-' else '+' + exponent}"
 
 
 def _did_you_mean(word: str, known: "Collection[str]") -> str:

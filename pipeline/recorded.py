@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Unit = Literal["s", "ms"]
 UNITS: "Final[dict[Unit, float]]" = {"s": 1.0, "ms": 1e-3}
+# Seconds since the epoch are no more than this before the year 11,000; of a finer unit they are more since 1979.
+_MOST_S: Final = 3e11
 
 
 class RecordingError(ValueError):
@@ -51,6 +53,11 @@ def read(path: "Path", column: str, unit: Unit = "s") -> Recorded:
         raise RecordingError(f"{path} cannot be read: {error}") from None
     if not times:
         raise RecordingError(f"{path} holds no arrival")
+    if times[0] > _MOST_S:
+        cure = "say unit: ms" if unit == "s" else "a workload takes s and ms"
+        raise RecordingError(
+            f"{path} begins {times[0]:.4g} s after 1970: are its times in a finer unit than {unit}? {cure}"
+        )
     return Recorded(array("d", (time - times[0] for time in times)))
 
 
@@ -83,8 +90,24 @@ def _from_parquet(path: "Path", column: str, scale: float) -> "Iterable[float]":
 
 def _check(path: "Path", column: str, columns: "Iterable[str]") -> None:
     names = list(columns)
-    if column not in names:
-        raise RecordingError(f"{path} has no column {column!r}; it has {', '.join(names) or 'none'}")
+    if column in names:
+        return
+    if not names:
+        raise RecordingError(f"{path} is empty, without even a line of column names")
+    if all(_is_time(name) for name in names):
+        raise RecordingError(
+            f"{path} has no line of column names: it begins with {', '.join(names)}. Put one before it"
+        )
+    other = "; columns are parted by commas" if len(names) == 1 and set(names[0]) & set(";\t|") else ""
+    raise RecordingError(f"{path} has no column {column!r}; it has {', '.join(map(repr, names))}{other}")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        _seconds(text, 1.0, "")
+    except RecordingError:
+        return False
+    return True
 
 
 def _seconds(value: Any, scale: float, place: str) -> float:

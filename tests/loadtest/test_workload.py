@@ -93,7 +93,7 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("[30, 10]", "[30, .nan]"), 7, "rate[1][1]: nan is not a finite number"),
         (GOOD.replace("  - [30, 10]\n", ""), 6, "rate: it needs two knots"),
         (GOOD.replace("[0, 10]", "[0, 0]").replace("[30, 10]", "[30, 0]"), 6, "rate: not one arrival"),
-        (GOOD.replace("[30, 10]", "[30, 1e9]"), 7, "it is a text ('1e9'), not a number"),  # YAML 1.1 wants 1.0e+9
+        (GOOD.replace("[30, 10]", "[30, 1e9]"), 7, "YAML takes 1e9 for a text, not a number; write 1.0e+9"),  # YAML 1.1 wants 1.0e+9
         (GOOD.replace("[30, 10]", "[3000, 10000]"), 6, "15,015,000 arrivals; 5,000,000 are the most"),
         (GOOD.replace("20", "0"), 8, "cut_off_s: 0 is not more than 0"),
         (GOOD + "images: [{photo: cofee.jpg}]\n", 9, "there is no photo 'cofee.jpg'"),
@@ -107,6 +107,14 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD + "images: [{photo: coffee.jpg, width: 5000}]\n", 9, "images[0].width: 5000 is more than 4096"),
         (GOOD + "images: [{photo: coffee.jpg}, {photo: coffee.jpg}]\n", 9, "images[1]: coffee stands here twice"),
         (GOOD + "images: []\n", 9, "images: it names no image"),
+        (
+            GOOD + "images: [{photo: coffee.jpg, weight: 2000000}]\n",
+            9,
+            "images[0].weight: 2e+06 is more than 1,000,000",
+        ),
+        (GOOD.replace("20", "1.0e+300"), 8, "cut_off_s: 1e+300 seconds are more than 604,800, a week"),
+        (GOOD.replace("20", "2e1"), 8, "cut_off_s: YAML takes 2e1 for a text, not a number; write 2.0e+1"),
+        (GOOD.replace("20", "two"), 8, "cut_off_s: it is a text ('two'), not a number"),
         (GOOD + "local: [1]\n", 9, "local: it is a list, not keys and values"),
         (GOOD + "local: {a: [1]}\n", 9, "local.a: it is a list, not a text, a number, true or false"),
         (GOOD + "local: {1: 2}\n", 9, "local: it is a whole number ('1'), not a text"),
@@ -301,5 +309,5 @@ def test_patterns_name_no_groups(workload):
 
     with pytest.raises(WorkloadError, match="groups: requests of patterns name no group"):
         read(workload(text + "groups: {number: 2}\n"))
-    with pytest.raises(WorkloadError, match=r"overrides\.sqs: there is no such key"):
+    with pytest.raises(WorkloadError, match="overrides: only buffers have overrides"):
         read(workload(text + "overrides: {sqs: {cut_off_s: 3}}\n"))

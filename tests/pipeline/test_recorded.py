@@ -64,8 +64,13 @@ def test_a_parquet_column_of_numbers_is_read_by_the_unit_given(parquet_of):
         ("at\n1\nnoon\n", "r.csv", r"r\.csv:3: 'noon' is neither a number nor a date"),
         ("at\n1\n\n2,3\nnan\n", "r.csv", r"r\.csv:5: 'nan' is no time"),
         ("at\n1\n,\n", "r.csv", r"r\.csv:3: '' is neither"),
-        ("when\n1\n", "r.csv", "no column 'at'; it has when"),
-        ("", "r.csv", "no column 'at'; it has none"),
+        ("when\n1\n", "r.csv", "no column 'at'; it has 'when'$"),
+        (" at ,x\n1,2\n", "r.csv", "it has ' at ', 'x'$"),  # a blank is to be seen
+        ("at;x\n1;2\n", "r.csv", "it has 'at;x'; columns are parted by commas"),
+        ("1.5\n2\n", "r.csv", r"no line of column names: it begins with 1\.5"),
+        ("2026-11-26T10:00:00Z,2\n", "r.csv", "no line of column names"),
+        ("", "r.csv", "is empty, without even a line of column names"),
+        ("at\n1700000000000\n1700000005000\n", "r.csv", r"begins 1\.7e\+12 s after 1970: .* say unit: ms"),
         ("at\n", "r.csv", "holds no arrival"),
         ("at\n1\n", "r.txt", "neither .csv nor .parquet"),
         ("at\n1\n", "r.parquet", "is no Parquet file"),
@@ -74,6 +79,13 @@ def test_a_parquet_column_of_numbers_is_read_by_the_unit_given(parquet_of):
 def test_what_is_no_recording_is_refused_with_its_line(csv_of, text, name, says):
     with pytest.raises(RecordingError, match=says):
         read(csv_of(text, name), "at")
+
+
+def test_times_finer_than_milliseconds_are_refused_and_the_latest_of_dates_is_not(csv_of):
+    with pytest.raises(RecordingError, match="in a finer unit than ms"):
+        read(csv_of("at\n1700000000000000\n"), "at", "ms")
+
+    assert read(csv_of("at\n9999-12-31T23:59:59Z\n"), "at").total == 1
 
 
 def test_nulls_truths_and_missing_files_are_refused(parquet_of, tmp_path):
