@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reports.quantiles import Quantiles, curve, measure
+from reports.quantiles import Curve, Quantiles, distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +32,14 @@ _MANY: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class ClosedModel:
-    """What `users` would have measured, ms; `latency_curve` as in quantiles.curve.
+    """What `users` would have measured, ms; `latency_curve` as in reports.quantiles.
 
     A user whose request never ends waits for it for good: it counts among the endless, and takes no other.
     """
 
     users: int
     latency: Quantiles
-    latency_curve: list[tuple[float, float]]
+    latency_curve: Curve
 
 
 def closed_model(due_ms: "Floats", took_ms: "Floats", users: int = USERS) -> ClosedModel:
@@ -50,8 +50,7 @@ def closed_model(due_ms: "Floats", took_ms: "Floats", users: int = USERS) -> Clo
         due, took = due[order], took[order]
     taken = took[(_compiled() if len(due) > _MANY else _taken)(due, due + took, users)]
     ended = taken[np.isfinite(taken)]
-    endless = len(taken) - len(ended)
-    return ClosedModel(users, measure(ended, endless), curve(ended, endless))
+    return ClosedModel(users, *distribution(ended, len(taken) - len(ended)))
 
 
 def _taken(due: "Floats", ends: "Floats", users: int) -> "npt.NDArray[np.bool_]":

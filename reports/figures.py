@@ -78,7 +78,7 @@ def _for_page(drawing: str, prefix: str) -> str:
     # Several drawings stand in one page, and ids must not meet.
     drawing = re.sub(r'\bid="', f'id="{prefix}', drawing)
     drawing = re.sub(r'(href="#|url\(#)', rf"\1{prefix}", drawing)
-    drawing = re.sub(r"(\d\.\d{2})\d+", r"\1", drawing)
+    drawing = re.sub(r"(?<=\d\.\d{2})\d+", "", drawing)
     for ink in INKS:
         drawing = drawing.replace(ink.light, f"var(--{ink.variable})")
     return drawing

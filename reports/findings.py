@@ -47,7 +47,7 @@ class BufferFindings:
     name: str
     account: accounting.Account
     latency: quantiles.Quantiles
-    latency_curve: list[tuple[float, float]]
+    latency_curve: quantiles.Curve
     response: quantiles.Quantiles
     stages: dict[str, stages.Stage]
     observed: observed.Observed
@@ -138,8 +138,7 @@ def _buffer(
 ) -> tuple[BufferFindings, fairness.Arrivals]:
     rows, observations = run_rows.rows(buffer), run_rows.observations(buffer)
     account = accounting.account(rows)
-    latencies = rows.numbers("latency_ms")[rows.processed]
-    latencies = latencies[np.isfinite(latencies)]
+    latency, latency_curve = quantiles.distribution(rows.numbers("latency_ms")[rows.processed], account.endless)
     turn = run.turn(buffer)
     seen = observed.observed(observations)
     if turn is not None and turn.peak_concurrency is not None:
@@ -148,13 +147,13 @@ def _buffer(
     found = BufferFindings(
         name=buffer,
         account=account,
-        latency=quantiles.measure(latencies, account.endless),
-        latency_curve=quantiles.curve(latencies, account.endless),
+        latency=latency,
+        latency_curve=latency_curve,
         response=quantiles.measure(rows.numbers("response_ms")[rows.taken]),
         stages=stages.stages(rows, meanings),
         observed=seen,
         drain_s=_drain_s(rows, account, seen) if whole and not account.lost + account.unfinished else None,
-        unstamped=account.ended - len(latencies),
+        unstamped=account.ended - latency.n,
         timeline=timeline.timeline(rows, observations),
         load=fairness.load(rows),
         turn=turn,

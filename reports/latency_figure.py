@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from reports.closed_model import ClosedModel
     from reports.findings import Findings
+    from reports.quantiles import Curve
 
-    # The quantiles of one buffer, its curve (quantiles.curve), and the same as a closed model would have it.
-    Measured = tuple[Quantiles, list[tuple[float, float]], ClosedModel]
+    # The quantiles of one buffer, its curve, and the same as a closed model would have it.
+    Measured = tuple[Quantiles, Curve, ClosedModel]
 
 # By 1 / (1 - p).
 _MARKS: Final = {
@@ -81,7 +82,7 @@ def draw_curves(measured: "Mapping[str, Measured]", form: Form, had: str) -> Fig
     return figure
 
 
-def _curve(axes: "Axes", quantiles: Quantiles, curve: "list[tuple[float, float]]", face: Face) -> None:
+def _curve(axes: "Axes", quantiles: Quantiles, curve: "Curve", face: Face) -> None:
     total = quantiles.n + quantiles.endless
     firm = [(x, time) for x, time in curve if total / x >= BEYOND]
     thin = firm[-1:] + [(x, time) for x, time in curve if total / x < BEYOND]

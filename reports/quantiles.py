@@ -23,6 +23,8 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Floats = npt.NDArray[np.float64]
+
 PERCENTILES: Final = {
     "p50": Fraction(1, 2),
     "p90": Fraction(9, 10),
@@ -32,6 +34,11 @@ PERCENTILES: Final = {
 }
 CONFIDENCE: Final = 0.95
 BEYOND: Final = 10
+_POINTS: Final = 300
+
+# A whole distribution as (x, value), x = 1 / (1 - p): 2 the median, 10 p90, 1,000 p99.9. At most _POINTS of the order
+# statistics, evenly spread over log x.
+Curve = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +94,18 @@ def samples_needed(p: Fraction) -> int:
     return math.ceil(BEYOND / (1 - p))
 
 
-def measure(samples: "npt.NDArray[np.float64]", endless: int = 0) -> Quantiles:
+def measure(samples: "Floats", endless: int = 0) -> Quantiles:
     """The quantiles of `samples` (any order; NaN and infinities are left out) and `endless` more above them."""
+    return _quantiles(_ordered(samples), endless)
+
+
+def distribution(samples: "Floats", endless: int = 0) -> tuple[Quantiles, Curve]:
+    """The quantiles as `measure` tells them, and the curve that they lie on."""
     ordered = _ordered(samples)
+    return _quantiles(ordered, endless), _curve(ordered, endless)
+
+
+def _quantiles(ordered: "Floats", endless: int) -> Quantiles:
     n = len(ordered)
     quantiles = {name: _quantile(ordered, n + endless, p) for name, p in PERCENTILES.items()}
     return Quantiles(
@@ -101,12 +117,12 @@ def measure(samples: "npt.NDArray[np.float64]", endless: int = 0) -> Quantiles:
     )
 
 
-def _ordered(samples: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+def _ordered(samples: "Floats") -> "Floats":
     finite = np.isfinite(samples)
     return np.sort(samples if finite.all() else samples[finite])
 
 
-def _quantile(ordered: "npt.NDArray[np.float64]", total: int, p: Fraction) -> Quantile | None:
+def _quantile(ordered: "Floats", total: int, p: Fraction) -> Quantile | None:
     rank = math.ceil(p * total)
     if total < samples_needed(p) or rank > len(ordered):
         return None
@@ -114,7 +130,7 @@ def _quantile(ordered: "npt.NDArray[np.float64]", total: int, p: Fraction) -> Qu
     return Quantile(float(ordered[rank - 1]), _at(ordered, low), _at(ordered, high))
 
 
-def _at(ordered: "npt.NDArray[np.float64]", rank: int) -> float | None:
+def _at(ordered: "Floats", rank: int) -> float | None:
     return float(ordered[rank - 1]) if 1 <= rank <= len(ordered) else None
 
 
@@ -143,16 +159,11 @@ def _binomial(n: int, p: float) -> "tuple[int, npt.NDArray[np.float64]]":
     return first, mass / mass.sum()
 
 
-def curve(samples: "npt.NDArray[np.float64]", endless: int, points: int = 300) -> "list[tuple[float, float]]":
-    """The whole distribution as (x, value), x = 1 / (1 - p): 2 the median, 10 p90, 1,000 p99.9.
-
-    At most `points` of the order statistics, evenly spread over log x.
-    """
-    ordered = _ordered(samples)
+def _curve(ordered: "Floats", endless: int) -> Curve:
     total = len(ordered) + endless
     if not len(ordered):
         return []
-    beyond = np.unique(np.round(np.geomspace(total, 1, points)).astype(np.int64))[::-1]
+    beyond = np.unique(np.round(np.geomspace(total, 1, _POINTS)).astype(np.int64))[::-1]
     ranks: npt.NDArray[Any] = total - beyond + 1
     ranks = ranks[ranks <= len(ordered)]
     return [(total / (total - rank + 1), float(ordered[rank - 1])) for rank in ranks.tolist()]

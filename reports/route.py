@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.closed_model import ClosedModel, closed_model
 from reports.outcome import Outcome
-from reports.quantiles import Quantiles, curve, measure
+from reports.quantiles import Curve, Quantiles, distribution, measure
 from reports.steps import Steps
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ class Answers:
     """The answers of one server; times in ms.
 
     `latency` is from the intended send to the 2xx answer, `endless` among it those that never came; `latency_curve` is
-    the same as in quantiles.curve. `arrival_error` is sent minus intended, of every request that was sent. `by_step`
-    has the columns second, offered and answered (a second), p50 and max (of those due in that step), each step
-    `step_s` seconds wide. `closed_model` is the latency as users would have measured it who wait for each answer.
+    the whole of it. `arrival_error` is sent minus intended, of every request that was sent. `by_step` has the columns
+    second, offered and answered (a second), p50 and max (of those due in that step), each step `step_s` seconds wide.
+    `closed_model` is the latency as users would have measured it who wait for each answer.
     """
 
     route: str
     host: str | None
     latency: Quantiles
-    latency_curve: list[tuple[float, float]]
+    latency_curve: Curve
     arrival_error: Quantiles
     by_step: pd.DataFrame
     step_s: int
@@ -50,12 +50,13 @@ def answers(run: "Description", rows: "BufferRows", account: "Account") -> Answe
     due, took = rows.numbers("intended_at"), rows.numbers("response_ms")
     known = due[rows.offered & ~np.isnan(due)]
     step = -(-int(np.ptp(known) / 1_000) // _MOST_STEPS) or 1 if len(known) else 1
+    latency, latency_curve = distribution(took[answered], account.no_answer)
     host = run.options.get("host")
     return Answers(
         route=(turn.route if turn else None) or rows.buffer,
         host=None if host is None else str(host),
-        latency=measure(took[answered], account.no_answer),
-        latency_curve=curve(took[answered], account.no_answer),
+        latency=latency,
+        latency_curve=latency_curve,
         arrival_error=measure(rows.numbers("lateness_ms")[rows.offered]),
         by_step=_by_step(rows, step),
         step_s=step,

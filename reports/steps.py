@@ -19,12 +19,15 @@ class Steps:
 
     def of(self, moments: "Floats") -> "Floats":
         """The step of each moment, which may be before the first one or behind the last."""
-        steps: Floats = np.floor((moments - self._start) / self._width_ms)
+        steps: Floats = np.floor(self._passed(moments))
         return steps
 
     def count(self, moments: "Floats") -> "npt.NDArray[np.int64]":
         """How many of the moments that are known are in each step; what came before the first one is in it."""
-        steps = self.of(moments)
-        # NaN is not less.
-        steps = np.maximum(steps[steps < self.number], 0.0)
-        return np.bincount(steps.astype(np.int64), minlength=self.number)
+        passed = self._passed(moments)
+        # NaN is not less. As whole numbers, those that are not below zero lose their parts of a step.
+        passed = np.maximum(passed[passed < self.number], 0.0)
+        return np.bincount(passed.astype(np.int64), minlength=self.number)
+
+    def _passed(self, moments: "Floats") -> "Floats":
+        return (moments - self._start) / self._width_ms

@@ -11,7 +11,7 @@ from scipy import special
 
 from pipeline import units
 from reports import quantiles
-from reports.quantiles import PERCENTILES, curve, interval_ranks, measure, samples_needed
+from reports.quantiles import PERCENTILES, distribution, interval_ranks, measure, samples_needed
 
 
 @pytest.mark.parametrize("module", [quantiles, units])
@@ -45,7 +45,7 @@ def test_without_samples_nothing_is_invented() -> None:
     nothing = measure(np.array([]))
     assert (nothing.n, nothing.mean, nothing.max) == (0, None, None)
     assert all(nothing[name] is None for name in PERCENTILES)
-    assert curve(np.array([]), 0) == []
+    assert distribution(np.array([]), 0)[1] == []
 
 
 def test_what_is_no_number_is_no_sample() -> None:
@@ -131,7 +131,8 @@ def test_quantiles_rise_and_lie_in_their_intervals(samples: list[float], endless
 
 @given(st.lists(st.floats(0, 1e7), min_size=1, max_size=500), st.integers(0, 20))
 def test_the_curve_rises_from_the_fastest_to_the_slowest(samples: list[float], endless: int) -> None:
-    points = curve(np.array(samples), endless)
+    found, points = distribution(np.array(samples), endless)
+    assert found == measure(np.array(samples), endless)
     assert points[0] == (1.0, min(samples))
     assert points[-1][1] == max(samples)
     assert all(x < other_x and y <= other_y for (x, y), (other_x, other_y) in pairwise(points))
