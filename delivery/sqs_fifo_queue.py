@@ -3,8 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from dataclasses import dataclass
 
 from delivery.agenda import Agenda
 from delivery.backlog import Backlog, Run
@@ -13,20 +12,8 @@ from delivery.protocol import End, Facts, Offer, Refusal
 from delivery.quotas import Quotas
 from delivery.sqs_deduplication import Deduplication
 from delivery.sqs_lease import Lease
+from delivery.sqs_message_groups import Group, Message, MessageGroups
 from delivery.token_bucket import TokenBucket
-
-
-@dataclass(slots=True, eq=False)
-class _Message:
-    """A message the queue looks at."""
-
-    number: int
-    group: "_Group"
-    size: int
-    sent_at: float
-    receives: int = 0
-    in_flight: bool = False
-    ended: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -46,20 +33,6 @@ class _GroupLease(Lease):
     def most_receives(self) -> int:
         """How often the message received most often was received."""
         return max(self.receives.values(), default=1)
-
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """A message group's messages in their order, but for those in flight: while there are any it gives out no more."""
-
-    key: int
-    waiting: deque[_Message] = field(default_factory=deque)
-    in_flight: int = 0
-
-    @property
-    def receivable(self) -> bool:
-        """Whether a receive may take from it."""
-        return self.in_flight == 0 and bool(self.waiting)
 
 
 class SqsFifoQueue:
@@ -119,12 +92,10 @@ class SqsFifoQueue:
         # Messages beyond those looked at, and those still to arrive.
         self._behind = Backlog()
         # Those looked at, in their order, some of them ended since.
-        self._order: deque[_Message] = deque()
+        self._order: deque[Message] = deque()
         self._looked_at = 0
-        self._groups: dict[int, _Group] = {}
-        # Groups that may be received from, by their first message; an entry whose group has another first is stale.
-        self._receivable: list[tuple[int, int]] = []
-        self._leases: dict[int, dict[int, _Message]] = {}
+        self._groups = MessageGroups()
+        self._leases: dict[int, dict[int, Message]] = {}
         self._ends = Agenda()
         self._in_flight = 0
         self._number = 0
@@ -189,9 +160,9 @@ class SqsFifoQueue:
         if now < self.calls_at():
             return None
         most = min(most, self._receive_messages)
-        taken: list[_Message] = []
+        taken: list[Message] = []
         size = 0
-        while len(taken) < most and (group := self._first_receivable()) is not None:
+        while len(taken) < most and (group := self._groups.first_receivable()) is not None:
             if size + group.waiting[0].size > most_bytes:
                 break
             while group.waiting and len(taken) < most and size + group.waiting[0].size <= most_bytes:
@@ -207,7 +178,7 @@ class SqsFifoQueue:
                 group.in_flight += 1
                 taken.append(message)
                 size += message.size
-            self._look_again(group)
+            self._groups.look_again(group)
             self._look_at_more(now)
         if not taken:
             return None
@@ -232,7 +203,7 @@ class SqsFifoQueue:
         for message in gone:
             self._end(message)
             self._let_go(message)
-            self._look_again(message.group)
+            self._groups.look_again(message.group)
         if not held:
             self._forget(lease)
         self.ledger.done([message.number for message in gone])
@@ -257,11 +228,9 @@ class SqsFifoQueue:
         for lease, held in list(self._leases.items()):
             self.ledger.done(list(held))
             self._forget(lease)
-        for group in self._groups.values():
-            self.ledger.done([message.number for message in group.waiting])
+        self.ledger.done([message.number for message in self._groups.waiting()])
         self._groups.clear()
         self._order.clear()
-        self._receivable.clear()
         self._looked_at = self._in_flight = 0
         if (run := self._behind.take(math.inf)) is not None:
             self.ledger.done(run.ids)
@@ -269,7 +238,7 @@ class SqsFifoQueue:
     def has_visible(self, now: float) -> bool:
         """Whether there is a group to receive from."""
         self._advance(now)
-        return self._first_receivable() is not None
+        return self._groups.first_receivable() is not None
 
     def visible(self, now: float) -> int:
         """Messages sent and not in flight (ApproximateNumberOfMessages), those of groups that have to wait, too."""
@@ -291,7 +260,7 @@ class SqsFifoQueue:
 
     def visible_at(self) -> float:
         """When there may next be a group to receive from, if nothing is done before; infinity if never."""
-        if self._first_receivable() is not None:
+        if self._groups.first_receivable() is not None:
             return self._now
         arrival_at = self._behind.head_at if self._looked_at < self._window else math.inf
         return min(arrival_at, self._ends.next_at())
@@ -315,7 +284,7 @@ class SqsFifoQueue:
         """What happened since the last call: deletes are `done`, redriven messages `dead`."""
         return self.ledger.drain()
 
-    def _lease(self, until: float, taken: list[_Message], size: int) -> Lease:
+    def _lease(self, until: float, taken: list[Message], size: int) -> Lease:
         self._number += 1
         self._leases[self._number] = {message.number: message for message in taken}
         self._ends.set(self._number, until)
@@ -337,7 +306,7 @@ class SqsFifoQueue:
             for message in reversed(self._leases.pop(lease).values()):
                 message.group.waiting.appendleft(message)
                 self._let_go(message)
-                self._look_again(message.group)
+                self._groups.look_again(message.group)
         self._look_at_more(now)
         while self.expires_at() <= now:
             if self._order:
@@ -355,22 +324,15 @@ class SqsFifoQueue:
         assert run.keys is not None
         self._looked_at += len(run)
         for index, (number, key) in enumerate(zip(run.ids, run.keys, strict=True)):
-            group = self._groups.get(key)
-            if group is None:
-                group = self._groups[key] = _Group(key)
-            message = _Message(number, group, run.size(index), run.time(index))
-            self._order.append(message)
-            group.waiting.append(message)
-            if len(group.waiting) == 1:
-                self._look_again(group)
+            self._order.append(self._groups.add(key, number, run.size(index), run.time(index)))
 
-    def _expire_first_of(self, group: _Group, now: float) -> None:
+    def _expire_first_of(self, group: Group, now: float) -> None:
         """Let go of a group's first messages, those that were kept long enough."""
         while group.waiting and group.waiting[0].sent_at + self._retention_s <= now:
             self._give_up(now, group.waiting[0])
-        self._look_again(group)
+        self._groups.look_again(group)
 
-    def _give_up(self, now: float, message: _Message) -> bool:
+    def _give_up(self, now: float, message: Message) -> bool:
         """Let go of its group's first message if it was kept long enough or received too often; whether it was."""
         if message.sent_at + self._retention_s <= now:
             self.ledger.expire((message.number,), End.RETENTION)
@@ -382,12 +344,12 @@ class SqsFifoQueue:
         self._end(message)
         return True
 
-    def _end(self, message: _Message) -> None:
+    def _end(self, message: Message) -> None:
         """A message is not looked at any more."""
         message.ended = True
         self._looked_at -= 1
 
-    def _let_go(self, message: _Message) -> None:
+    def _let_go(self, message: Message) -> None:
         """A message is not in flight any more."""
         message.in_flight = False
         message.group.in_flight -= 1
@@ -397,22 +359,3 @@ class SqsFifoQueue:
         """A lease holds nothing any more."""
         del self._leases[lease]
         self._ends.clear(lease)
-
-    def _look_again(self, group: _Group) -> None:
-        """A group's first message, or what it has in flight, is not what it was."""
-        if group.in_flight:
-            return
-        if group.waiting:
-            heappush(self._receivable, (group.waiting[0].number, group.key))
-        else:
-            self._groups.pop(group.key, None)
-
-    def _first_receivable(self) -> _Group | None:
-        """The group with the first message of all that may be received; None if there is none."""
-        while self._receivable:
-            number, key = self._receivable[0]
-            group = self._groups.get(key)
-            if group is not None and group.receivable and group.waiting[0].number == number:
-                return group
-            heappop(self._receivable)
-        return None
