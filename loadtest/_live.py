@@ -23,12 +23,14 @@ _HEAD: Final = (
 # A chart has no more pixels across than this; a longer turn is sent in wider steps.
 _MOST_POINTS: Final = 600
 _POINT: Final = (
-    "offered", "accepted", "completed", "backlog", "dead_lettered", "throttles", "concurrency", "oldest_age_s",
+    "offered", "accepted", "rejected", "unanswered", "dropped", "completed", "backlog", "dead_lettered", "throttles",
+    "concurrency", "oldest_age_s",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Turn:
+    route: str | None
     duration: float
     time_left: TimeLeft
     starts_at: float | None = None
@@ -43,6 +45,7 @@ class _Turn:
             thinned.append(self.points[-1])
         return {
             "buffer": buffer,
+            "route": self.route,
             "began": self.starts_at is not None,
             "drained": self.drained,
             "duration": self.duration,
@@ -68,7 +71,7 @@ class LiveView:
             "invalid_because": None,
         }
         self._turns = {
-            way.name: _Turn(load.rate.duration, TimeLeft(load.rate.duration, load.cut_off_s))
+            way.name: _Turn(way.route, load.rate.duration, TimeLeft(load.rate.duration, load.cut_off_s))
             for way, load in ((way, workload.of(way)) for way in workload.ways)
         }
         self._report = None

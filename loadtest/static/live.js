@@ -25,6 +25,7 @@
     return made;
   };
   const nameOf = (buffer) => (NAMES[buffer] ? NAMES[buffer][0] : buffer);
+  const titleOf = (turn) => (turn.route ? `POST ${turn.route}` : nameOf(turn.buffer));
   const count = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
   const sentence = (phase) => {
     const named = phase.replace(/\b(sns|sqs|kinesis-efo|kinesis)\b/g, nameOf);
@@ -35,6 +36,11 @@
     const whole = Math.round(value);
     return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
   };
+
+  // Sent, and not answered yet: of a route what waits, for what is behind its answers is not known.
+  const awaiting = (p, at) => p[at.offered] - p[at.accepted] - notAccepted(p, at);
+  const notAccepted = (p, at) => p[at.rejected] + p[at.unanswered] + p[at.dropped];
+  const waitingOf = (turn, at) => (p) => (turn.route ? awaiting(p, at) : p[at.backlog]);
 
   // The least of the steps times a power of ten that is not below the value.
   const roundUp = (value) => {
@@ -67,7 +73,7 @@
     const x = (second) => LEFT + (width - LEFT - RIGHT) * (second / last);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / most);
     const svg = drawn("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img" });
-    svg.append(drawn("title", {}, `${nameOf(turn.buffer)}: requests offered, accepted and completed so far, and the backlog`));
+    svg.append(drawn("title", {}, `${titleOf(turn)}: requests offered, accepted${turn.route ? " so far, and those that wait for an answer" : " and completed so far, and the backlog"}`));
     for (const mark of marks(most, step)) {
       svg.append(drawn("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(mark), y2: y(mark) }));
       svg.append(drawn("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, count(mark)));
@@ -80,8 +86,10 @@
     svg.append(drawn("line", { class: "mark", x1: x(duration), x2: x(duration), y1: TOP - 8, y2: y(0) }));
     const side = x(duration) > width / 2 ? "end" : "start";
     svg.append(drawn("text", { x: x(duration), y: 12, "text-anchor": side }, "all sent"));
+    const waiting = waitingOf(turn, at);
     const line = (name) =>
-      turn.points.filter((p) => p[at[name]] !== null).map((p) => `L${x(p[at.second]).toFixed(1)},${y(p[at[name]]).toFixed(1)}`);
+      turn.points.map((p) => [p, name === "backlog" ? waiting(p) : p[at[name]]]).filter(([, value]) => value !== null)
+        .map(([p, value]) => `L${x(p[at.second]).toFixed(1)},${y(value).toFixed(1)}`);
     const backlog = line("backlog");
     if (backlog.length) {
       const from = `M${x(0)},${y(0)}`, to = backlog[backlog.length - 1].split(",")[0];
@@ -101,24 +109,36 @@
     const last = turn.points[turn.points.length - 1];
     const now = last ? last[at.second] : 0;
     if (!turn.began) return ["waits", "waits for its turn"];
+    if (turn.route && turn.drained !== null) {
+      const waits = last ? awaiting(last, at) : 0, without = last ? last[at.unanswered] + waits : 0;
+      if (without) return ["cut-off", `ended, ${count(without)} without an answer`];
+      return turn.drained ? ["drained", "all answered"] : ["cut-off", "broken off"];
+    }
     if (turn.drained) return ["drained", now > turn.duration ? `drained ${seconds(now - turn.duration)} after all was sent` : "drained"];
     if (turn.drained === false) return ["cut-off", last && last[at.backlog] ? `not drained, ${count(last[at.backlog])} left` : "not drained"];
     const left = turn.left_s === null ? "" : `, about ${seconds(turn.left_s)} left`;
-    return now < turn.duration ? ["sending", `sending${left}`] : ["draining", `draining${left}`];
+    return now < turn.duration ? ["sending", `sending${left}`] : ["draining", turn.route ? "waits for the last answers" : `draining${left}`];
   };
 
   const turnOf = (turn, at, scale) => {
     const last = turn.points[turn.points.length - 1] || [];
     const figure = (label, text, name) => node("div", name ? `figure key of-${name}` : "figure", node("b", "", text), node("span", "", label));
     const figures = node("div", "figures");
-    for (const name of ["offered", "accepted", "completed", "backlog"]) figures.append(figure(name, count(last[at[name]]), name));
-    figures.append(figure("not accepted", count(last[at.offered] - last[at.accepted])));
-    figures.append(figure("throttles", count(last[at.throttles])));
-    figures.append(figure("dead letters", count(last[at.dead_lettered])));
-    const longest = longestWait(turn.points, at);
-    figures.append(figure(longest === null ? "oldest waiting" : `oldest, at most ${seconds(longest)}`, seconds(last[at.oldest_age_s])));
+    const own = (name) => figure(name, count(last[at[name]]), name);
+    figures.append(own("offered"), own("accepted"));
+    if (turn.route) {
+      figures.append(figure("refused", count(last[at.rejected])), figure("waiting", count(awaiting(last, at)), "backlog"));
+      figures.append(figure("no answer", count(last[at.unanswered])), figure("never sent", count(last[at.dropped])));
+    } else {
+      figures.append(own("completed"), own("backlog"));
+      figures.append(figure("not accepted", count(notAccepted(last, at))));
+      figures.append(figure("throttles", count(last[at.throttles])));
+      figures.append(figure("dead letters", count(last[at.dead_lettered])));
+      const longest = longestWait(turn.points, at);
+      figures.append(figure(longest === null ? "oldest waiting" : `oldest, at most ${seconds(longest)}`, seconds(last[at.oldest_age_s])));
+    }
     const [state, says] = statusOf(turn, at);
-    const name = node("h3", "", nameOf(turn.buffer));
+    const name = node("h3", "", titleOf(turn));
     if (NAMES[turn.buffer]) name.append(node("small", "", NAMES[turn.buffer][1]));
     return node(
       "article", `turn ${state}`,
