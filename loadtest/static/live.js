@@ -105,10 +105,10 @@
   const longestWait = (points, at) => points.reduce((most, p) => (p[at.oldest_age_s] > (most ?? 0) ? p[at.oldest_age_s] : most), null);
 
   // Its class, and what to say of it.
-  const statusOf = (turn, at) => {
+  const statusOf = (turn, at, over) => {
     const last = turn.points[turn.points.length - 1];
     const now = last ? last[at.second] : 0;
-    if (!turn.began) return ["waits", "waits for its turn"];
+    if (!turn.began) return ["waits", over ? "its turn never came" : "waits for its turn"];
     if (turn.route && turn.drained !== null) {
       const waits = last ? awaiting(last, at) : 0, without = last ? last[at.unanswered] + waits : 0;
       if (without) return ["cut-off", `ended, ${count(without)} without an answer`];
@@ -120,7 +120,7 @@
     return now < turn.duration ? ["sending", `sending${left}`] : ["draining", turn.route ? "waits for the last answers" : `draining${left}`];
   };
 
-  const turnOf = (turn, at, scale) => {
+  const turnOf = (turn, at, scale, over) => {
     const last = turn.points[turn.points.length - 1] || [];
     const figure = (label, text, name) => node("div", name ? `figure key of-${name}` : "figure", node("b", "", text), node("span", "", label));
     const figures = node("div", "figures");
@@ -137,7 +137,7 @@
       const longest = longestWait(turn.points, at);
       figures.append(figure(longest === null ? "oldest waiting" : `oldest, at most ${seconds(longest)}`, seconds(last[at.oldest_age_s])));
     }
-    const [state, says] = statusOf(turn, at);
+    const [state, says] = statusOf(turn, at, over);
     const name = node("h3", "", titleOf(turn));
     if (NAMES[turn.buffer]) name.append(node("small", "", NAMES[turn.buffer][1]));
     return node(
@@ -168,7 +168,7 @@
       head.append(node("p", "phase", link));
     }
     const scale = scaleOf(live, at);
-    const turns = () => node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, scale)));
+    const turns = () => node("div", "turns", ...live.buffers.map((turn) => turnOf(turn, at, scale, faults !== null)));
     panel.replaceChildren(head, turns());
     if (widthOfCharts() !== width) {
       width = widthOfCharts();

@@ -32,7 +32,7 @@ cut_off_s: 5
 def show(watch, tmp_path):
     """The tab of a run that made these observations; `drained` is None while its turn goes on."""
 
-    def shown(target, *observations, drained=None):
+    def shown(target, *observations, drained=None, faults=None):
         (tmp_path / "w.yaml").write_text(WORKLOAD.replace("TARGET", target))
         live = LiveView()
         live.began("20261127T034536Z-long", read(tmp_path / "w.yaml"))
@@ -42,6 +42,8 @@ def show(watch, tmp_path):
             live.observed(each)
         if drained is not None:
             live.turn_ended(way, drained=drained)
+        if faults is not None:
+            live.ended(faults)
         tester = watch(width=390, height=844)
         answers = {
             "": ("text/html", PAGE),
@@ -102,6 +104,17 @@ def test_a_route_does_not_drain_but_is_answered_or_not(show, accepted, further, 
     page = show("route: /x", of_route(12, 100, accepted, **further), drained=drained).page
 
     assert page.locator("#forebay .status").inner_text() == says
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"), [(None, "waits for its turn"), (("it was stopped before its end",), "its turn never came")]
+)
+def test_a_turn_to_come_waits_only_as_long_as_the_run_goes_on_and_takes_no_place_on_a_phone(show, faults, says):
+    observation = Observation("sqs", 5_000.0, 50, 30, 20, 0, 10, 0, 1, 0, 0, 1.0)
+    page = show("buffers: [sqs, sns]", observation, faults=faults).page
+
+    assert page.locator("#forebay article.waits .status").inner_text() == says
+    assert page.locator("#forebay svg:visible").count() == 1
 
 
 def test_what_waits_for_its_answer_is_not_counted_as_not_accepted(show):

@@ -178,7 +178,7 @@ def test_on_a_phone_the_tab_can_be_read_by_day_and_by_night_and_touches_no_edge(
         page.locator("#forebay article path.backlog").first.wait_for(state="attached")
 
         assert page.locator("#forebay").get_attribute("data-theme") == ("dark" if dark else "light")
-        for drawing in page.locator("#forebay svg").all():
+        for drawing in page.locator("#forebay svg:visible").all():
             box = drawing.bounding_box()
             assert box is not None
             assert box["x"] >= 0
