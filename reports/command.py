@@ -30,4 +30,9 @@ def report(run: str | None) -> None:
             built = build(RunFolder(path))
     except RunError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"the report cannot be written into {path}: {error.strerror}. The report of a copy of that folder can: "
+            "forebay report COPY"
+        ) from None
     click.echo(built)

@@ -85,6 +85,20 @@ def test_a_report_that_is_interrupted_leaves_the_one_before(
     assert (folder / "joined.parquet").read_text() == "before"
 
 
+def test_a_folder_that_cannot_be_written_is_told_with_the_cure(
+    sample: "RunFolder", runs: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(sample.path, runs / "r1")
+
+    def refused(*_: object) -> str:
+        raise PermissionError(13, "Permission denied", "timeline.png.new")
+
+    monkeypatch.setattr(figures, "svg", refused)
+    made = CliRunner().invoke(command.report, ["r1"])
+    assert made.exit_code == 1
+    assert made.output.startswith(f"Error: the report cannot be written into {runs / 'r1'}: Permission denied. The")
+
+
 @pytest.mark.usefixtures("without_drawings")
 def test_a_run_is_found_by_its_id(sample: "RunFolder", runs: "Path") -> None:
     shutil.copytree(sample.path, runs / "r1")
