@@ -243,7 +243,7 @@ def _target(options: "dict[str, Any]") -> "Target":
     stack, ready = options["stack"], options["ready"]
     if (stack is None) == (ready is None):
         raise click.UsageError(
-            "whose dead letters? Give --stack NAME, or --local FILE; `forebay redrive --help` has both"
+            "whose dead letters? Give one of --stack NAME and --local FILE; `forebay redrive --help` has both"
         )
     if ready is not None:
         try:
