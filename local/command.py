@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, proxy_bypass
 
 import click
 import uvloop
@@ -17,6 +18,7 @@ from delivery.environments import ConcurrencyError
 from delivery.quotas import UnknownQuotaError
 from local.embedded import EmbeddedAws, Options, Ready
 from local.gateway.configuration import ConfigurationError
+from local.http import HOST
 from local.open_files import allow_more_open_files
 from local.resource_properties import NotServedError
 from local.server_process import ServerProcessError
@@ -196,7 +198,7 @@ def _as_text(ready: Ready) -> str:
 It is ready. For boto3, the aws command, and curl that shows who calls (docs/authentication.md), put into your shell:
 
 {_exports({**ready.environment, **addresses})}
-  unset AWS_SESSION_TOKEN
+  unset AWS_SESSION_TOKEN{_past_proxies()}
   call() {{ curl {show} "$@"; }}
 
 Then send a picture of yours, and ask for what was seen in it:
@@ -210,6 +212,14 @@ An image can come with its request: {{"image": {{"bytes": "<base64>"}}}}.
 How the buffers stand: {ready.control_url}/state
 {_identities(ready.identities)}
 Ctrl-C stops it."""
+
+
+def _past_proxies() -> str:
+    """A line for a shell whose proxy would be asked for this machine, too."""
+    if not getproxies() or proxy_bypass(HOST):
+        return ""
+    # Which of the two is read is each program's own choice.
+    return "".join(f"\n  export {name}={HOST}${{{name}:+,${name}}}" for name in ("NO_PROXY", "no_proxy"))
 
 
 def _identities(identities: "Mapping[str, Mapping[str, str]]") -> str:

@@ -18,11 +18,19 @@ def endpoints(environment: "Mapping[str, str]") -> "dict[str, str]":
 
 
 def session(environment: "Mapping[str, str]") -> "Session":
-    """A session of the environment's credentials and Region, whatever those of this process are."""
+    """A session of the environment's credentials and Region, whatever those of this process are.
+
+    What it names is on this machine, and is asked of no proxy.
+    """
     # Large: neither --help nor a load that has to leave on time waits for it.
     import boto3
+    import botocore.session
+    from botocore.config import Config
 
+    core = botocore.session.get_session()
+    core.set_default_client_config(Config(proxies={}))
     return boto3.Session(
+        botocore_session=core,
         aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
         aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
         aws_session_token=environment.get("AWS_SESSION_TOKEN"),

@@ -3,14 +3,19 @@
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline import aws_environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
 class NoSecretError(Exception):
@@ -47,7 +52,7 @@ class StoredSecret:
 
     def read(self) -> str:
         """Its current value."""
-        return _value(self._arn, {})
+        return _value(boto3.client, self._arn)
 
 
 class LocalSecret:
@@ -68,22 +73,17 @@ class LocalSecret:
                 raise NoSecretError(f"{self._path} is of an earlier run: start `forebay local` as it is said above")
             ready = json.loads(self._path.read_text(encoding="utf-8"))
             arn, environment = ready["outputs"]["CallbackSecretArn"], ready["environment"]
-            settings = {
-                "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-                "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-                "region_name": environment["AWS_DEFAULT_REGION"],
-                "endpoint_url": environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"],
-            }
+            session = aws_environment.session(environment)
+            url = aws_environment.endpoints(environment)["secrets_manager"]
         except OSError:
             raise NoSecretError(f"{self._path} is not there yet: start `forebay local` as it is said above") from None
         except (ValueError, KeyError, TypeError):
             raise NoSecretError(f"{self._path} does not yet hold what `forebay local --json` prints") from None
-        return _value(arn, settings)
+        return _value(partial(session.client, endpoint_url=url), arn)
 
 
-def _value(arn: str, settings: dict[str, Any]) -> str:
+def _value(client: "Callable[[Literal['secretsmanager']], SecretsManagerClient]", arn: str) -> str:
     try:
-        client = boto3.client("secretsmanager", **settings)
-        return client.get_secret_value(SecretId=arn)["SecretString"]
+        return client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     except (BotoCoreError, ClientError, KeyError) as error:
         raise NoSecretError(f"the secret {arn} cannot be had: {error!r}") from None

@@ -161,6 +161,35 @@ def test_a_line_for_a_program_comes_alone_and_words_go_to_who_looks(
 
 
 @pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, []),
+        ({"HTTP_PROXY": "http://proxy:3128"}, ["127.0.0.1 127.0.0.1"]),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "intra"}, ["127.0.0.1,intra 127.0.0.1"]),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "localhost,127.0.0.1"}, []),
+    ],
+    ids=["no proxy", "a proxy for all", "for all but others", "for all but this machine"],
+)
+def test_a_shell_that_asks_a_proxy_is_told_to_ask_none_for_this_machine(
+    variables: dict[str, str],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    announce(Ready({"ApiUrl": "http://here"}, {}, "http://control", {}), as_json=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "no_proxy" in line.lower()]
+    assert len(lines) == 2 * len(told)
+    script = "\n".join([*lines, "echo $NO_PROXY $no_proxy"])
+    assert subprocess.check_output(["sh", "-c", script], text=True).splitlines()[-1:] == (
+        told or [variables.get("NO_PROXY", "")]
+    )
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--parameter", "SqsBatchsize=1"], "did you mean SqsBatchSize"),

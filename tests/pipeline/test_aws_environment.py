@@ -1,4 +1,5 @@
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from pipeline import aws_environment
 
@@ -28,6 +29,16 @@ def test_who_runs_this_process_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch
     credentials = client._request_signer._credentials
     assert (credentials.access_key, credentials.secret_key, credentials.token) == ("its-key", "its-secret", None)
     assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-west-1", "http://127.0.0.1:1")
+
+
+def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:2")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(EndpointConnectionError, match=r"http://127\.0\.0\.1:1/"):
+        aws_environment.client(ENVIRONMENT, "sqs").list_queues()
 
 
 def test_a_service_of_which_nothing_is_told_is_not_looked_for_at_aws() -> None:
