@@ -206,6 +206,9 @@ class Benchmark:
         finally:
             self._generator.halt()
             self._generator.flush()
+            if way.route is not None and not record.drained:
+                # What was sent and broken off since the last second; of a buffer it would not be of one moment.
+                self._tell(self._observation(way, BufferState()), observations)
             observations.flush()
             record.ended_at = time.time() * 1_000
             record.offered = self._generator.counts.offered
@@ -232,9 +235,7 @@ class Benchmark:
             self._generator.flush()
             state = self._target.state(record.way.buffer, request_run_id).since(before)
             observation = self._observation(record.way, state)
-            observations.write(*observation.row())
-            for observer in self._observers:
-                observer.observed(observation)
+            self._tell(observation, observations)
             if not sent and self._generator.counts.offered == record.scheduled:
                 sent = True
                 what = f"{record.way.name} to drain" if record.way.route is None else "the last answers"
@@ -247,6 +248,11 @@ class Benchmark:
             if time.time() >= cut_off_at:
                 record.cut_off = True
                 return
+
+    def _tell(self, observation: Observation, observations: RowWriter) -> None:
+        observations.write(*observation.row())
+        for observer in self._observers:
+            observer.observed(observation)
 
     def _has_drained(self, way: "Way", state: BufferState, observation: Observation) -> bool:
         counts = self._generator.counts

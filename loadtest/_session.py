@@ -103,7 +103,11 @@ class Session:
         try:
             self.stop()
             if self._running is not None:
-                self._running.join()
+                try:
+                    self._running.join()
+                except KeyboardInterrupt:
+                    # Asked a second time: what is on record stays, and nothing more is made of it.
+                    self._running.kill()
         finally:
             if self._target is not None:
                 self._target.close()
@@ -165,6 +169,8 @@ class Session:
             return True
         for observer in self._observers:
             observer.phase("making the report")
+        # Until it is made: a second Ctrl-C ends this here.
+        self.farewell = f"The report was not made. The run is in {run}; its report: {later}"
         made = subprocess.run([_FOREBAY, "report", run], check=False)  # noqa: S603 (our own command)
         if made.returncode:
             for observer in self._observers:

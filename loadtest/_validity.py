@@ -18,6 +18,8 @@ LEAST_JUDGED_ALONE: Final = 100
 _OK: Final = 200
 _REDIRECTS: Final = 300
 _REFUSALS: Final = 400
+# A server's word on too much load, which is what a load test may be after. Others are of a request it never takes.
+_OF_LOAD: Final = (429, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,12 @@ class Answers:
 
     @property
     def fault(self) -> str | None:
-        """Why they are no measurement of a server, if not one of them was accepted: most likely it is another one."""
+        """Why they are no measurement of the server, if none was accepted and that is not for the load."""
         if self.accepted or not self.failed:
             return None
         (status, error), times = self.failed.most_common(1)[0]
+        if status in _OF_LOAD:
+            return None
         said = self.said[status]
         what = error or (said if said.startswith(f"HTTP {status}") else f"HTTP {status}: {said}")
         told = f"accepted none of its {self.failed.total():,} requests; {times:,} ended with: {what}"

@@ -1,6 +1,8 @@
 """A workload with a route, at real HTTP servers, and the proof that the load is an open model."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -115,6 +117,25 @@ def test_every_2xx_accepts_and_nothing_else_does(run_at, answering_server, statu
     asked = requests.get(f"{url}/told", timeout=5).json()
     assert {body["path"] for body in asked["bodies"].values()} == {"/prod/v1/any/images"}
     assert sorted(asked["sequences"]) == sorted(row["sequence"] for row in rows)
+
+
+def test_a_route_that_is_broken_off_says_last_how_much_is_on_record(start_locust, answering_server, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(WORKLOAD.format(route="/v1/any/images", rate=200, seconds=60))
+    run = start_locust(
+        "--headless", "--no-report", "--workload", tmp_path / "tiny.yaml", "--runs", tmp_path / "runs",
+        "--host", f"{answering_server()}/prod",
+    )  # fmt: skip
+    run.wait_for("offered")
+
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.end() == 1
+    folder = RunFolder(tmp_path / "latest")
+    rows = list(read_rows(folder.requests(0)))
+    assert re.findall(r"offered +([\d,]+)", run.output)[-1].replace(",", "") == str(len(rows))
+    *_, seen = read_rows(folder.observations)
+    assert (seen["offered"], seen["accepted"]) == (len(rows), sum(row["status"] == 202 for row in rows))
+    assert "KeyboardInterrupt" not in run.output, "no request was torn up by it"
 
 
 def test_requests_without_an_answer_rank_as_the_slowest(run_at):

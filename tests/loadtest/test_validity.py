@@ -60,6 +60,8 @@ REFUSED_CONNECTION = (0, "ConnectionRefusedError: [Errno 111] Connection refused
         ([(202, None), (0, "ConnectionResetError")], []),  # one is enough: whatever happened, there is such a server
         ([(204, None)], []),
         ([], []),  # nothing was sent
+        ([(429, "Too Many Requests")] * 2, []),  # what a server says of too much load is a measurement
+        ([(503, "busy"), (503, "busy"), (500, "boom")], []),
         ([REFUSED_CONNECTION] * 2, ["none of its 2", "2 ended with: ConnectionRefusedError", "--host", "scheme"]),
         ([(302, "HTTP 302")], ["1 ended with: HTTP 302. ", "Redirects are not followed"]),
         ([(500, "boom 1"), (500, "boom 2"), (404, "gone")], ["none of its 3", "2 ended with: HTTP 500: boom 1. "]),

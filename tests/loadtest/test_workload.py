@@ -93,7 +93,11 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("[30, 10]", "[30, .nan]"), 7, "rate[1][1]: nan is not a finite number"),
         (GOOD.replace("  - [30, 10]\n", ""), 6, "rate: it needs two knots"),
         (GOOD.replace("[0, 10]", "[0, 0]").replace("[30, 10]", "[30, 0]"), 6, "rate: not one arrival"),
-        (GOOD.replace("[30, 10]", "[30, 1e9]"), 7, "YAML takes 1e9 for a text, not a number; write 1.0e+9"),  # YAML 1.1 wants 1.0e+9
+        (
+            GOOD.replace("[30, 10]", "[30, 1e9]"),
+            7,
+            "YAML takes 1e9 for a text, not a number; write 1.0e+9",
+        ),  # YAML 1.1 wants 1.0e+9
         (GOOD.replace("[30, 10]", "[3000, 10000]"), 6, "15,015,000 arrivals; 5,000,000 are the most"),
         (GOOD.replace("20", "0"), 8, "cut_off_s: 0 is not more than 0"),
         (GOOD + "images: [{photo: cofee.jpg}]\n", 9, "there is no photo 'cofee.jpg'"),
