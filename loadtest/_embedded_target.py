@@ -18,7 +18,7 @@ import requests
 from loadtest._authentication import Showing
 from loadtest._outcome import Outcome
 from loadtest._target import BufferState, Row, TargetError, check
-from pipeline import aws_environment
+from pipeline import aws_environment, proxies
 from pipeline.stack import Stack, StackError
 from producers.receiver_process import ReceiverError, ReceiverProcess
 
@@ -126,6 +126,8 @@ class EmbeddedTarget:
             return
         self.close()
         self._workload = workload
+        # Clients, uploads and what is read at the end are several libraries', which all go by the same variables.
+        proxies.ask_none_for_this_machine()
         self._start()
 
     def accepted(self, request_run_id: str, sequence: int, request_id: str) -> None:

@@ -9,7 +9,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies, proxy_bypass
 
 import click
 import uvloop
@@ -24,6 +23,7 @@ from local.resource_properties import NotServedError
 from local.server_process import ServerProcessError
 from local.storage.buckets import StorageError
 from local.template import TemplateError
+from pipeline import proxies
 from pipeline.finite_range import FiniteRange
 
 if TYPE_CHECKING:
@@ -215,11 +215,10 @@ Ctrl-C stops it."""
 
 
 def _past_proxies() -> str:
-    """A line for a shell whose proxy would be asked for this machine, too."""
-    if not getproxies() or proxy_bypass(HOST):
+    """Lines for a shell like ours, whose programs would ask a proxy for what is on this machine."""
+    if not proxies.are_asked_for_this_machine():
         return ""
-    # Which of the two is read is each program's own choice.
-    return "".join(f"\n  export {name}={HOST}${{{name}:+,${name}}}" for name in ("NO_PROXY", "no_proxy"))
+    return "".join(f"\n  export {name}={HOST}${{{name}:+,${name}}}" for name in proxies.VARIABLES)
 
 
 def _identities(identities: "Mapping[str, Mapping[str, str]]") -> str:

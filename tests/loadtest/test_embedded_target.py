@@ -4,11 +4,13 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from loadtest._embedded_target import EmbeddedTarget
 from loadtest._image import LoadImage
 from loadtest._target import BufferState, TargetError, upload
 from loadtest._workload import read
+from pipeline import proxies
 from tests.loadtest.stack_outputs import stack_outputs
 
 WORKLOAD = """\
@@ -79,6 +81,14 @@ def test_options_of_a_workload_become_flags_as_the_template_writes_them(workload
 
 def printing(text):
     return f'{sys.executable} -c \'import sys; sys.stderr.write("its last words"); print(r"""{text}""")\''
+
+
+def test_no_proxy_is_asked_for_what_is_on_this_machine(embedded, workload, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    for name in proxies.VARIABLES:
+        monkeypatch.setenv(name, "intra")
+    embedded.open(workload())
+    assert requests.get(f"{embedded.control_url}/state", timeout=60).ok
 
 
 def test_it_starts_with_the_options_of_the_workload_and_serves(embedded, workload):
