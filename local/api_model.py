@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any
 
-import botocore.session
+from botocore.loaders import create_loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
 
 from local.service_error import ConstraintError, MalformedError, MissingError
@@ -81,7 +81,8 @@ class ApiModel:
 
 @cache
 def _service_model(service: str) -> ServiceModel:
-    return botocore.session.get_session().get_service_model(service)
+    # Not by a session, which reads the user's own profile and will not go on without it.
+    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
 
 
 class _Compiler:

@@ -1,5 +1,6 @@
 """An environment in boto3's own variables, as the embedded AWS tells it once it is ready: who asks, and where."""
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -7,6 +8,12 @@ if TYPE_CHECKING:
 
     from boto3.session import Session
 
+# botocore's (name in a file, variables, value, conversion): a profile that is gone would be an error, also here.
+_NOTHING_OF_THE_USERS: Final = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_"
 
 
@@ -18,7 +25,7 @@ def endpoints(environment: "Mapping[str, str]") -> "dict[str, str]":
 
 
 def session(environment: "Mapping[str, str]") -> "Session":
-    """A session of the environment's credentials and Region, whatever those of this process are.
+    """A session of the environment's credentials and Region, whatever those of this process and its user are.
 
     What it names is on this machine, and is asked of no proxy.
     """
@@ -27,7 +34,7 @@ def session(environment: "Mapping[str, str]") -> "Session":
     import botocore.session
     from botocore.config import Config
 
-    core = botocore.session.get_session()
+    core = botocore.session.Session(session_vars=_NOTHING_OF_THE_USERS)
     core.set_default_client_config(Config(proxies={}))
     return boto3.Session(
         botocore_session=core,

@@ -249,12 +249,16 @@ def _signer(api_url: str, credentials: Credentials | None, region: str | None) -
     region = region or region_of(api_url)
     if credentials is None or region is None:
         # A quarter of a second, which who has both need not wait.
+        from botocore.exceptions import BotoCoreError
         from botocore.session import get_session
 
         session = get_session()
-        # botocore's are of this form, though its stubs let each part be missing.
-        credentials = credentials or cast("Credentials | None", session.get_credentials())
-        region = region or session.get_config_variable("region")
+        try:
+            # botocore's are of this form, though its stubs let each part be missing.
+            credentials = credentials or cast("Credentials | None", session.get_credentials())
+            region = region or session.get_config_variable("region")
+        except BotoCoreError as error:
+            raise AuthenticationError(f"the AWS configuration cannot be used: {error}; set AWS_PROFILE") from None
     if credentials is None:
         return None
     if region is None:

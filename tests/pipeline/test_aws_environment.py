@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
@@ -29,6 +31,14 @@ def test_who_runs_this_process_has_no_part_in_it(monkeypatch: pytest.MonkeyPatch
     credentials = client._request_signer._credentials
     assert (credentials.access_key, credentials.secret_key, credentials.token) == ("its-key", "its-secret", None)
     assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-west-1", "http://127.0.0.1:1")
+
+
+def test_a_profile_of_the_users_that_is_gone_is_not_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("this is no configuration")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+
+    assert aws_environment.client(ENVIRONMENT, "sqs").meta.region_name == "eu-west-1"
 
 
 def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

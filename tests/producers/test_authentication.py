@@ -63,6 +63,12 @@ def test_for_an_api_that_does_not_say_what_is_at_hand_is_shown(alone: pytest.Mon
     assert "Authorization" in Authentication.at_hand(URL, None).headers("GET", URL, {})
 
 
+def test_a_profile_that_is_gone_is_said_with_the_cure(alone: pytest.MonkeyPatch) -> None:
+    alone.setenv("AWS_PROFILE", "gone")
+    with pytest.raises(AuthenticationError, match=r"The config profile \(gone\) could not be found; set AWS_PROFILE"):
+        Authentication.by("IAM", URL)
+
+
 @pytest.mark.parametrize(
     ("mode", "url", "options", "said"),
     [
