@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from reports.buffer_rows import TIMES, BufferRows
 from reports.outcome import outcomes
-from reports.pairing import NO_ROW
+from reports.pairing import NO_ROW, row_index
 from reports.raw_column import codes, column, filled, whole
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Gathering:
 
     def __init__(self, paired: "Paired") -> None:
         self._paired = paired
-        self._sent, self._stored = _index(paired.sent), _index(paired.result)
+        self._sent, self._stored = row_index(paired.sent), row_index(paired.result)
         self._of_request: dict[str, pa.Array] = {}
         self._of_result: dict[str, pa.Array] = {}
 
@@ -78,16 +78,12 @@ class _Gathering:
 
     def fill_from_result(self, name: str, raw: pa.Array) -> None:
         """Where the request does not tell, its result may."""
-        unknown = self._of_request[name].is_null(nan_is_null=True)
-        if pc.any(unknown).as_py():
-            self._fill(name, unknown, raw.take(self._stored.filter(unknown)))
+        self._fill(name, self._stored, raw)
 
     def rows(self) -> BufferRows:
         paired, sent, stored = self._paired, self._of_request, self._of_result
         letters = paired.letters
-        unknown = sent["request_id"].is_null()
-        if len(letters.place) and pc.any(unknown).as_py():
-            self._fill("request_id", unknown, letters.of("request_id", len(paired.sequence)).filter(unknown))
+        self._fill("request_id", letters.index(len(paired.sequence)), column(letters.table, "request_id"))
         status, told, delivered = filled(sent.pop("status")), stored.pop("status"), whole(stored.pop("deliveries"), 1)
         has_result = paired.result != NO_ROW
         deliveries = np.where(has_result, delivered, 0)
@@ -116,13 +112,13 @@ class _Gathering:
             columns=columns,
         )
 
-    def _fill(self, name: str, unknown: pa.Array, values: pa.Array) -> None:
-        self._of_request[name] = pc.replace_with_mask(self._of_request[name], unknown, _nan_for_null(values))
-
-
-def _index(rows: "npt.NDArray[np.int32]") -> pa.Array:
-    missing = rows == NO_ROW
-    return pa.array(rows, mask=missing if missing.any() else None)
+    def _fill(self, name: str, index: pa.Array, raw: pa.Array) -> None:
+        """Put in what others tell, by the row that each request has of theirs, where nothing is known of it."""
+        told = self._of_request[name]
+        wanted = pc.and_(told.is_null(nan_is_null=True), index.is_valid())
+        # To put in nothing would copy all there is.
+        if pc.any(wanted).as_py():
+            self._of_request[name] = pc.replace_with_mask(told, wanted, _nan_for_null(raw.take(index.filter(wanted))))
 
 
 def _nan_for_null(values: pa.Array) -> pa.Array:

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 NO_ROW: Final = -1
 
 
+def row_index(rows: "Rows") -> pa.Array:
+    """Numbers of rows to take, null for NO_ROW."""
+    missing = rows == NO_ROW
+    return pa.array(rows, mask=missing if missing.any() else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """What was stored more than once: the place of each such request, how many results it has, and in how many
@@ -59,11 +65,15 @@ class Letters:
         dead[self.place] = True
         return dead
 
-    def of(self, name: str, size: int) -> pa.Array:
-        """What each of so many requests has of it, null without a letter."""
+    def index(self, size: int) -> pa.Array:
+        """Which row of the table each of so many requests has, null without a letter."""
         row = np.full(size, NO_ROW, np.int32)
         row[self.place] = np.arange(len(self.place))
-        return column(self.table, name).take(pa.array(row, mask=row == NO_ROW))
+        return row_index(row)
+
+    def of(self, name: str, size: int) -> pa.Array:
+        """What it says to each of so many requests, null without a letter."""
+        return column(self.table, name).take(self.index(size))
 
     def part(self, begin: int, end: int) -> "Letters":
         """Those from one place to another, as places from 0 on."""
