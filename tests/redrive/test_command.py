@@ -149,8 +149,8 @@ def test_where_one_place_fails_the_others_are_done_all_the_same(laid: World, rea
 
 
 MISUSES: list[tuple[str, list[str], str]] = [
-    ("nobody is named", ["show"], "Give --stack NAME, or --local FILE"),
-    ("two are named", ["show", "--stack", "s", "--local", "READY"], "Give --stack NAME, or --local FILE"),
+    ("nobody is named", ["show"], "Give one of --stack NAME and --local FILE"),
+    ("two are named", ["show", "--stack", "s", "--local", "READY"], "Give one of --stack NAME and --local FILE"),
     ("nothing is chosen", ["replay", "--local", "READY"], "choose what to replay: --all, or any of --id"),
     ("all, and a choice", ["replay", "--local", "READY", "--all", "--id", "x"], "--all goes with no choice"),
     (
