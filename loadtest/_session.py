@@ -59,6 +59,11 @@ class Session:
         self.farewell = ""
 
     @property
+    def begun(self) -> bool:
+        """Whether there was a run, or is one."""
+        return self._running is not None
+
+    @property
     def running(self) -> bool:
         """Whether a run is going on, its report included."""
         return self._running is not None and not self._running.dead

@@ -17,6 +17,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from loadtest._generator import Generator
 from loadtest._live import LiveView
 from loadtest._options import add_to
+from loadtest._page_port import must_be_free
 from loadtest._session import Session
 from loadtest._target import TargetError
 from loadtest._worker import Worker
@@ -26,6 +27,9 @@ from pipeline.workload_file import WorkloadError
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
+    from locust.runners import Runner
+
+_BEFORE_ITS_RUN = "locust: stopped before its run began"
 
 _sessions: dict[int, Session] = {}
 _workers: dict[int, Worker] = {}
@@ -55,7 +59,8 @@ def prepare(environment: "Environment", **_: Any) -> None:
         # Locust takes care of SIGTERM only when a headless run is over; until then it is another Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     else:
-        _interrupt(gevent.getcurrent(), signal.SIGINT)
+        # Python raises a Ctrl-C in whichever greenlet is at work, a request of the page too, which may swallow it.
+        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
     if not options.print_stats:
         # Our own lines stand in for Locust's tables and its talk of users.
         options.only_summary = True
@@ -89,21 +94,37 @@ def prepare(environment: "Environment", **_: Any) -> None:
     live = LiveView()
     session = Session(environment, new_generator, [live])
     try:
+        if environment.web_ui is not None:
+            must_be_free(options.web_host, options.web_port)
         session.prepare()
     except (WorkloadError, TargetError) as error:
         session.end()
         sys.exit(f"locust: {error}")
+    except KeyboardInterrupt:
+        session.end()
+        sys.exit(_BEFORE_ITS_RUN)
     _sessions[id(environment)] = session
     if options.headless:
-        _interrupt(gevent.getcurrent(), signal.SIGINT, signal.SIGTERM)
+        assert runner is not None
+        _interrupt(gevent.getcurrent(), session, runner)
     if environment.web_ui is not None:
         live.show_in(environment.web_ui)
 
 
-def _interrupt(main: "gevent.Greenlet", *signals: signal.Signals) -> None:
-    """Python raises a Ctrl-C in whichever greenlet is at work: a request of the load or the page, which it breaks."""
-    for each in signals:
-        gevent.signal_handler(each, gevent.kill, main, KeyboardInterrupt)
+def _interrupt(main: "gevent.Greenlet", session: Session, runner: "Runner") -> None:
+    """Bring a Ctrl-C, or its like, to the greenlet that Locust waits in. Python would tear up any request instead."""
+
+    def interrupted() -> None:
+        if session.begun:
+            gevent.kill(main, KeyboardInterrupt)
+            return
+        # While Locust waits for workers it takes none, and would leave those behind that are there.
+        session.end()
+        runner.quit()
+        gevent.kill(main, SystemExit(_BEFORE_ITS_RUN))
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(each, interrupted)
 
 
 def _leave_ctrl_c_to_the_master(worker: Worker) -> None:
@@ -150,7 +171,8 @@ def end(environment: "Environment", **_: Any) -> None:
     session = _session(environment)
     if session is not None:
         session.end()
-        environment.process_exit_code = session.exit_code or 0
+        # Without a run, Locust knows best whether anything went wrong.
+        environment.process_exit_code = session.exit_code
     elif (worker := _workers.get(id(environment))) is not None:
         worker.close()
         environment.process_exit_code = 0

@@ -129,6 +129,20 @@ def test_a_worker_that_dies_makes_the_run_invalid_and_says_so(locust, latest, an
     assert {sequence % 2 for sequence in rows} == {0, 1}
 
 
+def test_ctrl_c_while_workers_are_waited_for_ends_those_that_are_there(locust, start_locust, answering_server):
+    port = _free_port()
+    run = locust(answering_server(), "--headless", "--master", "--master-bind-port", port, "--expect-workers", 2)
+    worker = start_locust("--worker", "--master-port", port)
+    run.wait_for("0 of 2|1 of 2")
+
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.end() == 1
+    assert "locust: stopped before its run began" in run.output
+    assert "Traceback" not in run.output
+    worker.end()
+
+
 def test_ctrl_c_in_mid_run_reaches_every_process_and_still_leaves_every_row(locust, latest, answering_server):
     run = locust(answering_server(), "--headless", "--processes", 2, seconds=60)
     run.wait_for("offered")
