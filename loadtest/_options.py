@@ -29,6 +29,7 @@ Of Locust's own options (locust --help) these are of use here:
   --processes N, --master, --worker
                           from several processes: docs/workloads.md
 -u, -r and -t are ignored: when requests leave, and how many, is the workload's to say.
+Ctrl-C ends a run and makes the report of what there is, marked partial; a second one leaves the report for later.
 
 Examples:
   locust -f loadtest/                                       the page, with a live view: http://127.0.0.1:8089

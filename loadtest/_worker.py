@@ -1,5 +1,6 @@
 """A worker of a distributed run: sends the part of each turn that the master gives it, and reports."""
 
+import logging
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REPORT_S: Final = 0.25
+# The master is heard every second. After this it takes a silent worker for lost, and so do we it: nobody would keep
+# what we send then, and nobody could stop it. Locust itself waits for a minute.
+_SILENT_S: Final = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class Connection(Protocol):
@@ -39,11 +45,17 @@ class Connection(Protocol):
 
 
 class Worker:
-    """Waits for the master's messages. `answered` is that of a Generator."""
+    """Waits for the master's messages. `answered` is that of a Generator, `silent_s` for how long nothing was heard."""
 
-    def __init__(self, connection: Connection, answered: "Callable[[str, float, int, Exception | None], None]") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        answered: "Callable[[str, float, int, Exception | None], None]",
+        silent_s: "Callable[[], float]",
+    ) -> None:
         self._connection = connection
         self._answered = answered
+        self._silent_s = silent_s
         self._generator: Generator | None = None
         self._rows: BinaryIO | None = None
         self._accepted: list[tuple[int, str]] = []
@@ -101,6 +113,10 @@ class Worker:
                 ),
             )
             if ended:
+                return
+            if self._silent_s() > _SILENT_S:
+                _log.error("The master has not been heard for %g s: nothing more is sent", _SILENT_S)
+                self.close()
                 return
             gevent.sleep(_REPORT_S)
 

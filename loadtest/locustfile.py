@@ -7,6 +7,7 @@ import inspect
 import logging
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -81,7 +82,11 @@ def prepare(environment: "Environment", **_: Any) -> None:
 
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
-        _workers[id(environment)] = Worker(runner, answered)
+
+        def silent_s() -> float:
+            return time.time() - (runner.last_heartbeat_timestamp or time.time())
+
+        _workers[id(environment)] = Worker(runner, answered, silent_s)
         if options.processes:
             _leave_ctrl_c_to_the_master(_workers[id(environment)])
         return

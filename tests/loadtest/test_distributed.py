@@ -5,6 +5,7 @@ import socket
 import time
 from types import SimpleNamespace
 
+import gevent
 import pytest
 import requests
 
@@ -15,6 +16,7 @@ from loadtest._target import TargetError
 from loadtest._target_clock import beside_worker, target_clock
 from loadtest._turn import Turn, TurnClock
 from loadtest._way import Way, of_route
+from loadtest._worker import Worker
 from loadtest._worker_messages import PING, TURN, report_to_message, turn_from_message, turn_to_message
 from loadtest._worker_pool import WorkerPool
 from loadtest._workload import read
@@ -183,6 +185,34 @@ def test_a_worker_whose_clock_is_ahead_sends_and_writes_by_the_runs_clock():
 
     # Its own clock says five seconds more than the run's at the same moment: its second 0 is five later by its own.
     assert ahead.second() - on_time.second() == pytest.approx(-5.0, abs=0.5)
+
+
+class Told:
+    """What a worker tells, and how it is told, in this process."""
+
+    def __init__(self):
+        self.listeners, self.reports = {}, []
+
+    def register_message(self, name, listener):
+        self.listeners[name] = listener
+
+    def send_message(self, name, data=None):
+        self.reports.append(data)
+
+
+@pytest.mark.parametrize(("silent_s", "goes_on"), [(1.0, True), (11.0, False)])
+def test_a_worker_that_hears_no_master_sends_nothing_more(silent_s, goes_on, caplog):
+    told = Told()
+    worker = Worker(told, lambda *_: None, lambda: silent_s)
+    message = turn_to_message(a_turn(), 0, 1, 0.0, 10)
+
+    told.listeners[TURN](msg=SimpleNamespace(data=message))
+    while not told.reports:
+        gevent.sleep(0.001)
+
+    assert worker.in_a_run == goes_on
+    assert ("has not been heard for 10 s" in caplog.text) != goes_on
+    worker.close()
 
 
 class FakeMaster:
