@@ -43,6 +43,8 @@ clean:  ## remove what was installed and every run
 # uv installs in half a minute what takes the pip that comes with Python more than two. Where uv cannot (an index that only pip is
 # configured for), pip does it. uv leaves its locks where temporary files go.
 $(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Forebay needs Python 3.11 or newer, and \
+	'$(PYTHON)' is none: name one, as in make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	TMPDIR=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $(WANTED) \
