@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from loadtest._authentication import AT_HAND, NOTHING, Showing
+from loadtest._connections import Reply
 from loadtest._image import LoadImage
 from loadtest._schedule import draw
 from loadtest._sender import RawSender
@@ -81,7 +82,7 @@ class Taking:
 
     def post(self, body, further=b""):
         self.sent.append((body, dict(line.split(": ", 1) for line in further.decode().splitlines())))
-        return 202, b'{"request_id": "id1"}'
+        return Reply(202, b'{"request_id": "id1"}', 21)
 
     def close(self):
         pass
