@@ -14,7 +14,7 @@ def must_be_writable(runs: Path) -> None:
     """See that runs can be written into their folder and `latest` beside it. Leaves nothing behind.
 
     Raises:
-        OSError: they cannot; the text says where and why.
+        OSError: they cannot, or something of somebody else's has that name; the text says where and why.
     """
     for folder in (runs, runs.parent):
         there = folder
@@ -26,6 +26,7 @@ def must_be_writable(runs: Path) -> None:
             raise OSError(f"{there} is a file") from None
         except OSError as error:
             raise OSError(f"{there} cannot be written: {error.strerror}") from None
+    _ours_to_replace(runs)
 
 
 def new_folder(runs: Path, name: str) -> RunFolder:
@@ -46,9 +47,21 @@ def new_folder(runs: Path, name: str) -> RunFolder:
 
 
 def point_latest_to(run: Path) -> None:
-    """Let `latest`, beside the folder of all runs, lead to this one."""
-    latest = run.parent.parent / "latest"
-    beside = latest.with_name("latest.new")
+    """Let `latest`, beside the folder of all runs, lead to this one.
+
+    Raises:
+        OSError: it cannot, or something of somebody else's has that name; the run is whole all the same.
+    """
+    latest, beside = _ours_to_replace(run.parent)
     beside.unlink(missing_ok=True)
     beside.symlink_to(os.path.relpath(run, latest.parent), target_is_directory=True)
     beside.replace(latest)
+
+
+def _ours_to_replace(runs: Path) -> tuple[Path, Path]:
+    """The link beside the folder of all runs, and the one that takes its place in one step."""
+    latest, beside = runs.parent / "latest", runs.parent / "latest.new"
+    for link in (latest, beside):
+        if link.exists() and not link.is_symlink():
+            raise OSError(f"{link} is no link to a run, and a run would replace it by one")
+    return latest, beside

@@ -81,7 +81,7 @@ class Session:
         try:
             must_be_writable(Path(self._options.runs))
         except OSError as error:
-            raise WorkloadError(f"--runs: {error}. Give another folder, which this user may write to") from None
+            raise WorkloadError(f"--runs: {error}. Give another folder") from None
         if isinstance(target, EmbeddedTarget):
             for observer in self._observers:
                 observer.phase("starting the embedded AWS")

@@ -90,7 +90,7 @@ def faults(
         try:
             folder = run.run()
         except OSError as error:
-            raise click.ClickException(f"the run cannot be written: {error}") from None
+            raise click.ClickException(f"the run cannot be written: {error}. Give another folder with --out") from None
     if run.faults and not run.cells:
         raise click.ClickException("; ".join(run.faults))
     good = _reported(folder)

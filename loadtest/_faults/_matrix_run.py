@@ -14,7 +14,7 @@ from loadtest._faults._matrix import undisturbed
 from loadtest._faults._simulated import simulate
 from loadtest._faults._trial import Trial
 from loadtest._image import prepare
-from loadtest._run_folders import new_folder, point_latest_to
+from loadtest._run_folders import must_be_writable, new_folder, point_latest_to
 from loadtest._target import TargetError
 from loadtest._way import of_buffers, of_patterns
 from loadtest._workload import PHOTOS, ImageChoice, Workload
@@ -71,8 +71,9 @@ class MatrixRun:
         """Run all of them.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the folder, or `latest` beside it, cannot be written.
         """
+        must_be_writable(self.runs)
         started = time.time()
         name = f"{datetime.fromtimestamp(started, UTC):%Y%m%dT%H%M%SZ}-{self.matrix.name}"
         folder = new_folder(self.runs, name)

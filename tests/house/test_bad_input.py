@@ -117,3 +117,6 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "cannot be written" in refused(*small, "--report", "file/out")
     assert "cannot be written" in refused("package", "--out", "file/forebay.zip")
     assert "cannot be written" in refused("faults", "--only", "kill", "--out", "file/runs")
+    (tmp_path / "latest").write_text("mine")
+    assert "latest is no link to a run" in refused("faults", "--only", "kill", "--out", "runs")
+    assert (tmp_path / "latest").read_text() == "mine"

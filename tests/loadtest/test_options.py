@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from loadtest._run_folders import must_be_writable, point_latest_to
 from loadtest._session import Session
 from loadtest._target import TargetError
 from pipeline.workload_file import WorkloadError
@@ -57,3 +58,23 @@ def test_what_is_no_option_is_said_before_anything_starts(tmp_path, given, says)
         Session(environment, lambda _: None).prepare()
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "make"), [("latest", Path.touch), ("latest", Path.mkdir), ("latest.new", Path.touch)])
+def test_what_is_somebody_elses_is_not_replaced_by_the_link_to_the_last_run(tmp_path, name, make) -> None:
+    theirs = tmp_path / name
+    make(theirs)
+    with pytest.raises(OSError, match=f"{theirs} is no link to a run"):
+        must_be_writable(tmp_path / "out")
+    with pytest.raises(OSError, match=f"{theirs} is no link to a run"):
+        point_latest_to(tmp_path / "out" / "run")
+    assert list(tmp_path.iterdir()) == [theirs]
+    assert not theirs.is_symlink()
+
+
+def test_a_link_of_an_earlier_run_is_turned_even_if_that_run_is_gone(tmp_path) -> None:
+    for run in ("first", "second"):
+        (tmp_path / "latest.new").symlink_to("left by a run that was killed")
+        must_be_writable(tmp_path / "out")
+        point_latest_to(tmp_path / "out" / run)
+        assert (tmp_path / "latest").readlink() == Path("out", run)
