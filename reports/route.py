@@ -30,7 +30,8 @@ class Answers:
     `latency` is from the intended send to the 2xx answer, `endless` among it those that never came; `latency_curve` is
     the whole of it. `arrival_error` is sent minus intended, of every request that was sent. `by_step` has the columns
     second, offered and answered (a second), p50 and max (of those due in that step), each step `step_s` seconds wide.
-    `closed_model` is the latency as users would have measured it who wait for each answer.
+    `closed_model` is the latency as users would have measured it who wait for each answer. `unanswered_because` is what
+    most of the requests met with that got no answer, None if there are none.
     """
 
     route: str
@@ -41,6 +42,7 @@ class Answers:
     by_step: pd.DataFrame
     step_s: int
     closed_model: ClosedModel
+    unanswered_because: str | None
 
 
 def answers(run: "Description", rows: "BufferRows", account: "Account") -> Answers:
@@ -62,7 +64,14 @@ def answers(run: "Description", rows: "BufferRows", account: "Account") -> Answe
         step_s=step,
         # A user whose request is refused or breaks off goes on at once; so these are not among what a user waits for.
         closed_model=closed_model(due[answered], took[answered]),
+        unanswered_because=_most_often(rows),
     )
+
+
+def _most_often(rows: "BufferRows") -> str | None:
+    errors = rows.texts("error")
+    counts = errors.counts(rows.ended(Outcome.UNANSWERED))[:-1]
+    return str(errors.names[int(counts.argmax())]) if counts.any() else None
 
 
 def _by_step(rows: "BufferRows", step: int) -> pd.DataFrame:

@@ -32,14 +32,21 @@ def load(findings: "Findings", answers: "Answers") -> str:
     account, sent = buffer.account, buffer.load
     away = [f"answered {number:,} with {status}" for status, number in account.rejected.items()]
     if account.no_answer:
-        away.append(f"gave no answer to {account.no_answer:,}")
+        away.append(f"gave no answer to {account.no_answer:,}{_because(answers)}")
     to = f"{answers.host or ''}{answers.route}"
+    requests = count(sent.requests, "request")
+    if account.dropped:
+        requests = f"{sent.requests:,} of the {account.offered + account.dropped:,} requests that were due"
     return (
-        f"{count(sent.requests, 'request')} in {duration(sent.span_s * 1000)}, {sent.busiest_second:,} in the busiest "
+        f"{requests} in {duration(sent.span_s * 1000)}, {sent.busiest_second:,} in the busiest "
         f"second, POSTed to {to}, whatever its answers did (the open model). It accepted "
         f"{'all' if account.accepted == account.offered else f'{account.accepted:,} of {account.offered:,}'}"
         f"{'; it ' + listed(away) if away else ''}."
     )
+
+
+def _because(answers: "Answers") -> str:
+    return f" (most often: {answers.unanswered_because})" if answers.unanswered_because else ""
 
 
 def closing(findings: "Findings", answers: "Answers") -> tuple[str, ...]:
@@ -49,7 +56,7 @@ def closing(findings: "Findings", answers: "Answers") -> tuple[str, ...]:
     needed = samples_needed(PERCENTILES["p99"])
     if account.accepted and answers.latency.n < needed:
         said.append(f"A p99 needs {needed:,} answers, so that none is given.")
-    if answers.latency.endless:
+    if answers.latency.n and answers.latency.endless:
         part = share(answers.latency.endless, account.offered)
         said.append(f"{count(answers.latency.endless, 'request')} ({part}) without an answer rank as slowest.")
     return tuple(said)
@@ -65,10 +72,10 @@ def plain(findings: "Findings", page: "Path") -> str:
         for name in PERCENTILES
         if answers.latency[name] is not None
     )
+    measured = f"{answers.route}  {figures}  max {duration(answers.latency.max)}  n {answers.latency.n:,}"
     return "\n".join(
         [
-            f"{answers.route}  {figures}  max {duration(answers.latency.max)}  n {answers.latency.n:,}",
-            "",
+            *((measured, "") if answers.latency.n else ()),
             headline(findings, answers),
             load(findings, answers),
             *closing(findings, answers),
