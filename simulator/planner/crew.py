@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 from simulator.planner.trial import Outcome, Trial, run
 
@@ -30,7 +31,8 @@ class Crew:
         """
         if self._executor is None:
             return [self._alone(trial, advance) for trial in trials]
-        futures = [self._executor.submit(self._work, trial) for trial in trials]
+        with _ctrl_c_held_back():
+            futures = [self._executor.submit(self._work, trial) for trial in trials]
         waiting = set(futures)
         try:
             while waiting:
@@ -73,6 +75,24 @@ def crew(processes: int, work: Callable[[Trial], Outcome] = run) -> Iterator[Cre
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """A process that is started in here does not hear Ctrl-C from its first moment on, as it inherits what is blocked.
+
+    Its initializer comes too late: Python and numpy take a second to load before. For us Ctrl-C comes afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Once started, the tracker lets through again what was held back; whoever is started next would hear it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_ctrl_c() -> None:

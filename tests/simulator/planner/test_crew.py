@@ -1,11 +1,14 @@
 """The processes that run trials: all outcomes in their order, and none left behind."""
 
 import multiprocessing
+import signal
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from simulator.planner.candidate import Candidate
-from simulator.planner.crew import crew
+from simulator.planner.crew import Crew, crew
 from simulator.planner.trial import Trial
 from simulator.scenario import MappingSettings
 
@@ -37,3 +40,23 @@ def test_an_error_on_the_way_ends_them(trials):
     with pytest.raises(KeyboardInterrupt), crew(2) as two:
         two.run(trials, interrupted)
     assert multiprocessing.active_children() == before
+
+
+def test_a_process_does_not_hear_ctrl_c_from_its_first_moment_on_and_we_do():
+    blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK)
+    ours = blocked(())
+    with crew(2, blocked) as two:
+        # A process has it from its start: the initializer blocks nothing.
+        assert all(signal.SIGINT in theirs for theirs in two.run([()] * 4))
+    assert blocked(()) == ours
+
+
+def test_a_ctrl_c_while_processes_are_started_is_not_lost():
+    def pressed(*_):
+        signal.raise_signal(signal.SIGINT)
+        started.append(1)
+
+    started = []
+    with pytest.raises(KeyboardInterrupt):
+        Crew(SimpleNamespace(submit=pressed), None).run([None, None])
+    assert len(started) == 2
