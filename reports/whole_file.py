@@ -1,9 +1,11 @@
 """Files that are there whole or not at all: a report that breaks off leaves the one before."""
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reports.short_turns import short_turns
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+# A third of the time that one beside it has.
+_NICE: Final = 5
 
 
 def write_whole(path: "Path", write: "Callable[[Path], object]") -> None:
@@ -27,7 +32,8 @@ class WholeFile:
     """A file that a thread writes beside `path` while its caller goes on to other things; `put` puts it in its place.
 
     Left before that, it asks `write` to break off by what it hands over, waits for it, and leaves nothing. While it is
-    written, threads take shorter turns: `write` needs Python often, and not for long.
+    written, threads take shorter turns: `write` needs Python often, and not for long. Where all cores are busy it gives
+    way to the others, as far as the system lets a thread do so: they are waited for, and it has until the end.
     """
 
     def __init__(self, path: "Path", write: "Callable[[Path, Callable[[], bool]], object]") -> None:
@@ -35,7 +41,7 @@ class WholeFile:
         self._left = Event()
         self._turns = ExitStack()
         self._turns.enter_context(short_turns())
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = ThreadPoolExecutor(1, initializer=_give_way)
         self._written = self._thread.submit(write, _beside(path), lambda: not self._left.is_set())
 
     def put(self) -> None:
@@ -58,6 +64,12 @@ class WholeFile:
         finally:
             self._turns.close()
             _beside(self._path).unlink(missing_ok=True)
+
+
+def _give_way() -> None:
+    # Elsewhere it is the whole process that would.
+    if sys.platform == "linux":
+        os.nice(_NICE)
 
 
 def _beside(path: "Path") -> "Path":

@@ -1,5 +1,7 @@
 """A file is there whole or not at all, whoever breaks off."""
 
+import os
+import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,18 @@ def test_what_was_written_meanwhile_is_put_in_its_place(path: "Path") -> None:
     with WholeFile(path, lambda beside, _wanted: beside.write_text("after")) as file:
         file.put()
     assert [(each.name, each.read_text()) for each in path.parent.iterdir()] == [("table", "after")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a thread give way by itself")
+def test_it_is_written_behind_what_its_caller_does_who_goes_on_as_before(path: "Path") -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    before = priority()
+    with WholeFile(path, lambda beside, _wanted: beside.write_text(str(priority()))) as file:
+        file.put()
+    assert int(path.read_text()) == min(before + 5, 19), "19 is the least there is"
+    assert priority() == before
 
 
 def test_whoever_is_interrupted_waits_for_no_more_than_a_piece_and_leaves_the_file_of_before(path: "Path") -> None:
