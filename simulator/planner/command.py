@@ -168,8 +168,8 @@ def plan(
     """Which buffer, with which settings, for a spike: simulated by AWS's documented rules, no account needed.
 
     Tries SNS, SQS, SQS FIFO and Kinesis over a grid of their settings, and says which is the cheapest that meets the
-    objective, why, what it costs, what breaks as the spike grows, what the answer hangs on, and what to paste into
-    infra.yaml. docs/planner.md has worked examples, with the calculation by hand beside them.
+    objective, why, what it costs, what breaks as the spike grows, what the answer hangs on, and the command that
+    deploys it. docs/planner.md has worked examples, with the calculation by hand beside them.
 
     \b
       forebay plan --spike 100/s --for 60s --baseline 5/s --downstream 50/s --objective "p99 <= 5m"

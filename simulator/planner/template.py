@@ -54,9 +54,10 @@ def beyond(question: Question, candidate: Candidate) -> list[str]:
     return needs
 
 
-def as_overrides(found: dict[str, str]) -> str:
-    """The line to paste behind `aws cloudformation deploy`."""
-    return "--parameter-overrides " + " ".join(f"{name}={shlex.quote(value)}" for name, value in found.items())
+def as_command(found: dict[str, str]) -> str:
+    """The command to paste, which makes a stack of them."""
+    given = " ".join(f"-p {name}={shlex.quote(value)}" for name, value in found.items())
+    return f"forebay deploy --stack forebay {given}"
 
 
 def as_yaml(found: dict[str, str]) -> str:

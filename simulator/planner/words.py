@@ -175,7 +175,7 @@ def _paste(question: Question, chosen: Tried) -> str:
     return "\n".join(
         [
             "To paste: parameters of infra.yaml",
-            f"  {template.as_overrides(found)}",
+            f"  {template.as_command(found)}",
             "",
             textwrap.indent(template.as_yaml(found), "  "),
             *beyond,

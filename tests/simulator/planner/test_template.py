@@ -1,11 +1,13 @@
 """The parameters to paste are infra.yaml's own, within its ranges."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from local.template import load
+from pipeline.deployment import deploy
 from simulator.planner import grid, template
 from simulator.planner.candidate import Candidate
 from simulator.scenario import MappingSettings, Provisioned
@@ -44,9 +46,13 @@ def test_a_queue_is_described_with_its_knobs(question):
     assert not any(name.startswith(("Kinesis", "Sns")) for name in found)
 
 
-def test_the_two_forms_say_the_same():
+def test_the_two_forms_say_the_same_and_the_command_is_one_that_there_is():
     found = {"SqsBatchSize": "10", "SqsFifo": "false"}
-    assert template.as_overrides(found) == "--parameter-overrides SqsBatchSize=10 SqsFifo=false"
+    forebay, name, *pasted = shlex.split(template.as_command(found))
+    assert (forebay, name) == ("forebay", deploy.name)
+    given = deploy.make_context(name, pasted).params
+    assert given["name"] == "forebay"
+    assert given["parameters"] == ("SqsBatchSize=10", "SqsFifo=false")
     assert yaml.safe_load(template.as_yaml(found)) == found
 
 
