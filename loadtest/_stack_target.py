@@ -26,6 +26,12 @@ _DEPTHS: Final = ("ApproximateNumberOfMessages", _IN_FLIGHT, "ApproximateNumberO
 # A service that throttles is asked again, but not for so long that the load's own state is not looked at.
 _ATTEMPTS: Final = 4
 _TIMEOUT_S: Final = 10
+# What boto3 says of the user's own settings is what is wrong, not what to do. By its classes, which are slow to import.
+_CURES: Final = {
+    "NoRegionError": "set AWS_DEFAULT_REGION, or a region in the profile",
+    "ProfileNotFound": "set AWS_PROFILE to one of those that `aws configure list-profiles` shows",
+    "NoCredentialsError": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+}
 
 
 class StackTarget:
@@ -79,7 +85,9 @@ class StackTarget:
             self.options = {"parameters": parameters}
             self._stack = Stack.from_outputs(self.outputs)
         except (BotoCoreError, ClientError) as error:
-            raise TargetError(f"the stack {self._name} cannot be read: {error}") from None
+            said = str(error).rstrip(".")
+            cure = _CURES.get(type(error).__name__)
+            raise TargetError(f"the stack {self._name} cannot be read: {said}{f'; {cure}' if cure else ''}") from None
         except StackError as error:
             raise TargetError(f"{self._name}: {error}") from None
         check(self._stack, workload, self)

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -203,6 +204,16 @@ def test_a_stack_of_another_template_is_refused(aws):
         StackTarget("other").open(read(find("smoke")))
 
 
-def test_without_a_region_the_account_cannot_be_reached(alone):
-    with pytest.raises(TargetError, match="region"):
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "You must specify a region; set AWS_DEFAULT_REGION, or a region in the profile"),
+        ({"AWS_PROFILE": "gone"}, "profile (gone) could not be found; set AWS_PROFILE to one of those that `aws conf"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "Unable to locate credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_what_is_missing_in_the_users_own_settings_is_said_with_its_cure(alone, monkeypatch, settings, says):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TargetError, match=re.escape(says)):
         StackTarget("forebay").open(read(find("smoke")))
