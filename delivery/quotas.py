@@ -21,7 +21,7 @@ Confidence = Literal["H", "M", "L"]
 
 
 class UnknownQuotaError(KeyError):
-    """A name that is not in the table; the text gives the nearest ones."""
+    """A name that is not in the table; the text gives the nearest ones, or where all are."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -240,5 +240,6 @@ class Quotas:
 
 
 def _unknown(name: str, names: list[str]) -> str:
-    near = get_close_matches(name, names, n=3) or sorted(names)
-    return f"there is no quota {name!r}; did you mean {', '.join(near)}?"
+    near = get_close_matches(name, names, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "delivery/quotas.py has their names"
+    return f"there is no quota {name!r}; {hint}"

@@ -41,7 +41,7 @@ _ON_DEMAND_RATE_ELSEWHERE = 200e6
 
 
 class UnknownRegionError(KeyError):
-    """A Region that is not in the table; the text gives the nearest ones."""
+    """A Region that is not in the table; the text gives the nearest ones, or where all are."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -54,8 +54,9 @@ def regional_quotas(region: str) -> dict[str, Quota]:
         UnknownRegionError: there is no such Region.
     """
     if region not in REGIONS:
-        near = get_close_matches(region, REGIONS, n=3) or REGIONS
-        raise UnknownRegionError(f"there is no Region {region!r}; did you mean {', '.join(near)}?")
+        near = get_close_matches(region, REGIONS, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "delivery/regions.py has their names"
+        raise UnknownRegionError(f"there is no Region {region!r}; {hint}")
     sns = _SNS_RATES.get(region, _SNS_RATE_ELSEWHERE)
     rekognition = _REKOGNITION_RATES.get(region, _REKOGNITION_RATE_ELSEWHERE)
     on_demand = _ON_DEMAND_RATES.get(region, _ON_DEMAND_RATE_ELSEWHERE)

@@ -53,9 +53,10 @@ def test_an_unknown_name_is_refused_with_the_nearest_ones():
         Quotas.entry("sqs_poller_max")
 
 
-def test_a_name_like_nothing_at_all_is_told_every_name():
-    with pytest.raises(UnknownQuotaError, match=r"account_concurrency.*sqs_pollers_max"):
-        Quotas.with_overrides({"": 1})
+@pytest.mark.parametrize("name", ["", "zzzz"])
+def test_a_name_like_nothing_at_all_is_told_where_the_names_are(name):
+    with pytest.raises(UnknownQuotaError, match=f"^there is no quota '{name}'; delivery/quotas.py has their names$"):
+        Quotas.with_overrides({name: 1})
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_an_override_goes_before_the_region():
         quotas_in("eu-west-3", {"sns_message_per_s": 7})
 
 
-def test_an_unknown_region_is_refused_with_the_nearest_ones():
+def test_an_unknown_region_is_refused_with_the_nearest_ones_or_where_all_are():
     with pytest.raises(UnknownRegionError, match="eu-west-1"):
         quotas_in("eu-wst-1")
+    with pytest.raises(UnknownRegionError, match=r"^there is no Region 'zzzz'; delivery/regions\.py has their names$"):
+        quotas_in("zzzz")
