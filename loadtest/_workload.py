@@ -162,7 +162,7 @@ def _workload(whole: Value, folder: Path) -> Workload:
         rate=_load(values, whole, folder),
         cut_off_s=_cut_off_s(values["cut_off_s"]),
         images=_images(values["images"], folder) if "images" in values else default_images,
-        local={key: _option(value) for key, value in values["local"].keys().items()} if "local" in values else {},
+        local=_local(values) if "local" in values else {},
         document=whole.plain(),
         warm_up=_warm_up(values["warm_up"]) if "warm_up" in values else 0,
         groups=_groups(values, "groups"),
@@ -207,6 +207,12 @@ def _own(value: Value, workload: Workload, folder: Path) -> "dict[str, Workload]
             groups=_groups(values, "groups") or workload.groups,
         )
     return own
+
+
+def _local(values: "Mapping[str, Value]") -> "dict[str, Option | Mapping[str, Option]]":
+    if "route" in values:
+        raise values["local"].error("they are for buffers on this machine; a route's server has options of its own")
+    return {key: _option(value) for key, value in values["local"].keys().items()}
 
 
 def _option(value: Value) -> "Option | Mapping[str, Option]":

@@ -119,6 +119,7 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("20", "1.0e+300"), 8, "cut_off_s: 1e+300 seconds are more than 604,800, a week"),
         (GOOD.replace("20", "2e1"), 8, "cut_off_s: YAML takes 2e1 for a text, not a number; write 2.0e+1"),
         (GOOD.replace("20", "two"), 8, "cut_off_s: it is a text ('two'), not a number"),
+        (GOOD.replace("buffers: [sns, sqs]", "route: /x") + "local: {a: 1}\n", 9, "local: they are for buffers on this"),
         (GOOD + "local: [1]\n", 9, "local: it is a list, not keys and values"),
         (GOOD + "local: {a: [1]}\n", 9, "local.a: it is a list, not a text, a number, true or false"),
         (GOOD + "local: {1: 2}\n", 9, "local: it is a whole number ('1'), not a text"),
