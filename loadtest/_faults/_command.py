@@ -91,8 +91,11 @@ def faults(
             folder = run.run()
         except OSError as error:
             raise click.ClickException(f"the run cannot be written: {error}. Give another folder with --out") from None
-    if run.faults and not run.cells:
-        raise click.ClickException("; ".join(run.faults))
+    if folder is None and stopped():
+        click.echo("Stopped before a request was sent: there is nothing to report, and no run is kept.", err=True)
+        sys.exit(_INTERRUPTED)
+    if folder is None or (run.faults and not run.cells):
+        raise click.ClickException("; ".join(run.faults) or "no request was sent")
     good = _reported(folder)
     for fault in run.faults:
         click.echo(f"Not whole: {fault}", err=True)

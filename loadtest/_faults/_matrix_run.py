@@ -1,6 +1,7 @@
 """A run of the matrix: its trials one after the other on few embedded AWSs, into one run's folder."""
 
 import platform
+import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from loadtest._run_folders import must_be_writable, new_folder, point_latest_to
 from loadtest._target import TargetError
 from loadtest._way import of_buffers, of_patterns
 from loadtest._workload import PHOTOS, ImageChoice, Workload
+from pipeline.run import read_rows
 from pipeline.run_head import head
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def trials_of(matrix: "Matrix", faults: "Iterable[Fault]", buffers: "tuple[Buffe
 
 @dataclass(slots=True)
 class MatrixRun:
-    """Runs trials and describes them in a new folder under `runs`, however it ends.
+    """Runs trials and describes them in a new folder under `runs`, however it ends, unless nothing was sent.
 
     `stopped` says whether somebody wants it to end; `tell` is given a line for each step, and `show` what is to be seen
     meanwhile.
@@ -67,8 +69,8 @@ class MatrixRun:
     options: dict[str, Any] = field(default_factory=dict)
     simulated: "list[dict[str, Any]] | str" = field(default_factory=list)
 
-    def run(self) -> "RunFolder":
-        """Run all of them.
+    def run(self) -> "RunFolder | None":
+        """Run all of them. None if it ended before a request was sent: then no folder is left, nor does `latest` turn.
 
         Raises:
             OSError: the folder, or `latest` beside it, cannot be written.
@@ -88,9 +90,13 @@ class MatrixRun:
                 self.simulated = simulate(self.trials, self.options, self.seed)
             if self.stopped():
                 self.faults.append("it was stopped before its end")
-            self._describe(folder, started, time.time())
-            point_latest_to(folder.path)
-        return folder
+            sent = any(read_rows(folder.requests(0)))
+            if sent:
+                self._describe(folder, started, time.time())
+                point_latest_to(folder.path)
+            else:
+                shutil.rmtree(folder.path)
+        return folder if sent else None
 
     def _run(self, target: EmbeddedTarget, folder: "RunFolder", started: float) -> None:
         image = prepare(_IMAGE)
