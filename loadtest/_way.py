@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from pipeline.document import shown
 from pipeline.run import ROUTE
 
 if TYPE_CHECKING:
@@ -92,5 +93,5 @@ def _read(name: str) -> tuple[Pattern, float | None]:
             return pattern, None
     polling = _POLLING.fullmatch(name)
     if polling is None or not float(polling[1]):
-        raise ValueError(f"{name!r} is none of {', '.join(PATTERNS)}")
+        raise ValueError(f"{shown(name)!r} is none of {', '.join(PATTERNS)}")
     return "polling", float(polling[1])

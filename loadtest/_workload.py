@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from loadtest._groups import Groups, read_groups
 from loadtest._way import DOORS, Way, of_buffers, of_patterns, of_route
 from pipeline import document
-from pipeline.document import DocumentError, Value
+from pipeline.document import DocumentError, Value, shown
 from pipeline.request import BUFFERS
 from pipeline.workload_file import MOST_ARRIVALS, WorkloadError, read_load
 
@@ -223,7 +223,7 @@ def _name(value: Value) -> str:
     name = value.text()
     # It becomes part of a folder's name and of a key of the results table.
     if len(name) > 60 or not all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
-        raise value.error(f"{name!r} is not made of at most 60 letters, digits, - and _")
+        raise value.error(f"{shown(name)!r} is not made of at most 60 letters, digits, - and _")
     return name
 
 
@@ -273,7 +273,7 @@ def _ways(whole: Value, values: "Mapping[str, Value]") -> tuple[Way, ...]:
 def _route(value: Value) -> str:
     path = value.text()
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path or "#" in path:
-        raise value.error(f"{path!r} is no path of a URL, as /orders or /orders?fast=1 is")
+        raise value.error(f"{shown(path)!r} is no path of a URL, as /orders or /orders?fast=1 is")
     return path
 
 
@@ -309,12 +309,15 @@ def _images(value: Value, folder: Path) -> tuple[ImageChoice, ...]:
 
 def _photo(value: Value, folder: Path) -> Path:
     name = value.text()
-    for place in (PHOTOS, folder):
-        if (place / name).is_file():
-            return place / name
+    try:
+        for place in (PHOTOS, folder):
+            if (place / name).is_file():
+                return place / name
+    except OSError as error:
+        raise value.error(f"the photo {shown(name)!r} cannot be looked for: {error.strerror}") from None
     names = sorted(file.name for file in PHOTOS.glob("*.jpg"))
     near = get_close_matches(name, names, n=1)
     raise value.error(
-        f"there is no photo {name!r} beside it or among the samples; "
+        f"there is no photo {shown(name)!r} beside it or among the samples; "
         + (f"did you mean {near[0]}?" if near else f"the samples are {', '.join(names)}")
     )

@@ -17,8 +17,8 @@ OPTION: Final = "--set"
 _TAG = "tag:yaml.org,2002:"
 # No document here has more levels than ten.
 _DEEPEST: Final = 100
-# Of a name that is no file's.
-_SHOWN: Final = 100
+# Of what an error quotes: any file may be given for a document by mistake, and all of it may be one text.
+_SHOWN: Final = 80
 _KINDS = {
     "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "empty",
     "seq": "a list", "map": "keys and values", "timestamp": "a date",
@@ -27,6 +27,11 @@ _KINDS = {
 
 class DocumentError(ValueError):
     """A document that is not as it should be; the text names the file, the line, the key and the fault."""
+
+
+def shown(text: str) -> str:
+    """A text as an error quotes it: the beginning of a long one."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def find(name_or_file: str, own: "Path", beside: "Path") -> "Path":
@@ -41,12 +46,12 @@ def find(name_or_file: str, own: "Path", beside: "Path") -> "Path":
         if (path := beside / name_or_file).is_file():
             return path
     except OSError as error:
-        raise DocumentError(f"{name_or_file[:_SHOWN]!r} cannot be looked for: {error.strerror}") from None
+        raise DocumentError(f"{shown(name_or_file)!r} cannot be looked for: {error.strerror}") from None
     noun = own.name.removesuffix("s")
     names = sorted(file.stem for file in own.glob("*.yaml"))
     near = get_close_matches(name_or_file, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}, or give a file."
-    raise DocumentError(f"there is no {noun} {name_or_file!r}: {hint}")
+    raise DocumentError(f"there is no {noun} {shown(name_or_file)!r}: {hint}")
 
 
 def read(path: "Path", noun: str) -> "Value":
@@ -77,7 +82,9 @@ def parse(text: str, name: str) -> "Value":
                 raise DocumentError(f"{name}: it is nested too deeply")
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 1
-                raise DocumentError(f"{name}:{line}: *{event.anchor} is an alias; write the value out instead")
+                raise DocumentError(
+                    f"{name}:{line}: *{shown(event.anchor or '')} is an alias; write the value out instead"
+                )
         node = yaml.compose(_Source(text, name), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -118,7 +125,7 @@ class Value:
 
     def error(self, fault: str) -> DocumentError:
         """What to raise when this value is at fault."""
-        return DocumentError(f"{self.place}: {self.key + ': ' if self.key else ''}{fault}")
+        return DocumentError(f"{self.place}: {shown(self.key) + ': ' if self.key else ''}{fault}")
 
     def at(self, path: str) -> "Value":
         """The value at a path of keys below this one, or the innermost on the way there that stands in the document."""
@@ -201,7 +208,9 @@ class Value:
         value = self.text()
         if value not in of:
             near = get_close_matches(value, of, n=1)
-            raise self.error(f"{value!r} is none of {', '.join(of)}{f'; did you mean {near[0]}?' if near else ''}")
+            raise self.error(
+                f"{shown(value)!r} is none of {', '.join(of)}{f'; did you mean {near[0]}?' if near else ''}"
+            )
         return value
 
     def flag(self) -> bool:
@@ -217,7 +226,7 @@ class Value:
         if not isinstance(value, int):
             raise self._unlike("a whole number")
         if value < least:
-            raise self.error(f"{value} is less than {least}")
+            raise self.error(f"{shown(str(value))} is less than {least}")
         return value
 
     def number(self, least: float = 0.0, *, above: bool = False) -> float:
@@ -225,7 +234,9 @@ class Value:
         value = self.plain() if self._kind in ("int", "float") else None
         if not isinstance(value, int | float):
             if self._kind == "str" and (written := _with_exponent(self.node.value)):
-                raise self.error(f"YAML takes {self.node.value} for a text, not a number; write {written}")
+                raise self.error(
+                    f"YAML takes {shown(self.node.value)} for a text, not a number; write {shown(written)}"
+                )
             raise self._unlike("a number")
         if not math.isfinite(value):
             raise self.error(f"{value} is not a finite number")
@@ -252,8 +263,8 @@ class Value:
         return str(self.node.tag).removeprefix(_TAG)
 
     def _unlike(self, wanted: str) -> DocumentError:
-        shown = f" ({self.node.value!r})" if isinstance(self.node, yaml.ScalarNode) and self.node.value else ""
-        return self.error(f"it is {_KINDS.get(self._kind, self._kind)}{shown}, not {wanted}")
+        found = f" ({shown(self.node.value)!r})" if isinstance(self.node, yaml.ScalarNode) and self.node.value else ""
+        return self.error(f"it is {shown(_KINDS.get(self._kind, self._kind))}{found}, not {wanted}")
 
 
 def _with_exponent(text: str) -> str | None:

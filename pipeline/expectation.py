@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.document import shown
+
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
 _ONE: Final = re.compile(rf"(<=|>=)?\s*(?:{_NUMBER}\s*(%)?|(bad|doomed|accepted))")
 _RANGE: Final = re.compile(rf"{_NUMBER}\s+to\s+{_NUMBER}\s*(%)?")
@@ -61,7 +63,8 @@ class Expectation:
             high = _INFINITE if found[1] == ">=" else number
             return cls(written, low, high, found[3] is not None, found[4])
         raise ExpectationError(
-            f"{text!r} is no expectation; one is 0, <= 10, >= 1, 2 to 5, any of these in %, or bad, doomed, accepted"
+            f"{shown(text)!r} is no expectation; one is 0, <= 10, >= 1, 2 to 5, any of these in %, or bad, doomed, "
+            "accepted"
         )
 
     def holds(self, value: float | None, whole: Whole) -> bool:

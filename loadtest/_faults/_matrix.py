@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from pipeline import document
-from pipeline.document import DocumentError, Value
+from pipeline.document import DocumentError, Value, shown
 from pipeline.expectation import Expectation, ExpectationError
 from pipeline.request import BUFFERS
 from pipeline.workload_file import WorkloadError, read_rate
@@ -268,5 +268,5 @@ def _name(value: Value) -> str:
     name = value.text()
     # It becomes part of a run's id, which a DynamoDB key and an image's mark hold.
     if len(name) > 40 or not set(name) <= _NAME:
-        raise value.error(f"{name!r} is not made of at most 40 small letters, digits and -")
+        raise value.error(f"{shown(name)!r} is not made of at most 40 small letters, digits and -")
     return name

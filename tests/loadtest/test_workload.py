@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from loadtest._workload import DEFAULT_IMAGES, PHOTOS, read
 from pipeline.request import BUFFERS
 from pipeline.workload_file import WORKLOADS, WorkloadError, arrival_times, find
 
+LONG = "x" * 1_000
 GOOD = """\
 name: tiny
 why: to be read
@@ -119,7 +121,11 @@ def test_a_photo_beside_the_workload_is_found(workload, tmp_path):
         (GOOD.replace("20", "1.0e+300"), 8, "cut_off_s: 1e+300 seconds are more than 604,800, a week"),
         (GOOD.replace("20", "2e1"), 8, "cut_off_s: YAML takes 2e1 for a text, not a number; write 2.0e+1"),
         (GOOD.replace("20", "two"), 8, "cut_off_s: it is a text ('two'), not a number"),
-        (GOOD.replace("buffers: [sns, sqs]", "route: /x") + "local: {a: 1}\n", 9, "local: they are for buffers on this"),
+        (
+            GOOD.replace("buffers: [sns, sqs]", "route: /x") + "local: {a: 1}\n",
+            9,
+            "local: they are for buffers on this",
+        ),
         (GOOD + "local: [1]\n", 9, "local: it is a list, not keys and values"),
         (GOOD + "local: {a: [1]}\n", 9, "local.a: it is a list, not a text, a number, true or false"),
         (GOOD + "local: {1: 2}\n", 9, "local: it is a whole number ('1'), not a text"),
@@ -176,6 +182,30 @@ def test_a_name_is_one_of_ours_and_anything_else_a_file(workload):
 
     assert find("smoke") == WORKLOADS / "smoke.yaml"
     assert find(str(path)) == path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG,  # any text file, given by mistake
+        f"? {LONG}\n: 1\n",
+        f"!{LONG} 1",
+        GOOD.replace("tiny", LONG),
+        GOOD.replace("seed: 1", f"seed: {LONG}"),
+        GOOD.replace("seed: 1", "seed: -" + "1" * 1_000),
+        GOOD.replace("20", "1" * 300 + "e1"),
+        GOOD.replace("[sns, sqs]", f"[{LONG}]"),
+        GOOD.replace("buffers: [sns, sqs]", f"buffer: sqs\npatterns: [{LONG}]"),
+        GOOD.replace("buffers: [sns, sqs]", f"route: {LONG}"),
+        GOOD + f"images: [{{photo: {LONG}}}]\n",
+        GOOD + f"local: *{LONG}\n",
+    ],
+)
+def test_an_error_quotes_no_more_than_the_beginning_of_a_long_text(workload, text):
+    with pytest.raises(WorkloadError) as refused:
+        read(workload(text))
+    assert re.search(r"(x{70}|1{70}).*\.\.\.", str(refused.value))
+    assert not re.search("x{81}|1{81}", str(refused.value))
 
 
 @pytest.mark.parametrize(
