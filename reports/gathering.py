@@ -1,6 +1,6 @@
 """Raw rows put where their requests are: each buffer gets its columns, in the order of its sequence numbers.
 
-A raw column is let go of once every buffer has its part of it, so that no more than two are there twice.
+A raw column is let go of once every buffer has its part of it, so that no more than one is there twice.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from reports.buffer_rows import TIMES, BufferRows
 from reports.outcome import outcomes
 from reports.pairing import NO_ROW, row_index
-from reports.raw_column import codes, filled, one_piece, whole
+from reports.raw_column import codes, column, filled, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from reports.pairing import Paired, Pairs
@@ -34,9 +36,9 @@ class RawRows:
     """Rows of one kind as they were read. Their room is free once whoever has the table, too, lets go of it."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._columns: dict[str, pa.ChunkedArray] = {name: table[name] for name in table.schema.names}
+        self._columns: dict[str, pa.Array] = {name: column(table, name) for name in table.schema.names}
 
-    def give(self, name: str) -> pa.ChunkedArray:
+    def give(self, name: str) -> pa.Array:
         """A column, which is then whoever's asked for it."""
         return self._columns.pop(name)
 
@@ -44,26 +46,18 @@ class RawRows:
 def gather(pairs: "Pairs", requests: RawRows, results: RawRows) -> dict[str, BufferRows]:
     """The rows of each buffer. The columns are given to it by `requests` and `results`."""
     buffers = [_Gathering(paired) for paired in pairs.of.values()]
-
-    def of_request(name: str) -> None:
-        raw = one_piece(requests.give(name))
-        for buffer in buffers:
-            buffer.take_of_request(name, raw)
-
-    def fill_from_result(name: str) -> None:
-        raw = results.give(name)
-        for buffer in buffers:
-            buffer.fill_from_result(name, raw)
-
-    def of_result(name: str) -> None:
-        raw = one_piece(results.give(name))
-        for buffer in buffers:
-            buffer.take_of_result(name, raw)
-
     # Arrow lets the other thread run while it takes.
     with ThreadPoolExecutor(2) as threads:
-        for take, names in ((of_request, _OF_REQUEST), (fill_from_result, _OF_BOTH), (of_result, _OF_RESULT)):
-            list(threads.map(take, names))
+
+        def each(take: "Callable[[_Gathering, str, pa.Array], None]", name: str, raw: pa.Array) -> None:
+            list(threads.map(lambda buffer: take(buffer, name, raw), buffers))
+
+        for name in _OF_REQUEST:
+            each(_Gathering.take_of_request, name, requests.give(name))
+        for name in _OF_BOTH:
+            each(_Gathering.fill_from_result, name, results.give(name))
+        for name in _OF_RESULT:
+            each(_Gathering.take_of_result, name, results.give(name))
         return dict(zip(pairs.of, threads.map(_Gathering.rows, buffers), strict=True))
 
 
@@ -82,14 +76,14 @@ class _Gathering:
     def take_of_result(self, name: str, raw: pa.Array) -> None:
         self._of_result[name] = _nan_for_null(raw.take(self._stored))
 
-    def fill_from_result(self, name: str, raw: pa.ChunkedArray) -> None:
+    def fill_from_result(self, name: str, raw: pa.Array) -> None:
         """Where the request does not tell, its result may."""
         self._fill(name, self._stored, raw)
 
     def rows(self) -> BufferRows:
         paired, sent, stored = self._paired, self._of_request, self._of_result
         letters = paired.letters
-        self._fill("request_id", letters.index(len(paired.sequence)), letters.table["request_id"])
+        self._fill("request_id", letters.index(len(paired.sequence)), column(letters.table, "request_id"))
         status, told, delivered = filled(sent.pop("status")), stored.pop("status"), whole(stored.pop("deliveries"), 1)
         has_result = paired.result != NO_ROW
         deliveries = np.where(has_result, delivered, 0)
@@ -118,14 +112,13 @@ class _Gathering:
             columns=columns,
         )
 
-    def _fill(self, name: str, index: pa.Array, raw: pa.ChunkedArray) -> None:
+    def _fill(self, name: str, index: pa.Array, raw: pa.Array) -> None:
         """Put in what others tell, by the row that each request has of theirs, where nothing is known of it."""
         told = self._of_request[name]
         wanted = pc.and_(told.is_null(nan_is_null=True), index.is_valid())
         # To put in nothing would copy all there is.
         if pc.any(wanted).as_py():
-            values = one_piece(raw.take(index.filter(wanted)))
-            self._of_request[name] = pc.replace_with_mask(told, wanted, _nan_for_null(values))
+            self._of_request[name] = pc.replace_with_mask(told, wanted, _nan_for_null(raw.take(index.filter(wanted))))
 
 
 def _nan_for_null(values: pa.Array) -> pa.Array:

@@ -151,9 +151,9 @@ def _load(
         "observations": (rows.OBSERVATIONS, [folder.observations]),
         "known": (rows.KNOWN, folder.all_known()),
     }
-    # The compiled code that reads a large file lets others run.
+    # The compiled code that reads a large file lets others run, and the largest two take the most time.
     with short_turns(), ThreadPoolExecutor(2) as readers:
-        reading = {name: rows.Loading(schema, paths, readers) for name, (schema, paths) in tables.items()}
+        reading = {name: readers.submit(rows.load, schema, paths) for name, (schema, paths) in tables.items()}
         done_meanwhile = readers.submit(meanwhile)
         loaded = {name: each.result() for name, each in reading.items()}
         done_meanwhile.result()

@@ -25,15 +25,15 @@ _CHUNK: Final = 4 << 20
 
 
 class PackedRows:
-    """The rows of an open file from `position` on to `end`, in pieces. `position` is where the next row begins.
+    """The rows of an open file from `position` on, in pieces. `position` is where the next row begins.
 
     `names` are the file's columns; those of `columns` that it has get their values, the others null.
     """
 
     def __init__(
-        self, file: BinaryIO, position: int, end: int, names: "Sequence[str]", columns: "Mapping[str, GrowingColumn]"
+        self, file: BinaryIO, position: int, names: "Sequence[str]", columns: "Mapping[str, GrowingColumn]"
     ) -> None:
-        self._file, self._end = file, end
+        self._file = file
         self._place = {name: place for place, name in enumerate(names)}
         self._columns = columns
         self._kinds = np.zeros(len(names), np.int8)
@@ -99,10 +99,8 @@ class PackedRows:
         if len(rest) > _CHUNK // 2:
             room, self._texts = _room(2 * len(rest) + _CHUNK), _room(2 * len(rest) + _CHUNK)
         room[: len(rest)] = rest
-        begin = self.position + len(rest)
-        room_for = min(len(room) - unpacking.SLACK - len(rest), max(0, self._end - begin))
-        self._file.seek(begin)
-        more = self._file.readinto(memoryview(room)[len(rest) : len(rest) + room_for])  # type: ignore[attr-defined]
+        self._file.seek(self.position + len(rest))
+        more = self._file.readinto(memoryview(room)[len(rest) : -unpacking.SLACK])  # type: ignore[attr-defined]
         self._data, self._at, self._size = room, 0, len(rest) + more
         return bool(more)
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from reports.outcome import accepted
 from reports.places import Places
-from reports.raw_column import codes, column, few, whole
+from reports.raw_column import codes, column, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -160,17 +160,16 @@ class _Located:
 
     def _mend(self, broken: "Whole", requests: pa.Table) -> None:
         """Find out by their request ids where rows belong that name no buffer or no sequence."""
-        these = few(self.table, broken, "buffer", "sequence", "request_id")
-        theirs, ids = column(these, "request_id"), column(requests, "request_id")
-        of_theirs = np.flatnonzero(np.asarray(pc.is_in(ids, theirs.drop_null())))
-        named = few(requests, of_theirs, "buffer", "sequence", "request_id")
+        few = self.table.take(pa.array(broken))
+        theirs, ids = column(few, "request_id"), column(requests, "request_id")
+        named = requests.take(pa.array(np.flatnonzero(np.asarray(pc.is_in(ids, theirs.drop_null())))))
         # Of several requests with one id the first.
         found = pc.index_in(theirs, column(named, "request_id"))
         request = named.select(["buffer", "sequence"]).take(found)
         for row, buffer, number in zip(
             broken.tolist(),
-            pc.coalesce(_texts(these, "buffer"), _texts(request, "buffer")).to_pylist(),
-            pc.coalesce(column(these, "sequence"), column(request, "sequence")).to_pylist(),
+            pc.coalesce(_texts(few, "buffer"), _texts(request, "buffer")).to_pylist(),
+            pc.coalesce(column(few, "sequence"), column(request, "sequence")).to_pylist(),
             strict=True,
         ):
             if buffer is None or number is None:
@@ -186,18 +185,17 @@ def _pair(buffer: str, drained: bool, requests: _Located, results: _Located, dea
     )
     places = Places(sent, stored, died)
     sent_at, repeated = _each_at_its_place(sent_rows, places.of(sent), places.size)
-    told = few(requests.table, repeated.rows, "status", "sent_at", "responded_at", "request_id")
-    requested = _of_requests(told, repeated.place)
+    requested = _of_requests(requests.table.take(repeated.rows), repeated.place)
     sent_at[requested.place] = repeated.rows[requested.first]
     further = len(repeated.rows) - len(requested.place)
 
     result_at, repeated = _each_at_its_place(result_rows, places.of(stored), places.size)
-    told = few(results.table, repeated.rows, "stored_at", "request_id", "deliveries")
-    ended = _Grouped(repeated.place, {name: column(told, name) for name in ("stored_at", "request_id")})
+    few = results.table.take(repeated.rows)
+    ended = _Grouped(repeated.place, {name: column(few, name) for name in ("stored_at", "request_id")})
     result_at[ended.place] = repeated.rows[ended.first]
-    again = Again(ended.place, ended.sizes, ended.sums(whole(column(told, "deliveries"), 1)))
+    again = Again(ended.place, ended.sizes, ended.sums(whole(column(few, "deliveries"), 1)))
 
-    letters = _letters(few(dead.table, letter_rows, "reason", "request_id"), places.of(died))
+    letters = _letters(dead.table.take(letter_rows), places.of(died))
     sequence = places.numbers
     known = (sent_at != NO_ROW) | (result_at != NO_ROW)
     known[letters.place] = True
@@ -255,15 +253,15 @@ class _Grouped:
         return np.add.reduceat(values[self._order], self._starts)
 
 
-def _of_requests(told: pa.Table, place: "Whole") -> _Grouped:
+def _of_requests(few: pa.Table, place: "Whole") -> _Grouped:
     """Of the rows of one request the one that was accepted counts, then one that was sent, then the first answered."""
     return _Grouped(
         place,
         {
-            "refused": pa.array(~accepted(whole(column(told, "status")))).cast(pa.int8()),
-            "unsent": column(told, "sent_at").is_null().cast(pa.int8()),
-            "responded_at": column(told, "responded_at"),
-            "request_id": column(told, "request_id"),
+            "refused": pa.array(~accepted(whole(column(few, "status")))).cast(pa.int8()),
+            "unsent": column(few, "sent_at").is_null().cast(pa.int8()),
+            "responded_at": column(few, "responded_at"),
+            "request_id": column(few, "request_id"),
         },
     )
 

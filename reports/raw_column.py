@@ -12,36 +12,9 @@ if TYPE_CHECKING:
 
 
 def column(table: pa.Table, name: str) -> pa.Array:
-    """A column of a table in one piece."""
-    return one_piece(table[name])
-
-
-def one_piece(chunks: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece, whose dictionary all its chunks have in common."""
-    if chunks.num_chunks == 1:
-        return chunks.chunk(0)
-    if pa.types.is_dictionary(chunks.type):
-        indices = one_piece(pa.chunked_array([chunk.indices for chunk in chunks.chunks]))
-        return pa.DictionaryArray.from_arrays(indices, chunks.chunk(0).dictionary)
-    if pa.types.is_primitive(chunks.type) and not chunks.null_count:
-        # Into huge pages, which Arrow's own way of it does without: that takes a third of the time.
-        return pa.array(np.concatenate([chunk.to_numpy() for chunk in chunks.chunks]))
-    return chunks.combine_chunks()
-
-
-def few(table: pa.Table, rows: "npt.NDArray[Any]", *names: str) -> pa.Table:
-    """Some columns of a few rows, by their numbers."""
-    wanted = table.select(names)
-    batches = wanted.to_batches()
-    if len(batches) < 2:
-        return wanted.take(pa.array(rows))
-    # Chunk by chunk, for Arrow itself would put all chunks in one piece first.
-    ends = np.cumsum([len(batch) for batch in batches])
-    order = np.argsort(rows, kind="stable")
-    of_batch = np.split(rows[order], np.searchsorted(rows[order], ends[:-1]))
-    begins = [0, *ends[:-1].tolist()]
-    taken = [batch.take(pa.array(those - begin)) for batch, those, begin in zip(batches, of_batch, begins, strict=True)]
-    return pa.Table.from_batches(taken).take(pa.array(np.argsort(order)))
+    """A column of a table in one piece, as it was read."""
+    chunked = table[name]
+    return chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
 
 
 def floats(numbers: pa.Array) -> "npt.NDArray[np.float64]":

@@ -1,10 +1,9 @@
 """The rows of a run, from its `.rows` files into columns, in pieces, so that no file has to fit in memory as Python."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
+import msgpack
 import pyarrow as pa
 
 from pipeline.run import (
@@ -16,14 +15,13 @@ from pipeline.run import (
     RunError,
 )
 from reports.growing_column import growing_column
-from reports.rows_file import UNREADABLE, RowsFile, unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Executor, Future
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from reports.growing_column import GrowingColumn
     from reports.packed_rows import PackedRows
 
 _WHOLE: Final = ("sequence", "status_code", "bytes", "deliveries", "batch_size", "attempts", "calls")
@@ -35,10 +33,10 @@ _NUMBERS: Final = (
 _PIECE = 20_000
 # A file of this many bytes, some 50,000 rows, is read by compiled code.
 _LARGE = 8 << 20
-# A part of a file that a thread reads while others read other parts.
-_PART: Final = 128 << 20
 # Of the rows that are expected: their sequence numbers take more bytes later on, other texts may take fewer.
 _MORE: Final = 1.2
+# What the library raises for bytes that are no row, or have a map in the place of a key.
+_UNREADABLE: Final = (ValueError, TypeError, msgpack.exceptions.UnpackException)
 # All but a request's id: a run of millions has a few of them, some of which are long.
 _REPEATED: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -63,7 +61,7 @@ DEAD_LETTERS: Final = _schema(DEAD_LETTER_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read, a chunk for each part of a file, its whole numbers in as few bytes as they take.
+    """What was read, in one piece, its whole numbers in as few bytes as they take.
 
     `cut_short` says of each file that ends in the middle of a row where that is.
     """
@@ -73,132 +71,75 @@ class Loaded:
 
 
 def load(schema: pa.Schema, paths: "Sequence[Path]") -> Loaded:
-    """Read `.rows` files into a table of `schema`, as `Loading` does, with nobody's help."""
-    with ThreadPoolExecutor(1) as thread:
-        return Loading(schema, paths, thread).result()
+    """Read `.rows` files into a table of `schema`. A missing file has no rows; a column a file lacks is null.
 
-
-class Loading:
-    """`.rows` files that threads are reading into a table of `schema`, large ones in parts side by side.
-
-    A missing file has no rows; a column a file lacks is null. A file that cannot be read to its end is read up to
-    there, as a run that was cut off leaves it.
+    A file that cannot be read to its end is read up to there, as a run that was cut off leaves it.
 
     Raises:
-        RunError: a file is no `.rows` file.
+        RunError: a file is no `.rows` file, or holds a value that is not of its column's kind.
     """
-
-    def __init__(self, schema: pa.Schema, paths: "Sequence[Path]", threads: "Executor") -> None:
-        self._schema = schema
-        files = [RowsFile.of(path) for path in paths if path.exists()]
-        self._reading = [
-            (file, [(end, threads.submit(self._read, file, begin, end)) for begin, end in file.parts(_PART)])
-            for file in files
-        ]
-
-    def result(self) -> Loaded:
-        """What was read, once it is.
-
-        Raises:
-            RunError: a file holds a value that is not of its column's kind.
-        """
-        readers: list[_Reader] = []
-        cut_short: list[str] = []
-        for file, parts in self._reading:
-            try:
-                found = self._in_order(file, parts)
-            except RunError:
-                # Whoever reads the file from its beginning can say which row it is.
-                found = [self._read(file, file.begin, file.size)]
-            readers += found
-            if found[-1].position < file.size:
-                where = f"after row {sum(each.rows for each in found):,}" if file.names else "in its list of columns"
-                cut_short.append(f"{file.path.name} breaks off {where}")
-        arrays = [reader.arrays() for reader in readers] or [_no_rows(self._schema)]
-        chunks = {name: _chunked([each[name] for each in arrays]) for name in self._schema.names}
-        return Loaded(pa.table(chunks), tuple(cut_short))
-
-    def _read(self, file: RowsFile, begin: int, end: int) -> "_Reader":
-        reader = _Reader(self._schema, file, begin)
-        reader.read(end)
-        return reader
-
-    def _in_order(self, file: RowsFile, parts: "Sequence[tuple[int, Future[_Reader]]]") -> "list[_Reader]":
-        found = []
-        for end, part in parts:
-            found.append(part.result())
-            if found[-1].position != end:
-                # Either the file breaks off, or where it was cut no row begins: what was read behind does not count.
-                found[-1].read(file.size)
-                break
-        return found
+    files = {path: path.stat().st_size for path in paths if path.exists()}
+    reader = _Reader(schema, sum(files.values()))
+    for path, size in files.items():
+        reader.read(path, size)
+    return Loaded(reader.table(), tuple(reader.cut_short))
 
 
 class _Reader:
-    """Reads a file from one of its rows on. `position` is where the next one begins."""
-
-    def __init__(self, schema: pa.Schema, file: RowsFile, position: int) -> None:
-        self._schema, self._file = schema, file
+    def __init__(self, schema: pa.Schema, size: int) -> None:
+        self._schema = schema
+        self._size = size
         self._columns = {field.name: growing_column(field.type) for field in schema}
-        self.rows = 0
-        self.position = position
+        self._rows = 0
+        self.cut_short: list[str] = []
 
-    def arrays(self) -> dict[str, pa.Array]:
-        """All columns; nothing more can be read."""
-        return {name: column.array() for name, column in self._columns.items()}
+    def table(self) -> pa.Table:
+        return pa.table({name: column.array() for name, column in self._columns.items()})
 
-    def read(self, end: int) -> None:
-        """Read on until rows end there, or beyond, or no row begins where the next one would."""
-        if not self._file.names:
-            return
-        whole = True
-        with self._file.path.open("rb") as file:
-            compiled = self._compiled(file, end) if self._file.size >= _LARGE else None
-            while self.position < end and whole:
+    def read(self, path: "Path", size: int) -> None:
+        with path.open("rb") as file:
+            names, read = self._names(path, file, size)
+            if names is None:
+                return
+            before, whole = self._rows, True
+            compiled = _compiled(file, read, names, self._columns) if size >= _LARGE else None
+            while read < size and whole:
                 if compiled is not None and (decoded := compiled.next()):
-                    if not self.rows:
-                        self._expect(decoded, compiled.position - self.position, end - self.position)
-                    self.rows += decoded
-                    self.position = compiled.position
+                    if not self._rows:
+                        self._expect(decoded, compiled.position - read)
+                    self._rows += decoded
+                    read = compiled.position
                     continue
-                rows, whole = self._piece(file, end)
+                rows, read, whole = _piece(file, read, names)
                 if compiled is not None:
-                    compiled.go_to(self.position)
+                    compiled.go_to(read)
                 if rows:
-                    self._add(rows)
+                    self._add(path, names, rows)
+            if read < size:
+                self.cut_short.append(f"{path.name} breaks off after row {self._rows - before:,}")
 
-    def _expect(self, rows: int, size: int, whole_size: int) -> None:
-        """Make room for as many rows as there are if they all are as the first are, and for some more."""
+    def _expect(self, rows: int, size: int) -> None:
+        """Make room for as many rows as all files have if they are as the first are, and for some more."""
         for column in self._columns.values():
-            column.expect(int(_MORE * rows * whole_size / size))
+            column.expect(int(_MORE * rows * self._size / size))
 
-    def _compiled(self, file: "BinaryIO", end: int) -> "PackedRows":
-        # The compiler behind it takes longer to import than a small file to read.
-        from reports.packed_rows import PackedRows
-
-        return PackedRows(file, self.position, end, self._file.names, self._columns)
-
-    def _piece(self, file: "BinaryIO", end: int) -> tuple[list[tuple[Any, ...]], bool]:
-        """Some rows, read by the library, and whether another can begin behind them."""
-        begin = self.position
-        file.seek(begin)
-        values = unpacker(file)
-        rows: list[tuple[Any, ...]] = []
+    def _names(self, path: "Path", file: "BinaryIO", size: int) -> tuple[tuple[str, ...] | None, int]:
+        """The file's columns, None if it has none, and where its rows begin."""
+        unpacker = _unpacker(file)
         try:
-            for row in values:
-                if not self._file.is_row(row):
-                    return rows, False
-                rows.append(row)
-                # Asked after each row: at the end of a file the unpacker counts what it could not finish, too.
-                self.position = begin + values.tell()
-                if len(rows) == _PIECE or self.position >= end:
-                    return rows, True
-        except UNREADABLE:
-            pass
-        return rows, False
+            names = next(iter(unpacker), None)
+        except _UNREADABLE:
+            names = ()
+        if names is None:
+            if size:
+                self.cut_short.append(f"{path.name} breaks off in its list of columns")
+            return None, 0
+        if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+            raise RunError(f"{path} is not a .rows file: it does not begin with a list of columns")
+        return names, unpacker.tell()
 
-    def _add(self, rows: list[tuple[Any, ...]]) -> None:
-        values = dict(zip(self._file.names, zip(*rows, strict=True), strict=True))
+    def _add(self, path: "Path", names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        values = dict(zip(names, zip(*rows, strict=True), strict=True))
         for field in self._schema:
             column = self._columns[field.name]
             if field.name not in values:
@@ -208,26 +149,40 @@ class _Reader:
                 column.add(values[field.name])
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise RunError(
-                    f"{self._file.path}: column {field.name} holds what is no {field.type}, in rows "
-                    f"{self.rows + 1:,} to {self.rows + len(rows):,}: {error}"
+                    f"{path}: column {field.name} holds what is no {field.type}, in rows "
+                    f"{self._rows + 1:,} to {self._rows + len(rows):,}: {error}"
                 ) from None
-        self.rows += len(rows)
+        self._rows += len(rows)
 
 
-def _no_rows(schema: pa.Schema) -> dict[str, pa.Array]:
-    return {field.name: growing_column(field.type).array() for field in schema}
+def _compiled(
+    file: "BinaryIO", read: int, names: "Sequence[str]", columns: "Mapping[str, GrowingColumn]"
+) -> "PackedRows":
+    # The compiler behind it takes longer to import than a small file to read.
+    from reports.packed_rows import PackedRows
+
+    return PackedRows(file, read, names, columns)
 
 
-def _chunked(arrays: "list[pa.Array]") -> pa.ChunkedArray:
-    """Parts of a column as one, of the narrowest type that holds them all."""
-    kind = arrays[0].type
-    if pa.types.is_dictionary(kind):
-        texts = sum(len(each.dictionary) for each in arrays)
-        index = pa.from_numpy_dtype(np.min_scalar_type(-texts - 1))
-        return pa.chunked_array(
-            [pa.DictionaryArray.from_arrays(each.indices.cast(index), each.dictionary) for each in arrays]
-        ).unify_dictionaries()
-    if pa.types.is_integer(kind):
-        kind = max((each.type for each in arrays), key=lambda each: int(each.bit_width))
-        arrays = [each.cast(kind) for each in arrays]
-    return pa.chunked_array(arrays)
+def _piece(file: "BinaryIO", read: int, names: "Sequence[str]") -> tuple[list[tuple[Any, ...]], int, bool]:
+    """Some rows from `read` on, where the next begins, and whether one can begin there."""
+    file.seek(read)
+    unpacker = _unpacker(file)
+    rows: list[tuple[Any, ...]] = []
+    # Asked after each row: at the end of a file the unpacker counts what it could not finish, too.
+    ended = read
+    try:
+        for row in unpacker:
+            if not isinstance(row, tuple) or len(row) != len(names):
+                return rows, ended, False
+            rows.append(row)
+            ended = read + unpacker.tell()
+            if len(rows) == _PIECE:
+                return rows, ended, True
+    except _UNREADABLE:
+        pass
+    return rows, ended, False
+
+
+def _unpacker(file: "BinaryIO") -> Any:
+    return msgpack.Unpacker(file, use_list=False, strict_map_key=False, unicode_errors="replace")

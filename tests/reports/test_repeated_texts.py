@@ -23,7 +23,7 @@ def numbered(rows: "Sequence[tuple[object, ...]]", columns: int = 1) -> "list[li
     """What each of the columns of such rows has, by compiled code alone."""
     content = b"".join(map(msgpack.packb, rows))
     found = {f"column {number}": RepeatedColumn() for number in range(columns)}
-    packed = packed_rows.PackedRows(io.BytesIO(content), 0, len(content), list(found), found)
+    packed = packed_rows.PackedRows(io.BytesIO(content), 0, list(found), found)
     while packed.next():
         pass
     assert packed.position == len(content), "nothing is left to the library"
@@ -50,7 +50,7 @@ def test_texts_come_back_as_they_were_and_each_column_has_its_own(one: "list[obj
 def test_the_same_list_packed_in_two_ways_is_one_text() -> None:
     column = RepeatedColumn()
     content = b"\x91\x91\x01" + b"\x91\x91\xcc\x01" + b"\x91\xdc\x00\x01\x01" + b"\x91\xa3[1]"
-    packed = packed_rows.PackedRows(io.BytesIO(content), 0, len(content), ["labels"], {"labels": column})
+    packed = packed_rows.PackedRows(io.BytesIO(content), 0, ["labels"], {"labels": column})
     assert packed.next() == 4
     found = column.array()
     assert (found.to_pylist(), found.dictionary.to_pylist()) == (["[1]"] * 4, ["[1]"])
@@ -79,6 +79,6 @@ def test_when_there_are_too_many_it_begins_anew(limit: str, monkeypatch: pytest.
 def test_a_text_of_a_row_that_is_cut_off_is_nobodys() -> None:
     column = RepeatedColumn()
     content = msgpack.packb(("sqs", 1)) + msgpack.packb(("kinesis", 2))[:-1]
-    packed = packed_rows.PackedRows(io.BytesIO(content), 0, len(content), ["buffer", "sequence"], {"buffer": column})
+    packed = packed_rows.PackedRows(io.BytesIO(content), 0, ["buffer", "sequence"], {"buffer": column})
     assert (packed.next(), packed.next()) == (1, 0)
     assert column.array().dictionary.to_pylist() == ["sqs"]
