@@ -8,6 +8,7 @@ import gevent
 from loadtest._counts import Counts
 from loadtest._dispatcher import MOST_IN_FLIGHT, Dispatcher
 from loadtest._follower import Follower
+from loadtest._open_files import make_room
 from loadtest._sender import ClientSender, RawSender
 from pipeline.run import KNOWN_COLUMNS, REQUEST_COLUMNS, RowWriter
 
@@ -40,6 +41,7 @@ class Generator:
 
     def open(self, folder: "RunFolder", *, clients_wait: bool = False) -> None:
         """Write the rows of a new run there; those of when clients knew only if they wait."""
+        make_room(self._most_in_flight)
         self._rows = RowWriter(folder.requests(0), REQUEST_COLUMNS)
         if clients_wait:
             self._known = RowWriter(folder.known(0), KNOWN_COLUMNS)
