@@ -51,6 +51,15 @@ def test_a_process_does_not_hear_ctrl_c_from_its_first_moment_on_and_we_do():
     assert blocked(()) == ours
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard as at a terminal: a process that runs tests for another ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_ctrl_c_while_processes_are_started_is_not_lost():
     def pressed(*_):
         signal.raise_signal(signal.SIGINT)
